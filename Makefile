@@ -1,0 +1,55 @@
+# The one set of commands, for people and for CI.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*)
+SOURCES := $(shell find fcplug $(PLUGINS) -name '*.py' -not -path '*/tests/*')
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format schema clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000
+	@./bootstrap
+
+test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: $(VENV)/installed $(VENV)/dev ## look for mistakes that need no running
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy fcplug tests
+	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/mypy --config-file ../../pyproject.toml .) || exit 1; done
+
+format: $(VENV)/dev ## write the code as check wants it
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+schema: $(VENV)/installed ## write config/functions.schema.json, for editors
+	$(BIN)/python -c 'from fcplug.config import json_schema; print(json_schema(), end="")' > config/functions.schema.json
+
+clean: ## remove what was made
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/made:
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("fcplug needs Python 3.10 or newer: make PYTHON=/path/to/python3 ...") if sys.version_info < (3, 10) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip hatchling
+	@touch $@
+
+$(VENV)/dev: $(VENV)/made pyproject.toml
+	@$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made pyproject.toml README.md $(SOURCES) $(wildcard plugins/*/pyproject.toml)
+	@echo "installing fcplug and the plugins of plugins/ into $(VENV)"
+	@$(PIP) install --no-build-isolation . $(PLUGINS:%=./%)
+	@touch $@

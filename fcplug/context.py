@@ -1,0 +1,312 @@
+"""Who is calling, with what identity and time left.
+
+A superset of the contexts of FC's built-in Python 3.9, 3.10 and 3.12 runtimes, so that handlers
+written for either run unchanged. Parts are made when they are first asked for: an invocation that
+reads none pays for none.
+"""
+
+import base64
+import binascii
+import json
+import logging
+import math
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from fcplug import protocol
+from fcplug.identity import Credentials, FunctionInfo, ServiceInfo, Tracing
+
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_Part = TypeVar("_Part")
+
+
+class Headers(Protocol):
+    """The headers of one call: a lower-case name to its value, None when not sent."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the value of a header."""
+
+
+class RequestLogger(logging.Logger):
+    """A logger whose records carry one invocation, on whatever thread they are made."""
+
+    def __init__(self, context: "Context") -> None:
+        super().__init__("fcplug.request")
+        self.parent = logging.getLogger()
+        self._context = context
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Mark the record with the invocation and pass it on to the root logger."""
+        record.fc_context = self._context
+        super().handle(record)
+
+
+class Context:
+    """What a handler knows about its invocation.
+
+    Attributes:
+        request_id: the platform's id of this call; one is made where none (or none that could
+            stand in a log line) was sent.
+        settings: the function's ``settings`` of functions.yaml.
+    """
+
+    __slots__ = (
+        "_environ",
+        "_headers",
+        "_parts",
+        "_received",
+        "_timeout",
+        "request_id",
+        "settings",
+    )
+
+    request_id: str
+    settings: Mapping[str, Any]
+
+    def __init__(
+        self,
+        headers: Headers,
+        environ: Mapping[str, str],
+        request_id: str,
+        received: float,
+    ) -> None:
+        self._headers = headers
+        self._environ = environ
+        self._received = received
+        self._timeout = math.inf
+        self._parts: dict[type, Any] = {}
+        self.request_id = request_id
+        self.settings = _NO_SETTINGS
+
+    @classmethod
+    def from_headers(cls, headers: Headers, environ: Mapping[str, str]) -> "Context":
+        """Make a context of a call's headers, with the environment where they are silent.
+
+        An empty header counts as absent: FC 3.0 sends most of them empty.
+        """
+        sent = headers.get(protocol.REQUEST_ID) or ""
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+        return cls(headers, environ, request_id, time.monotonic())
+
+    def to_headers(self) -> dict[str, str]:
+        """Return the headers that make this context again, credentials included."""
+        headers = {name: self.header(name) for name in protocol.CONTEXT_HEADERS}
+        keys = self.credentials
+        headers.update(
+            zip(
+                protocol.CREDENTIAL_HEADERS,
+                (keys.access_key_id, keys.access_key_secret, keys.security_token),
+                strict=True,
+            )
+        )
+        headers[protocol.REQUEST_ID] = self.request_id
+        return {name: value for name, value in headers.items() if value}
+
+    def for_function(self, settings: Mapping[str, Any], timeout: float | None) -> "Context":
+        """Return this context as one function sees it: its settings and its own time limit."""
+        context = Context(self._headers, self._environ, self.request_id, self._received)
+        context.settings = settings
+        context._timeout = math.inf if timeout is None else timeout
+        return context
+
+    def header(self, name: str) -> str:
+        """Return one ``x-fc-*`` header, else the variable that stands in for it, else ``""``."""
+        if value := self._headers.get(name):
+            return value
+        for variable in protocol.VARIABLES.get(name, ()):
+            if value := self._environ.get(variable):
+                return value
+        return ""
+
+    @property
+    def credentials(self) -> Credentials:
+        """The keys sent with this call, else those of the environment; never mixed."""
+        return self._part(Credentials, self._credentials)
+
+    @property
+    def function(self) -> FunctionInfo:
+        """The function as FC knows it."""
+        return self._part(FunctionInfo, self._function)
+
+    @property
+    def service(self) -> ServiceInfo:
+        """The FC 2.0 service."""
+        return self._part(ServiceInfo, self._service)
+
+    @property
+    def tracing(self) -> Tracing:
+        """The trace this call belongs to."""
+        return self._part(Tracing, self._tracing)
+
+    @property
+    def logger(self) -> logging.Logger:
+        """A logger whose records carry this call's request id, on any thread."""
+        return self._part(RequestLogger, lambda: RequestLogger(self))
+
+    @property
+    def region(self) -> str:
+        """The region's id, such as ``cn-hangzhou``."""
+        return self.header(protocol.REGION)
+
+    @property
+    def account_id(self) -> str:
+        """The id of the account that owns the function."""
+        return self.header(protocol.ACCOUNT_ID)
+
+    @property
+    def qualifier(self) -> str:
+        """The version or alias the caller asked for."""
+        return self.header(protocol.QUALIFIER)
+
+    @property
+    def version_id(self) -> str:
+        """The version that answers; empty for LATEST."""
+        return self.header(protocol.VERSION_ID)
+
+    @property
+    def log_project(self) -> str:
+        """The log service's project."""
+        return self.header(protocol.LOG_PROJECT)
+
+    @property
+    def log_store(self) -> str:
+        """The log service's store."""
+        return self.header(protocol.LOG_STORE)
+
+    @property
+    def retry_count(self) -> int:
+        """How often FC has tried this asynchronous call before: 0 for the first."""
+        return _integer(self.header(protocol.RETRY_COUNT), 0)
+
+    @property
+    def deadline(self) -> float | None:
+        """The moment on ``time.monotonic()``, in seconds, when time is up; None without a limit.
+
+        The sooner of FC's limit and the function's ``timeout`` in functions.yaml.
+        """
+        limit = _integer(self.header(protocol.FUNCTION_TIMEOUT), 0) or math.inf
+        limit = min(limit, self._timeout)
+        return None if limit == math.inf else self._received + limit
+
+    def remaining_time(self) -> float:
+        """Return the seconds left until the deadline, 0 once past it, ``inf`` without one."""
+        deadline = self.deadline
+        return math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+
+    requestId = property(lambda self: self.request_id)  # noqa: N815 - FC's spelling
+    accountId = property(lambda self: self.account_id)  # noqa: N815 - FC's spelling
+    retryCount = property(lambda self: self.retry_count)  # noqa: N815 - FC's spelling
+
+    def getLogger(self) -> logging.Logger:  # noqa: N802 - FC's spelling
+        """Return ``logger``."""
+        return self.logger
+
+    def to_json(self) -> str:
+        """Return the context as FC's Python 3.9 runtime writes it: credentials included."""
+        keys, function, service, tracing = (
+            self.credentials,
+            self.function,
+            self.service,
+            self.tracing,
+        )
+        return json.dumps(
+            {
+                "requestId": self.request_id,
+                "credentials": {
+                    "accessKeyId": keys.access_key_id,
+                    "accessKeySecret": keys.access_key_secret,
+                    "securityToken": keys.security_token,
+                },
+                "function": {
+                    "name": function.name,
+                    "handler": function.handler,
+                    "memory": function.memory,
+                    "timeout": function.timeout,
+                },
+                "service": {
+                    "name": service.name,
+                    "logProject": service.log_project,
+                    "logStore": service.log_store,
+                    "qualifier": service.qualifier,
+                    "versionId": service.version_id,
+                },
+                "region": self.region,
+                "accountId": self.account_id,
+                "retryCount": self.retry_count,
+                "tracing": {
+                    "openTracingSpanContext": tracing.span_context,
+                    "openTracingSpanBaggages": dict(tracing.span_baggages),
+                    "jaegerEndpoint": tracing.jaeger_endpoint,
+                },
+            }
+        )
+
+    def __repr__(self) -> str:
+        name = self.header(protocol.FUNCTION_NAME)
+        return f"Context(request_id={self.request_id!r}, function={name!r})"
+
+    def _part(self, kind: type[_Part], make: Callable[[], _Part]) -> _Part:
+        try:
+            part: _Part = self._parts[kind]
+        except KeyError:
+            part = self._parts[kind] = make()
+        return part
+
+    def _credentials(self) -> Credentials:
+        sent = [self._headers.get(name) or "" for name in protocol.CREDENTIAL_HEADERS]
+        if sent[0]:
+            return Credentials(*sent)
+        return Credentials(*(self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES))
+
+    def _function(self) -> FunctionInfo:
+        own_limit = 0 if self._timeout == math.inf else int(self._timeout)
+        memory_variable = self._environ.get(protocol.VARIABLES[protocol.FUNCTION_MEMORY][0], "")
+        return FunctionInfo(
+            name=self.header(protocol.FUNCTION_NAME),
+            handler=self.header(protocol.FUNCTION_HANDLER),
+            memory=_integer(self.header(protocol.FUNCTION_MEMORY), _integer(memory_variable, 0)),
+            timeout=_integer(self.header(protocol.FUNCTION_TIMEOUT), own_limit),
+            version_id=self.version_id,
+            qualifier=self.qualifier,
+        )
+
+    def _service(self) -> ServiceInfo:
+        return ServiceInfo(
+            name=self.header(protocol.SERVICE_NAME),
+            log_project=self.log_project,
+            log_store=self.log_store,
+            qualifier=self.qualifier,
+            version_id=self.version_id,
+        )
+
+    def _tracing(self) -> Tracing:
+        return Tracing(
+            span_context=self.header(protocol.SPAN_CONTEXT),
+            jaeger_endpoint=self.header(protocol.JAEGER_ENDPOINT),
+            span_baggages=_baggages(self.header(protocol.SPAN_BAGGAGES)),
+        )
+
+
+current: ContextVar[Context | None] = ContextVar("fcplug_context", default=None)
+"""The context of the phase that this thread is running."""
+
+
+def _integer(text: str, fallback: int) -> int:
+    """Return a decimal header's number; FC's runtimes fall back on anything else, never raise."""
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    return fallback
+
+
+def _baggages(text: str) -> Mapping[str, str]:
+    try:
+        value = json.loads(base64.b64decode(text, validate=True)) if text else {}
+    except (binascii.Error, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

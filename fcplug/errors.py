@@ -1,0 +1,151 @@
+"""The errors of fcplug, in one tree.
+
+::
+
+    FcplugError
+    ├── ConfigError          functions.yaml is wrong; holds every problem found
+    ├── UnknownFunction      no function answers the request
+    ├── PluginError          a plugin cannot be made to serve its function
+    ├── ConcurrencyExceeded  a function already runs as many invocations as it may
+    ├── WebRequestError      a web request met a runtime that serves events
+    └── BindError            the listening socket cannot be had
+
+Each holds its facts and says where, what and the likely fix.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from fcplug import protocol
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean '...'?)`` when a known word is close, else an empty string."""
+    import difflib  # an error path only: 3 ms that a healthy start does not pay  # noqa: PLC0415
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def listing(names: Iterable[str], most: int = 20) -> str:
+    """Return the names in order, comma separated, cut after ``most`` with a count of the rest."""
+    names = sorted(names)
+    shown = ", ".join(names[:most]) or "none"
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+class FcplugError(Exception):
+    """Base of all errors that fcplug raises on purpose."""
+
+    @property
+    def error_type(self) -> str:
+        """The ``errorType`` of the error document."""
+        return type(self).__name__
+
+    @property
+    def causes(self) -> Sequence[str]:
+        """The original errors' text, the flat ``stackTrace`` of FC's load errors."""
+        return ()
+
+
+class Problem(NamedTuple):
+    """One thing wrong in a configuration file.
+
+    Lines and columns count from 1; ``at`` is the dotted way to the value, empty at the top.
+    """
+
+    file: str
+    line: int
+    column: int
+    at: str
+    what: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        return f"{where}: {self.at}: {self.what}" if self.at else f"{where}: {self.what}"
+
+
+class ConfigError(FcplugError):
+    """The configuration is wrong: every problem found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownFunction(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """No function answers the request."""
+
+    def __init__(self, name: str, handler: str, known: Iterable[str]) -> None:
+        known = list(known)
+        if name or handler:
+            asked = f"no function {name or handler!a}{did_you_mean(name or handler, known)}"
+        else:
+            asked = (
+                f"the request names no function ({protocol.FUNCTION_NAME}) and no default is set"
+            )
+        super().__init__(f"{asked}; functions.yaml knows: {listing(known)}")
+
+
+class PluginError(FcplugError):
+    """A plugin cannot be made to serve its function.
+
+    ``kind`` is the ``errorType``: FC's own for code that cannot be loaded (ImportModuleError,
+    UserCodeSyntaxError, UserCodeError, HandlerNotFound, InvalidHandleName), else one of
+    PluginNotFound, PluginAmbiguous, PluginInvalid and SettingsInvalid.
+    """
+
+    def __init__(self, kind: str, what: str, *, fix: str = "", causes: Sequence[str] = ()) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+        self.fix = fix
+        self.where = ""
+        self._causes = causes
+
+    def located(self, where: str) -> "PluginError":
+        """Return this error with the place that names the plugin: entry point, package, line."""
+        self.where = where
+        return self
+
+    @property
+    def error_type(self) -> str:
+        """The ``errorType`` of the error document."""
+        return self.kind
+
+    @property
+    def causes(self) -> Sequence[str]:
+        """The original errors' text, outermost cause first."""
+        return self._causes
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  in:  {self.where}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class ConcurrencyExceeded(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """A function already runs as many invocations as its ``concurrency`` allows."""
+
+    def __init__(self, function: str, limit: int) -> None:
+        super().__init__(
+            f"function '{function}' already runs {limit} invocations, its concurrency in "
+            "functions.yaml: call again later, or raise it"
+        )
+
+
+class WebRequestError(FcplugError):
+    """A web request met a runtime whose functions answer events only."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(
+            f"{method!a} {path!a} is a web request and this runtime answers events: "
+            "send the event as the body of POST /invoke"
+        )
+
+
+class BindError(FcplugError):
+    """The listening socket cannot be had."""

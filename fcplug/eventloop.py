@@ -1,0 +1,53 @@
+"""One event loop for every ``async def`` hook of the process."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class EventLoop:
+    """An asyncio loop on a thread of its own, started when the first coroutine needs it.
+
+    One loop for all, so that what ``initialize`` opened is good for ``invoke``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def synchronous(self, function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+        """Return a plain function with the same signature that waits for the coroutine's end.
+
+        The coroutine sees the caller's context variables.
+        """
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            outcome = _outcome(function(*args, **kwargs))
+            value, error = asyncio.run_coroutine_threadsafe(outcome, self._running()).result()
+            if error is not None:
+                raise error
+            return value
+
+        return call
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="fcplug-event-loop", daemon=True
+                ).start()
+            return self._loop
+
+
+async def _outcome(
+    coroutine: Coroutine[Any, Any, Any],
+) -> tuple[Any, BaseException | None]:
+    """Keep the coroutine's error as a value: asyncio lets SystemExit end the loop of everyone."""
+    try:
+        return await coroutine, None
+    except BaseException as error:
+        return None, error

@@ -1,0 +1,149 @@
+"""Function Compute's custom-runtime protocol, spelled once.
+
+Facts of the FC 2.0 and 3.0 documentation ("Specifications", "Web functions", "Lifecycle hooks",
+"Environment variables") and of observed traffic. Nowhere else in the package may a header of FC
+be spelled out.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+# Request headers. Present but empty is normal on FC 3.0 and means absent.
+CONTROL_PATH = "x-fc-control-path"
+REQUEST_ID = "x-fc-request-id"
+ACCESS_KEY_ID = "x-fc-access-key-id"
+ACCESS_KEY_SECRET = "x-fc-access-key-secret"  # noqa: S105 - a header's name
+SECURITY_TOKEN = "x-fc-security-token"  # noqa: S105 - a header's name
+FUNCTION_NAME = "x-fc-function-name"
+FUNCTION_HANDLER = "x-fc-function-handler"
+FUNCTION_MEMORY = "x-fc-function-memory"  # MB
+FUNCTION_TIMEOUT = "x-fc-function-timeout"  # seconds
+REGION = "x-fc-region"
+ACCOUNT_ID = "x-fc-account-id"
+QUALIFIER = "x-fc-qualifier"
+VERSION_ID = "x-fc-version-id"
+SERVICE_NAME = "x-fc-service-name"
+LOG_PROJECT = "x-fc-service-logproject"
+LOG_STORE = "x-fc-service-logstore"
+RETRY_COUNT = "x-fc-retry-count"
+SPAN_CONTEXT = "x-fc-tracing-opentracing-span-context"
+SPAN_BAGGAGES = "x-fc-tracing-opentracing-span-baggages"  # base64 of a JSON object
+JAEGER_ENDPOINT = "x-fc-tracing-jaeger-endpoint"
+
+CREDENTIAL_HEADERS = (ACCESS_KEY_ID, ACCESS_KEY_SECRET, SECURITY_TOKEN)
+CREDENTIAL_VARIABLES = (
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "ALIBABA_CLOUD_SECURITY_TOKEN",
+)
+
+CONTEXT_HEADERS = (
+    REQUEST_ID,
+    *CREDENTIAL_HEADERS,
+    FUNCTION_NAME,
+    FUNCTION_HANDLER,
+    FUNCTION_MEMORY,
+    FUNCTION_TIMEOUT,
+    REGION,
+    ACCOUNT_ID,
+    QUALIFIER,
+    VERSION_ID,
+    SERVICE_NAME,
+    LOG_PROJECT,
+    LOG_STORE,
+    RETRY_COUNT,
+    SPAN_CONTEXT,
+    SPAN_BAGGAGES,
+    JAEGER_ENDPOINT,
+)
+"""Every header that a context is made of."""
+
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    FUNCTION_NAME: ("FC_FUNCTION_NAME",),
+    FUNCTION_HANDLER: ("FC_FUNCTION_HANDLER",),
+    FUNCTION_MEMORY: ("FC_FUNCTION_MEMORY_SIZE",),
+    REGION: ("FC_REGION",),
+    ACCOUNT_ID: ("FC_ACCOUNT_ID",),
+    QUALIFIER: ("FC_QUALIFIER",),
+    VERSION_ID: ("FC_FUNCTION_VERSION", "FC_VER_ID"),
+    SERVICE_NAME: ("FC_SERVICE_NAME",),
+}
+"""The environment variables that stand in for a header FC did not send."""
+
+# Response header: it alone decides whether FC counts the call as failed.
+STATUS = "x-fc-status"
+
+EVENT_TYPE = "application/octet-stream"
+ERROR_TYPE = "application/json"
+
+DEFAULT_PORT = 9000
+PORT_VARIABLES = ("FC_SERVER_PORT", "FC_CUSTOM_LISTEN_PORT")
+INSTANCE_VARIABLE = "FC_FUNCTION_NAME"  # set by FC in every instance, and nowhere else
+CODE_PATH_VARIABLE = "FC_FUNC_CODE_PATH"
+LAYER_PATH = "/opt/python"
+MAX_EVENT_SIZE = 32 * 1024 * 1024  # bytes: FC's limit of a synchronous invocation
+MAX_LOG_RECORD = 32 * 1024  # bytes: the log service cuts longer entries
+
+INITED_LINE = "FunctionCompute fcplug runtime inited."
+
+
+class Phase(Enum):
+    """What a request asks for; the value is the path that FC gives the phase."""
+
+    INVOKE = "/invoke"
+    INITIALIZE = "/initialize"
+    PRE_FREEZE = "/pre-freeze"
+    PRE_STOP = "/pre-stop"
+    WEB = "/http-invoke"
+
+
+LOG_NAMES: Mapping[Phase, str] = {
+    Phase.INVOKE: "Invoke",
+    Phase.INITIALIZE: "Initialize",
+    Phase.PRE_FREEZE: "PreFreeze",
+    Phase.PRE_STOP: "PreStop",
+    Phase.WEB: "Invoke",
+}
+
+_BY_CONTROL_PATH = {phase.value: phase for phase in Phase}
+_BY_REQUEST = {
+    ("POST", "/invoke"): Phase.INVOKE,
+    ("POST", "/initialize"): Phase.INITIALIZE,
+    ("GET", "/pre-freeze"): Phase.PRE_FREEZE,
+    ("GET", "/pre-stop"): Phase.PRE_STOP,
+}
+
+
+def phase_of(control_path: str, method: str, path: str) -> Phase:
+    """Tell which phase a request asks for.
+
+    The control path wins: on an HTTP call method and path are the client's to choose. Local tools
+    do not send it; then method and path decide. An unknown control path counts as absent.
+    """
+    by_control = _BY_CONTROL_PATH.get(control_path)
+    return by_control or _BY_REQUEST.get((method, path), Phase.WEB)
+
+
+def start_line(phase: Phase, request_id: str) -> str:
+    """Return the line FC wants before a phase runs."""
+    return f"FC {LOG_NAMES[phase]} Start RequestId: {request_id}\n"
+
+
+def end_line(phase: Phase, request_id: str, *, failed: bool) -> str:
+    """Return the line FC wants after a phase ran, with FC's own suffix when it failed."""
+    suffix = ", Error: Unhandled function error" if failed else ""
+    return f"FC {LOG_NAMES[phase]} End RequestId: {request_id}{suffix}\n"
+
+
+def port(environ: Mapping[str, str]) -> int:
+    """Return the port to listen on: the first variable that FC or its tools set, else 9000.
+
+    Raises:
+        ValueError: the variable is not a port number.
+    """
+    for name in PORT_VARIABLES:
+        if text := environ.get(name):
+            if text.isascii() and text.isdigit() and 0 <= int(text) <= 65535:
+                return int(text)
+            raise ValueError(f"{name} is {text!r}: expected a port number from 0 to 65535")
+    return DEFAULT_PORT

@@ -1,0 +1,138 @@
+"""What a call answers: a result as bytes, or an exception as FC's error document."""
+
+import datetime
+import decimal
+import importlib
+import json
+import os
+import traceback
+from typing import Any
+
+import msgspec
+import pluggy
+
+from fcplug.errors import FcplugError
+from fcplug.identity import Credentials
+
+_OWN_FILES = (
+    os.path.dirname(__file__) + os.sep,
+    os.path.dirname(pluggy.__file__) + os.sep,
+    os.path.dirname(importlib.__file__) + os.sep,
+    "<frozen importlib.",
+)
+_MASK = "***"
+_SHORTEST_SECRET = 4  # characters: anything shorter is in every text by chance
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The answer to a call: the body, and the error that it tells of if the call failed."""
+
+    body: bytes
+    error: BaseException | None = None
+
+
+def encode(value: Any) -> bytes:
+    """Return a handler's result as FC's built-in runtime sends it.
+
+    ``bytes`` and ``str`` as they are, anything else as JSON of indent 4 with sorted keys; Decimal,
+    date and datetime, and objects with ``to_json`` are understood.
+
+    Raises:
+        TypeError, ValueError, RecursionError, UnicodeEncodeError: the value is not JSON.
+    """
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    return json.dumps(value, default=_jsonable, indent=4, sort_keys=True).encode()
+
+
+def failure(error: BaseException, keys: Credentials) -> Result:
+    """Return the error document of an exception, without the values of the call's keys."""
+    document: dict[str, Any] = {
+        "errorMessage": message_of(error),
+        "errorType": error_type_of(error),
+    }
+    if trace := _stack_trace(error):
+        document["stackTrace"] = trace
+    text = json.dumps(scrubbed(document, keys), indent=4, sort_keys=True)
+    return Result(text.encode(), error)
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's text, whatever its ``__str__`` does."""
+    try:
+        return str(error)
+    except BaseException as broken:
+        return f"<{type(error).__name__} whose text cannot be had: {type(broken).__name__}>"
+
+
+def error_type_of(error: BaseException) -> str:
+    """Return what the error document calls an exception: its class, or the load error's kind."""
+    return error.error_type if isinstance(error, FcplugError) else type(error).__name__
+
+
+def explain(error: BaseException) -> str:
+    """Return an error for the log: the chain of exceptions with the plugin author's frames only."""
+    if not isinstance(error, FcplugError):
+        return _traceback(error)
+    cause = error.__cause__
+    return f"{error}\n{_traceback(cause)}" if cause else str(error)
+
+
+def scrubbed(value: Any, keys: Credentials) -> Any:
+    """Return text, or lists and dicts of text, with the values of the call's keys masked."""
+    if isinstance(value, str):
+        for secret in (keys.security_token, keys.access_key_secret, keys.access_key_id):
+            if len(secret) >= _SHORTEST_SECRET:
+                value = value.replace(secret, _MASK)
+        return value
+    if isinstance(value, dict):
+        return {key: scrubbed(item, keys) for key, item in value.items()}
+    return [scrubbed(item, keys) for item in value]
+
+
+def is_own_file(filename: str) -> bool:
+    """Tell whether a frame's file is the runtime's, not the author's."""
+    return filename.startswith(_OWN_FILES)
+
+
+def _traceback(error: BaseException) -> str:
+    rendered = traceback.TracebackException(type(error), error, error.__traceback__)
+    pending = [rendered]
+    while pending:
+        link = pending.pop()
+        theirs = [frame for frame in link.stack if not is_own_file(frame.filename)]
+        if theirs:  # none: the error is the runtime's own, and its frames are all there is
+            link.stack = traceback.StackSummary.from_list(theirs)
+        pending += [
+            *filter(None, (link.__cause__, link.__context__)),
+            *(getattr(link, "exceptions", None) or ()),
+        ]
+    return "".join(rendered.format()).rstrip()
+
+
+def _stack_trace(error: BaseException) -> list[Any]:
+    """Return frames as FC lists them: file, line, name, source; load errors: flat text."""
+    if isinstance(error, FcplugError):
+        return list(error.causes)
+    return [
+        [
+            f'File "{frame.filename}"',
+            f"line {frame.lineno}",
+            f"in {frame.name}",
+            frame.line or "",
+        ]
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not is_own_file(frame.filename)
+    ]
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    raise TypeError(f"{value!r} is not JSON serializable")

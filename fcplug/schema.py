@@ -1,0 +1,184 @@
+"""Plain values against msgspec types: every mismatch told in a person's words, at its place."""
+
+import functools
+import operator
+import pathlib
+import re
+import types
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
+
+import msgspec
+
+from fcplug.document import FromEnvironment, Path
+from fcplug.errors import did_you_mean
+
+
+class Report(Protocol):
+    """Takes one problem: the path of the value, what is wrong, and which key in it is at fault."""
+
+    def __call__(self, path: Path, what: str, key: str = "") -> None:
+        """Keep the problem."""
+
+
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+    "array": "a list",
+    "object": "a mapping",
+}
+_ANNOTATIONS = ("default", "description", "title")
+_UNIONS = (Union, types.UnionType)
+
+
+def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
+    """Return ``value`` as the type ``kind``; what does not fit is reported and left out.
+
+    Structs, dicts, lists and unions are walked, so that one mistake does not hide the next; the
+    rest is msgspec's to convert.
+    """
+    inner = _bare(kind)
+    if get_origin(inner) in _UNIONS:
+        kind = _branch(value, get_args(inner))
+        inner = _bare(kind)
+    origin, args = get_origin(inner), get_args(inner)
+    if _is_struct(inner):
+        return _struct({} if value is None else value, inner, path, report)
+    if origin is dict and isinstance(value, dict):
+        return _mapping(value, args, path, report)
+    if origin is list and isinstance(value, list):
+        return [check(item, args[0], (*path, i), report) for i, item in enumerate(value)]
+    try:
+        return convert(value, kind)
+    except ValueError as error:
+        report(path, str(error))
+        return None
+
+
+def convert(value: Any, kind: Any) -> Any:
+    """Return ``value`` as the type ``kind``.
+
+    Text from the environment may stand for a number or a truth value, and text for a path; a type
+    that msgspec does not know takes the value as it is.
+
+    Raises:
+        ValueError: the value does not fit; the text says what was expected.
+    """
+    options = get_args(_bare(kind)) if get_origin(_bare(kind)) is Literal else ()
+    if options and value not in options:
+        hint = did_you_mean(value, map(str, options)) if isinstance(value, str) else ""
+        raise ValueError(f"expected {' or '.join(map(repr, options))}, got {_told(value)}{hint}")
+    try:
+        return msgspec.convert(value, kind, strict=not _from_environment(value), dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ValueError(_in_words(str(error), kind)) from None
+    except (NotImplementedError, TypeError):
+        return value
+
+
+def json_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of a type, as editors use it: ``${NAME}`` may stand for any scalar."""
+    schema: dict[str, Any] = msgspec.json.schema(kind)
+    _allow_variables(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _branch(value: Any, options: tuple[Any, ...]) -> Any:
+    """Return the one type of a union that a value is meant to be."""
+    if value is None and type(None) in options:
+        return type(None)
+    for option in options:
+        is_mapping = get_origin(option) is dict or _is_struct(option)
+        if is_mapping == isinstance(value, dict) and option is not type(None):
+            return option
+    return functools.reduce(operator.or_, options)
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: Report) -> Any:
+    if not isinstance(value, dict):
+        report(path, f"expected a mapping, got {_told(value)}")
+        return None
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key in value.keys() - fields.keys():
+        report(path, f"unknown key '{key}'{did_you_mean(key, fields)}", key)
+    given = {}
+    for name, field in fields.items():
+        if name in value:
+            given[name] = check(value[name], field.type, (*path, name), report)
+        elif field.required:
+            report(path, f"the key '{name}' is missing")
+            given[name] = None
+    return kind(**given)
+
+
+def _mapping(value: dict[str, Any], args: tuple[Any, ...], path: Path, report: Report) -> Any:
+    checked = {}
+    for key, item in value.items():
+        try:
+            convert(key, args[0])
+        except ValueError as error:
+            report(path, f"the key '{key}': {error}", key)
+        checked[key] = check(item, args[1], (*path, key), report)
+    return checked
+
+
+def _from_environment(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_from_environment, value.values()))
+    if isinstance(value, list):
+        return any(map(_from_environment, value))
+    return isinstance(value, FromEnvironment)
+
+
+def _path(kind: type, value: Any) -> Any:
+    if issubclass(kind, pathlib.PurePath) and isinstance(value, str):
+        return kind(value)
+    raise NotImplementedError
+
+
+def _told(value: Any) -> str:
+    """Return a value as an error may show it: not if it came from the environment."""
+    if isinstance(value, FromEnvironment):
+        return "another value (from the environment)"
+    if isinstance(value, dict):
+        return _WORDS["object"]
+    if isinstance(value, list):
+        return _WORDS["array"]
+    return "nothing" if value is None else repr(value)
+
+
+def _in_words(message: str, kind: Any) -> str:
+    """Turn msgspec's message into a person's words: ``Expected `int`, got `str` - at `$[1]```."""
+    for note in get_args(kind)[1:]:
+        if "matching regex" in message and isinstance(note, msgspec.Meta) and note.description:
+            return f"expected {note.description}"
+    message, _, at = message.partition(" - at `$")
+    message = re.sub(
+        r"`([^`]*)`",
+        lambda match: " or ".join(_WORDS.get(name, name) for name in match[1].split(" | ")),
+        message,
+    )
+    where = f"{at.rstrip('`').lstrip('.')}: " if at else ""
+    return f"{where}{message[:1].lower()}{message[1:]}"
+
+
+def _allow_variables(schema: Any) -> None:
+    if isinstance(schema, dict):
+        for item in list(schema.values()):
+            _allow_variables(item)
+        if schema.get("type") in ("integer", "number", "boolean"):
+            plain = {key: schema.pop(key) for key in list(schema) if key not in _ANNOTATIONS}
+            schema["anyOf"] = [plain, {"type": "string", "pattern": r"\$\{"}]
+    elif isinstance(schema, list):
+        for item in schema:
+            _allow_variables(item)

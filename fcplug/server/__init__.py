@@ -1,0 +1,7 @@
+"""The HTTP server: waitress with the strictness, the time limits and the exit that FC needs."""
+
+from fcplug.server.binding import bind
+from fcplug.server.limits import Limits
+from fcplug.server.serving import serve
+
+__all__ = ["Limits", "bind", "serve"]

@@ -1,0 +1,74 @@
+"""How much, how long and how many: what a client may ask of this process."""
+
+import math
+import socket
+from dataclasses import dataclass, fields
+
+from waitress.adjustments import Adjustments
+
+from fcplug import protocol
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The server's limits; times are seconds, sizes bytes.
+
+    Times are checked once a second, so each may run up to a second over.
+
+    Attributes:
+        threads: requests answered at once; the rest wait in line.
+        drain_timeout: from the stop signal until what is not answered is abandoned.
+        linger: how long an idle connection is kept after the stop signal, for the request that
+            its client may be sending just then.
+        header_timeout: from a request's first byte to the end of its head, however steadily the
+            bytes come.
+        body_timeout: allowance for a body, on top of what ``min_body_rate`` gives it.
+        min_body_rate: bytes a second below which a body is refused once ``body_timeout`` is used
+            up: at any moment ``elapsed <= body_timeout + received / min_body_rate``. The default
+            lets a 32 MiB event take 35 minutes and cuts one byte a second after 30 seconds.
+        idle_timeout: until a connection without a request is closed. FC answers 502 for a POST
+            on a connection closed under it and asks for 15 minutes at least ("Custom runtime"
+            FAQ); a minute more keeps both sides from closing at the same moment.
+        connection_limit: connections at once; at the limit idle ones are closed after
+            ``header_timeout``, and new ones wait in the kernel.
+        max_body: bytes of a request's body, inclusive.
+        max_header: bytes of a request's head, from the first line to the empty one.
+        max_header_fields: header fields of a request.
+    """
+
+    threads: int = 16
+    drain_timeout: float = 30.0
+    linger: float = 0.2
+    header_timeout: float = 10.0
+    body_timeout: float = 30.0
+    min_body_rate: int = 16 * KIB
+    idle_timeout: float = 960.0
+    connection_limit: int = 1024
+    max_body: int = protocol.MAX_EVENT_SIZE
+    max_header: int = 64 * KIB
+    max_header_fields: int = 128
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"limit {field.name} is {value}: expected a number above 0")
+
+
+class Settings(Adjustments):
+    """waitress's settings for these limits; every parser, channel and task gets to see them."""
+
+    def __init__(self, limits: Limits, sock: socket.socket) -> None:
+        super().__init__(
+            sockets=[sock],
+            backlog=1024,
+            connection_limit=limits.connection_limit,
+            ident=None,
+            log_socket_errors=False,
+            max_request_body_size=limits.max_body + 1,
+            max_request_header_size=limits.max_header,
+            recv_bytes=64 * KIB,
+        )
+        self.limits = limits

@@ -1,0 +1,164 @@
+"""The loop that owns every connection: accepting, clocks, who answers."""
+
+import contextlib
+import errno
+import logging
+import os
+import time
+from collections.abc import Callable
+from socket import socket
+from typing import TYPE_CHECKING
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+
+from fcplug.server.channel import Channel
+from fcplug.server.dispatcher import Dispatcher
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from fcplug.server.limits import Settings
+
+log = logging.getLogger("fcplug.server")
+
+PATIENCE = 0.5  # seconds in poll without an event; also how long accepting pauses
+FROZEN = 3.0  # seconds between two turns that no poll explains: the instance did not run
+ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
+
+Express = Callable[[str, str], bool]
+
+
+class Server(TcpWSGIServer):
+    """waitress's server over a socket that listens already."""
+
+    channel_class = Channel
+    adj: "Settings"
+    active_channels: dict[int, Channel]  # type: ignore[assignment]  # made by channel_class
+    task_dispatcher: Dispatcher
+
+    def __init__(
+        self, app: "WSGIApplication", sock: socket, settings: "Settings", *, express: Express
+    ) -> None:
+        self._express = express
+        self.express_dispatcher = Dispatcher("express", 1)
+        self._accept_after = self._warned = self._checked = 0.0
+        self._turned, self._turned_wall = time.monotonic(), time.time()
+        super().__init__(
+            app,
+            map={},
+            _sock=sock,
+            dispatcher=Dispatcher("worker", settings.limits.threads),
+            adj=settings,
+            bind_socket=False,
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+        )
+        os.set_blocking(self.wake, False)
+
+    @property
+    def wake(self) -> int:
+        """The descriptor that ends a poll when a byte is written to it; it never blocks."""
+        return self.trigger.trigger
+
+    def pull_trigger(self) -> None:
+        """End the current poll, from any thread."""
+        with contextlib.suppress(BlockingIOError):  # full of bytes not read yet: it ends anyway
+            super().pull_trigger()
+
+    def turn(self, patience: float = PATIENCE) -> None:
+        """Handle what the sockets have, waiting at most ``patience`` seconds for it."""
+        self._keep_time()
+        wasyncore.poll2(patience, self._map)
+
+    def add_task(self, channel: HTTPChannel) -> None:
+        """Have the channel's first request answered by a worker or, for a health check, express."""
+        request = channel.requests[0]
+        express = request.error is not None or self._express(request.command, request.path)
+        (self.express_dispatcher if express else self.task_dispatcher).add_task(channel)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections as may be."""
+        return len(self.active_channels) >= self.adj.limits.connection_limit
+
+    def readable(self) -> bool:
+        """Whether connections are accepted now."""
+        if self.full:
+            self._warn("%d connections, the limit: new ones wait", len(self.active_channels))
+            return False
+        return self.accepting and time.monotonic() >= self._accept_after
+
+    def handle_accept(self) -> None:
+        """Take the connections that the kernel has completed."""
+        for _ in range(ACCEPTS):
+            if self.full or not self.accept_one():
+                return
+
+    def accept_one(self) -> bool:
+        """Take one connection; False when there is none, or none can be had now."""
+        try:
+            sock, address = self.socket.accept()
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
+        except OSError as error:  # out of descriptors or memory: asking again at once is no use
+            self._accept_after = time.monotonic() + PATIENCE
+            self._warn("accepting connections pauses: %s", os.strerror(error.errno or errno.EIO))
+            return False
+        try:
+            self.set_socket_options(sock)
+        except OSError:
+            sock.close()  # gone already
+        else:
+            Channel(self, sock, address, self.adj, map=self._map)
+        return True
+
+    @property
+    def accept_paused(self) -> bool:
+        """Whether connections may wait in the kernel because none can be had now."""
+        return time.monotonic() < self._accept_after
+
+    def close_listener(self) -> None:
+        """Refuse connections from now on."""
+        self.accepting = False
+        self.del_channel()
+        self.socket.close()
+
+    def release(self) -> bool:
+        """Close every connection, end the threads that are idle; tell whether none is left."""
+        if self.accepting:
+            self.close_listener()
+        for channel in list(self.active_channels.values()):
+            channel.handle_close()
+        return all([self.task_dispatcher.stop(), self.express_dispatcher.stop()])
+
+    def close(self) -> None:
+        """Close all, the trigger only when no thread is left that might pull it.
+
+        A descriptor that is closed may be somebody else's file by the time a thread writes to it.
+        """
+        if self.release():
+            self.trigger.close()
+
+    def _keep_time(self) -> None:
+        now, now_wall = time.monotonic(), time.time()
+        gap, gap_wall = now - self._turned, now_wall - self._turned_wall
+        self._turned, self._turned_wall = now, now_wall
+        if gap > FROZEN or gap_wall > FROZEN:
+            for channel in self.active_channels.values():
+                channel.credit(gap, gap_wall)
+        if now - self._checked < 1:
+            return
+        self._checked = now
+        limits = self.adj.limits
+        idle_timeout = limits.header_timeout if self.full else limits.idle_timeout
+        for channel in self.active_channels.values():
+            channel.check(now, now_wall, idle_timeout)
+
+    def _warn(self, message: str, *facts: object) -> None:
+        now = time.monotonic()
+        if now - self._warned >= 1:
+            self._warned = now
+            log.warning(message, *facts)

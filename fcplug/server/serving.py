@@ -1,0 +1,62 @@
+"""From a listening socket to an exit code."""
+
+import contextlib
+from collections.abc import Callable
+from socket import socket
+from typing import TYPE_CHECKING
+
+from fcplug.server.drain import drain
+from fcplug.server.limits import Limits, Settings
+from fcplug.server.loop import Express, Server
+from fcplug.server.signals import StopSignals
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+def _nothing() -> None:
+    return
+
+
+def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
+    app: "WSGIApplication",
+    sock: socket,
+    limits: Limits,
+    *,
+    express: Express,
+    on_stop: Callable[[], None],
+    on_drain: Callable[[], None] = _nothing,
+) -> int:
+    """Serve until SIGTERM or SIGINT, finish what was accepted, return the exit code.
+
+    Takes the socket over and closes it. A second signal ends the process at once, with
+    128 + its number.
+
+    The caller ends the process with ``os._exit`` after flushing its output: ``sys.exit`` joins
+    every non-daemon thread, and one that a handler left behind would keep the process, and the
+    platform waiting, for ever.
+
+    Args:
+        app: the WSGI application; called in ``limits.threads`` threads and one more.
+        sock: a socket that listens.
+        limits: what a client may ask.
+        express: tells by method and path which requests have a thread of their own, so that they
+            are answered while all others are busy: health checks. Called for every request in
+            the loop's thread: it must be quick and must not raise.
+        on_stop: called when the last answer is sent or abandoned; brings its own time limit.
+        on_drain: called when a stop signal came, before the listener closes.
+
+    Returns:
+        0, or 1 when ``limits.drain_timeout`` passed with requests unanswered (logged).
+
+    Raises:
+        RuntimeError: this is not the main thread.
+    """
+    server = Server(app, sock, Settings(limits, sock), express=express)
+    with contextlib.closing(server), StopSignals(server.wake) as stop:
+        while not stop.received:
+            server.turn()
+        on_drain()
+        abandoned = drain(server)
+        on_stop()
+    return int(any(abandoned))

@@ -1,0 +1,118 @@
+"""One request's answer, from the application or from the server itself."""
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from waitress.channel import ClientDisconnected
+from waitress.task import ErrorTask, Task, WSGITask
+
+from fcplug.server.refusal import FAILED, Refusal
+
+if TYPE_CHECKING:
+    from fcplug.server.channel import Channel
+    from fcplug.server.parser import RequestParser
+
+log = logging.getLogger("fcplug.server")
+
+_TEXT = rb"[\t -~\xa0-\xff]*"
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _TEXT + rb"\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n")
+_HEAD = re.compile(_STATUS_LINE.pattern + rb"(" + _FIELD.pattern + rb")*\r\n")
+
+
+class BadAnswer(Exception):
+    """The application's status or header fields cannot be sent."""
+
+
+class _Answer(Task):
+    """What all answers share: the head is checked, the last one says that the connection closes."""
+
+    channel: "Channel"
+    request: "RequestParser"
+
+    def service(self) -> None:
+        """Answer the request; whatever the application raises ends here.
+
+        waitress would answer an Exception with 500, an OSError with nothing at all, and leave the
+        client of a BaseException waiting for ever.
+        """
+        try:
+            self.start()
+            self.execute()
+            self.finish()
+        except ClientDisconnected:
+            self.close_on_finish = True
+        except BaseException as error:
+            log.error("the application failed to answer", exc_info=error)
+            self._fail()
+
+    def build_response_header(self) -> bytes:
+        """Return the head's bytes.
+
+        Raises:
+            BadAnswer: a field or the status would break the answer's framing.
+        """
+        if self.channel.parting and self._is_last():
+            self.set_close_on_finish()
+        head = super().build_response_header()
+        _check(head)
+        if self.request.command == "HEAD":
+            self.chunked_response = False
+        return head
+
+    def write(self, data: bytes) -> None:
+        """Send the head, if it is not sent yet, and the body's next bytes; a HEAD has no body."""
+        super().write(b"" if self.request.command == "HEAD" else data)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Send a refusal as the answer, instead of what the application may have begun."""
+        self.complete = True
+        self.status = refusal.status
+        self.response_headers = refusal.fields
+        self.chunked_response = False
+        self.content_length = len(refusal.body)
+        self.content_bytes_written = 0
+        if self.close_on_finish:
+            self.set_close_on_finish()  # once more, for the header field
+        self.write(refusal.body)
+
+    def _fail(self) -> None:
+        if self.wrote_header:
+            self.close_on_finish = (
+                True  # the client can tell by the length that the rest is missing
+            )
+            return
+        try:
+            self.refuse(FAILED)
+        except ClientDisconnected:
+            self.close_on_finish = True
+
+    def _is_last(self) -> bool:
+        channel = self.channel
+        return len(channel.requests) == 1 and channel.request is None
+
+
+class AnswerTask(_Answer, WSGITask):
+    """The application's answer."""
+
+
+class RefusalTask(_Answer, ErrorTask):
+    """The server's answer to what is no request; the connection ends with it."""
+
+    def execute(self) -> None:
+        """Send the refusal."""
+        refusal = self.request.error
+        self.close_on_finish = True
+        self.refuse(refusal)
+
+
+def _check(head: bytes) -> None:
+    if _HEAD.fullmatch(head):
+        return
+    status, *fields = head.splitlines(keepends=True)[:-1]
+    if not _STATUS_LINE.fullmatch(status):
+        raise BadAnswer("the status is not a final one with a reason of printable characters")
+    wrong = next((field for field in fields if not _FIELD.fullmatch(field)), b"")
+    name = wrong.partition(b":")[0]
+    raise BadAnswer(f"the header field {name!r} has a name or a value that cannot be sent")

@@ -1,0 +1,89 @@
+"""A plugin's ``settings`` of ``functions.yaml`` as the typed arguments of its class."""
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from fcplug import schema
+from fcplug.document import Document, Path
+from fcplug.errors import PluginError, did_you_mean
+from fcplug.result import message_of
+
+_Parameter = inspect.Parameter
+_REST = (_Parameter.VAR_KEYWORD, _Parameter.VAR_POSITIONAL)
+
+
+class Settings:
+    """The settings of one plugin, and where they stand in the file."""
+
+    def __init__(self, document: Document, values: Mapping[str, Any], path: Path) -> None:
+        self._document = document
+        self._values = values
+        self._path = path
+        self._problems: list[str] = []
+
+    def instance(self, kind: type) -> Any:
+        """Make a plugin of its class; the settings are its keyword arguments.
+
+        Raises:
+            PluginError: a key or a type does not fit, or the class raises when called.
+        """
+        arguments = self._arguments(kind)
+        if self._problems:
+            raise self._error()
+        try:
+            return kind(**arguments)
+        except (TypeError, ValueError) as error:
+            self._problem(f"{kind.__name__} refuses its settings: {message_of(error)}")
+            raise self._error() from error
+        except BaseException as error:
+            raise PluginError(
+                "UserCodeError",
+                f"{kind.__name__} cannot be made: {type(error).__name__}: {message_of(error)}",
+                fix="do in initialize(context) what may fail: it is tried again",
+            ) from error
+
+    def _arguments(self, kind: type) -> dict[str, Any]:
+        """Return the settings as the types that the class's annotations ask for."""
+        try:
+            parameters = inspect.signature(kind).parameters
+        except ValueError:  # written in C and silent about itself
+            return dict(self._values)
+        takes_any = any(p.kind is _Parameter.VAR_KEYWORD for p in parameters.values())
+        hints = _hints(kind)
+        arguments = {}
+        for key, value in self._values.items():
+            if key not in parameters and not takes_any:
+                self._problem(f"unknown key '{key}'{did_you_mean(key, parameters)}", key)
+                continue
+            try:
+                arguments[key] = schema.convert(value, hints.get(key, Any))
+            except ValueError as error:
+                self._problem(f"{key}: {error}", key)
+        for name, parameter in parameters.items():
+            optional = parameter.default is not _Parameter.empty or parameter.kind in _REST
+            if not optional and name not in self._values:
+                self._problem(f"the key '{name}' is missing")
+        return arguments
+
+    def _problem(self, what: str, key: str = "") -> None:
+        places = self._document.places
+        shared: Path = ("defaults", "settings")
+        inherited = (*self._path, key) not in places and (*shared, key) in places
+        path = shared if inherited else self._path
+        self._problems.append(str(self._document.problem(path, what, key)))
+
+    def _error(self) -> PluginError:
+        return PluginError("SettingsInvalid", "\n".join(self._problems))
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the annotations of a class's arguments: of its ``__init__``, else of its fields."""
+    for annotated in (kind.__init__, kind):  # type: ignore[misc]
+        try:
+            if hints := typing.get_type_hints(annotated, include_extras=True):
+                return hints
+        except Exception:  # noqa: S112 - annotations that name what is not there check nothing
+            continue
+    return {}

@@ -1,0 +1,40 @@
+from socket import socket
+from threading import Condition, Lock
+
+from waitress.adjustments import Adjustments
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask, WSGITask
+from waitress.wasyncore import dispatcher
+
+class ClientDisconnected(Exception): ...
+
+class HTTPChannel(dispatcher):
+    task_class: type[WSGITask]
+    error_task_class: type[ErrorTask]
+    parser_class: type[HTTPRequestParser]
+    server: BaseWSGIServer
+    adj: Adjustments
+    request: HTTPRequestParser | None
+    requests: list[HTTPRequestParser]
+    requests_lock: Lock
+    outbuf_lock: Condition
+    last_activity: float
+    will_close: bool
+    close_when_flushed: bool
+    total_outbufs_len: int
+    def __init__(
+        self,
+        server: BaseWSGIServer,
+        sock: socket,
+        addr: object,
+        adj: Adjustments,
+        map: dict[int, dispatcher],
+    ) -> None: ...
+    def received(self, data: bytes) -> bool: ...
+    def service(self) -> None: ...
+    def write_soon(self, data: object) -> int: ...
+    def handle_read(self) -> None: ...
+    def handle_write(self) -> None: ...
+    def handle_close(self) -> None: ...
+    def _flush_some(self, do_close: bool = ...) -> bool: ...

@@ -1,0 +1,3 @@
+class trigger:  # noqa: N801
+    trigger: int
+    def close(self) -> None: ...

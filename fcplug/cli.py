@@ -70,7 +70,10 @@ def serve(file: str | None, host: str, port: int | None, environ: Mapping[str, s
     from fcplug import server  # noqa: PLC0415
 
     sock = server.bind(host, _port(environ) if port is None else port)
+    port = sock.getsockname()[1]
+    count = f"{len(loaded.functions)} function{'' if len(loaded.functions) == 1 else 's'}"
     logs.say(f"{protocol.INITED_LINE}\n")
+    logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {loaded.file}\n")
     from fcplug.app import create_app  # noqa: PLC0415
     from fcplug.runtime import Runtime  # noqa: PLC0415
 
@@ -78,7 +81,7 @@ def serve(file: str | None, host: str, port: int | None, environ: Mapping[str, s
     runtime = Runtime(loaded)
     threading.Thread(
         target=_bring_to_life,
-        args=(runtime, environ, sock.getsockname()[1]),
+        args=(runtime, environ, port),
         name="fcplug-loader",
         daemon=True,
     ).start()
@@ -112,33 +115,25 @@ def _add_code_paths(environ: Mapping[str, str]) -> None:
 
 
 def _bring_to_life(runtime: "Runtime", environ: Mapping[str, str], port: int) -> None:
-    """Load the functions while the server already listens, then say what is served."""
+    """Load the functions while the server already listens, and say how each fares."""
     names = runtime.wanted(environ)
-    rows, healthy = [], ""
+    plugins = {name: _plugins_of(runtime.config.functions[name]) for name in names}
+    widths = max(map(len, names), default=0), max(map(len, plugins.values()), default=0)
+    healthy = ""
     for name, package, error in runtime.load(names):
-        spec = runtime.config.functions[name]
-        plugins = " > ".join([*(item.name for item in spec.middleware), spec.handler])
+        outcome = package
         if error:
             logging.getLogger("fcplug").error("function '%s': %s", name, explain(error))
-            rows.append((name, plugins, f"NOT LOADED: {error.error_type} (see above)"))
-            continue
-        healthy = healthy or name
-        if len(names) <= _MOST_ROWS:
-            rows.append((name, plugins, package))
-    logs.say(_summary(runtime, len(names), rows, port, healthy))
+            outcome = f"NOT LOADED: {error.error_type} (see above)"
+        elif not healthy:
+            healthy = name
+        if error or len(names) <= _MOST_ROWS:
+            row = f"  {name:{widths[0]}}  {plugins[name]:{widths[1]}}  {outcome}"
+            logs.say(f"{row.rstrip()}\n")
+    header = f"{protocol.FUNCTION_NAME}: {healthy}"
+    command = f"try: curl -d Ada -H '{header}' http://127.0.0.1:{port}/invoke"
+    logs.say(f"{command if healthy else 'no function could be loaded'}\n")
 
 
-def _summary(
-    runtime: "Runtime", count: int, rows: Sequence[tuple[str, str, str]], port: int, healthy: str
-) -> str:
-    """Return what is served where, and a command that shows it."""
-    serving = f"{count} function{'' if count == 1 else 's'} of {runtime.config.document.file}"
-    lines = [f"fcplug {fcplug.__version__} serves {serving} on port {port}"]
-    widths = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append(("  " + "  ".join(cells)).rstrip())
-    if healthy:
-        header = f"{protocol.FUNCTION_NAME}: {healthy}"
-        lines.append(f"try: curl -d Ada -H '{header}' http://127.0.0.1:{port}/invoke")
-    return "\n".join(lines) + "\n"
+def _plugins_of(spec: config.FunctionSpec) -> str:
+    return " > ".join([*(item.name for item in spec.middleware), spec.handler])

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from fcplug import schema
-from fcplug.document import Document, Path
+from fcplug.document import Document, FromEnvironment, Path
 from fcplug.document import parse as parse_document
 from fcplug.errors import ConfigError, Problem, did_you_mean
 
@@ -20,7 +20,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000)]
 FunctionName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$(?!\n)",
         description="a function name: letters, digits, '_', '.' and '-', at most 128",
     ),
 ]
@@ -135,6 +135,11 @@ class Config(Struct, frozen=True):
     routes: tuple[RouteEntry, ...]
     default: str | None
 
+    @property
+    def file(self) -> str:
+        """The file it was read from."""
+        return self.document.file
+
 
 def load(file: str, environ: Mapping[str, str]) -> Config:
     """Read and check a configuration file.
@@ -145,7 +150,9 @@ def load(file: str, environ: Mapping[str, str]) -> Config:
     try:
         text = _read(file)
     except UnicodeDecodeError as error:
-        raise ConfigError([Problem(file, 1, 1, "", f"not UTF-8: {error.reason}")]) from None
+        before = error.object[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise ConfigError([Problem(file, line, column, "", f"not UTF-8: {error.reason}")]) from None
     except OSError as error:
         raise ConfigError([Problem(file, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
     return parse(text, file, environ)
@@ -187,9 +194,11 @@ def json_schema() -> str:
 
 
 def _read(file: str) -> str:
-    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+    def without_waiting(path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_NONBLOCK)  # a FIFO waits for its writer
+
+    with open(file, "rb", opener=without_waiting) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(0, "not a regular file")
         data = stream.read(MAX_FILE_SIZE + 1)
     if len(data) > MAX_FILE_SIZE:
@@ -207,6 +216,7 @@ def _contradictions(file: File) -> Iterator[tuple[Path, str]]:
             yield (*path, "match"), "give function, handler or qualifier; default takes the rest"
         if not route.to:
             yield (*path, "to"), "name at least one function"
+            continue
         for target in [route.to] if isinstance(route.to, str) else route.to:
             way = (*path, "to") if isinstance(route.to, str) else (*path, "to", target)
             yield from _unknown(target, file, way)
@@ -216,7 +226,9 @@ def _contradictions(file: File) -> Iterator[tuple[Path, str]]:
 
 def _unknown(name: str, file: File, path: Path) -> Iterator[tuple[Path, str]]:
     if name not in file.functions:
-        yield path, f"no function '{name}'{did_you_mean(name, file.functions)}"
+        secret = isinstance(name, FromEnvironment)
+        told = "of the name that the environment gives" if secret else f"'{name}'"
+        yield path, f"no function {told}{did_you_mean(name, file.functions)}"
 
 
 def _merged(

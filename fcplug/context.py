@@ -41,6 +41,10 @@ class RequestLogger(logging.Logger):
         self.parent = logging.getLogger()
         self._context = context
 
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's spelling
+        """Tell whether a level is written; never cached, as nobody would clear this cache."""
+        return level > self.manager.disable and level >= self.getEffectiveLevel()
+
     def handle(self, record: logging.LogRecord) -> None:
         """Mark the record with the invocation and pass it on to the root logger."""
         record.fc_context = self._context

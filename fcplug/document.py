@@ -5,6 +5,7 @@ Stricter than YAML 1.1: no anchors, aliases, merge keys or tags, no key twice, n
 ends the process on deep nesting.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,9 +18,11 @@ Path = tuple[str | int, ...]
 
 MAX_DEPTH = 32  # levels of nesting
 _VARIABLE = re.compile(r"\$(?:(\$)\{|\{(?:([A-Za-z_]\w*)(?::-([^}]*))?\})?)", re.ASCII)
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17}|0x[0-9A-Fa-f]{1,16})")
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})|0x[0-9A-Fa-f]{1,16}")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-_NUMBER_ELSEWHERE = re.compile(r"[-+]?(\d+[eE][-+]?\d+|0o[0-7]+)", re.ASCII)
+_NUMBER_ELSEWHERE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|0o[0-7]+", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TEXT = "tag:yaml.org,2002:str"
 _NUMBER_TRAP = "one number to some YAML readers, another or text to others"
 _TRAPS = {
     "tag:yaml.org,2002:bool": "a truth value to some YAML readers (write true or false)",
@@ -72,6 +75,8 @@ class _Loader(yaml.SafeLoader):
             raise _Refused(f"nested more than {MAX_DEPTH} levels deep", event)
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
+        if node and getattr(event, "tag", None):
+            node.tag = "!"  # not allowed, even where it says what the value is anyway
         self.depth -= 1
         return node
 
@@ -98,19 +103,23 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
 def _compose(text: str, file: str) -> yaml.Node | None:
     """Return the tree of nodes; whatever the loader chokes on is one problem at its place."""
     try:
-        node: yaml.Node | None = _Loader(text).get_single_node()
-    except _Refused as error:
-        raise _config_error(file, error.mark, str(error)) from None
-    except yaml.MarkedYAMLError as error:
-        what = f"{error.problem}; {error.context}" if error.context else str(error.problem)
-        if error.problem_mark and text[: error.problem_mark.index].endswith("$"):
-            what = "${...} inside {...} or [...] must stand in quotes"
-        raise _config_error(file, error.problem_mark or error.context_mark, what) from None
+        loader = _Loader(text)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         what = f"the character {chr(error.character)!r} is not allowed in YAML"
         raise ConfigError([Problem(file, line, column, "", what)]) from None
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+    except _Refused as error:
+        raise _config_error(file, error.mark, str(error)) from None
+    except yaml.MarkedYAMLError as error:
+        what = f"{error.context}, {error.problem}" if error.context else str(error.problem)
+        if error.problem_mark and text[: error.problem_mark.index].endswith("$"):
+            what = "${...} inside {...} or [...] must stand in quotes"
+        raise _config_error(file, error.problem_mark or error.context_mark, what) from None
+    except (ValueError, OverflowError):  # PyYAML trusts the digits of \U........ and of %YAML
+        raise _config_error(file, loader.get_mark(), "a number out of range") from None
     return node
 
 
@@ -150,7 +159,8 @@ class _Builder:
             if key in values:
                 first = self.places[way]
                 self._problem(key_node, way, f"key given twice (first on line {first.line})")
-            self.places[way] = _place(key_node)
+            else:
+                self.places[way] = _place(key_node)
             values[key] = self.build(value_node, way)
         return values
 
@@ -170,11 +180,14 @@ class _Builder:
                 return self._plain(node, path, text)
             if node.tag == "tag:yaml.org,2002:null":
                 return None
-            if _NUMBER_ELSEWHERE.fullmatch(text):
+            if node.tag == _TEXT and _NUMBER_ELSEWHERE.fullmatch(text):
                 self._ambiguous(node, path, _NUMBER_TRAP)
                 return None
-        self._plain_tag(node, path, "tag:yaml.org,2002:str")
-        return text if raw else self._filled(node, path, text)
+        self._plain_tag(node, path, _TEXT)
+        filled = text if raw else self._filled(node, path, text)
+        if _SURROGATE.search(filled):
+            self._problem(node, path, "half a character (a lone surrogate), which UTF-8 lacks")
+        return filled
 
     def _plain(self, node: yaml.Node, path: Path, text: str) -> Any:
         """Return what an unquoted scalar means, provided that every YAML reader agrees."""
@@ -182,7 +195,7 @@ class _Builder:
             return text.lower() == "true"
         if _INTEGER.fullmatch(text):
             return int(text, 16 if "x" in text else 10)
-        if _FLOAT.fullmatch(text):
+        if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
             return float(text)
         self._ambiguous(node, path, _TRAPS[node.tag])
         return None

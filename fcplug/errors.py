@@ -62,7 +62,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
-        return f"{where}: {self.at}: {self.what}" if self.at else f"{where}: {self.what}"
+        text = f"{where}: {self.at}: {self.what}" if self.at else f"{where}: {self.what}"
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # stays one line
 
 
 class ConfigError(FcplugError):

@@ -143,7 +143,7 @@ def port(environ: Mapping[str, str]) -> int:
     """
     for name in PORT_VARIABLES:
         if text := environ.get(name):
-            if text.isascii() and text.isdigit() and 0 <= int(text) <= 65535:
+            if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
                 return int(text)
             raise ValueError(f"{name} is {text!r}: expected a port number from 0 to 65535")
     return DEFAULT_PORT

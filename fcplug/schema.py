@@ -30,6 +30,7 @@ _WORDS = {
     "object": "a mapping",
 }
 _ANNOTATIONS = ("default", "description", "title")
+_NARROWING = {"enum", "pattern"}
 _UNIONS = (Union, types.UnionType)
 
 
@@ -67,7 +68,8 @@ def convert(value: Any, kind: Any) -> Any:
         ValueError: the value does not fit; the text says what was expected.
     """
     options = get_args(_bare(kind)) if get_origin(_bare(kind)) is Literal else ()
-    if options and value not in options:
+    known = (*options, *map(str, options)) if _from_environment(value) else options
+    if options and value not in known:
         hint = did_you_mean(value, map(str, options)) if isinstance(value, str) else ""
         raise ValueError(f"expected {' or '.join(map(repr, options))}, got {_told(value)}{hint}")
     try:
@@ -174,9 +176,10 @@ def _in_words(message: str, kind: Any) -> str:
 
 def _allow_variables(schema: Any) -> None:
     if isinstance(schema, dict):
-        for item in list(schema.values()):
-            _allow_variables(item)
-        if schema.get("type") in ("integer", "number", "boolean"):
+        for key, item in schema.items():
+            if key != "propertyNames":
+                _allow_variables(item)
+        if schema.get("type") in ("integer", "number", "boolean") or schema.keys() & _NARROWING:
             plain = {key: schema.pop(key) for key in list(schema) if key not in _ANNOTATIONS}
             schema["anyOf"] = [plain, {"type": "string", "pattern": r"\$\{"}]
     elif isinstance(schema, list):

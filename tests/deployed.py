@@ -1,0 +1,132 @@
+"""A code folder as FC unpacks it, and the instance that its ``bootstrap`` starts."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+CODE = Path(__file__).parent / "code"
+PATIENCE = 20.0  # seconds for an instance to come up or to end
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def deploy(folder: Path, config: str, files: Mapping[str, str] | None = None) -> Path:
+    """Lay out a code folder: bootstrap, the configuration, and modules."""
+    (folder / "config").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "bootstrap", folder)
+    (folder / "config" / "functions.yaml").write_text(config)
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text)
+    return folder
+
+
+class Instance:
+    """A running process of the runtime, its port and its log."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+        self.port = 0
+
+    @property
+    def log(self) -> str:
+        """Everything written so far."""
+        return self._log.read_text("utf-8", "surrogateescape")
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until the log holds a match, and return it."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if match := re.search(pattern, self.log, re.MULTILINE):
+                return match
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"no {pattern!r} in the log:\n{self.log}")
+
+    def connect(self, timeout: float = PATIENCE) -> HTTPConnection:
+        """Return a connection to the instance."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request on a connection of its own."""
+        with contextlib.closing(self.connect()) as connection:
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers.items()), response.read())
+
+    def invoke(self, function: str, event: bytes = b"", **headers: str) -> Answer:
+        """Invoke a function as FC does; headers are given with underscores."""
+        sent = {"x-fc-function-name": function}
+        sent.update({name.replace("_", "-"): value for name, value in headers.items()})
+        return self.call("POST", "/invoke", event, sent)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait, and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def start(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, loaded: bool = True
+) -> Iterator[Instance]:
+    """Start the instance of a code folder on a free port; it is ended on the way out.
+
+    Waits until its functions are loaded, or only until it listens.
+    """
+    log = folder / "instance.log"
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FC_", "FCPLUG_", "ALIBABA_", "PYTHON"))
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [str(folder / "bootstrap"), "--port", "0", *arguments],
+            cwd=folder,
+            env={**clean, "FCPLUG_PYTHON": sys.executable, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    instance = Instance(process, log)
+    try:
+        instance.port = int(instance.wait_for(r"^fcplug .* on port (\d+) ")[1])
+        if loaded:
+            instance.wait_for(r"^(try: |no function)")
+        yield instance
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,143 @@
+"""``bootstrap`` as FC starts it: the file, the interpreter, the paths, the process."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import falcon
+import pytest
+from deployed import ROOT, deploy, start
+
+CONFIG = """\
+version: 1
+functions:
+  where: {handler: where.handle}
+"""
+WHERE = """\
+import os, sys
+
+def handle(event, context):
+    return {"python": sys.executable, "pid": os.getpid(), "path": sys.path, "cwd": os.getcwd()}
+"""
+FILES = {"where.py": WHERE}
+
+
+def old_python(folder: Path) -> Path:
+    """Make an interpreter that is too old, like the python3 of FC's debian10 image."""
+    folder.mkdir(parents=True)
+    python = folder / "python3"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; sys.exit(1)"\n')
+    python.chmod(0o755)
+    return python
+
+
+def run(code: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(code / "bootstrap"), "--version"],
+        env={"PATH": "/usr/bin:/bin", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_file_is_what_fc_can_start() -> None:  # item 10
+    bootstrap = ROOT / "bootstrap"
+    content = bootstrap.read_bytes()
+    assert bootstrap.stat().st_mode & stat.S_IXUSR
+    assert content.startswith(b"#!/usr/bin/env bash\n")
+    assert b"\r" not in content
+
+
+def test_it_becomes_the_python_process(tmp_path: Path) -> None:  # item 12
+    with start(deploy(tmp_path, CONFIG, FILES)) as instance:
+        assert f'"pid": {instance.process.pid}'.encode() in instance.invoke("where").body
+
+
+def test_the_runtime_also_starts_by_a_command(tmp_path: Path) -> None:  # item 11
+    code = deploy(tmp_path, CONFIG, FILES)
+    (code / "bootstrap").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fcplug serve "$@"\n')
+    with start(code) as instance:
+        assert instance.invoke("where").status == 200
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_it_runs_for_somebody_who_may_write_only_to_tmp(tmp_path: Path) -> None:  # item 14
+    code = deploy(tmp_path, CONFIG, FILES)
+    body = (
+        (code / "bootstrap")
+        .read_text()
+        .replace(
+            'exec "$python" -m',
+            'exec setpriv --reuid=65534 --clear-groups --no-new-privs "$python" -m',
+        )
+    )
+    (code / "bootstrap").write_text(body)
+    for folder in (code, *code.parents[:3]):
+        folder.chmod(0o755)
+    with start(code) as instance:
+        assert instance.invoke("where").status == 200
+
+
+def test_the_python_that_is_named_comes_first(tmp_path: Path) -> None:
+    code = deploy(tmp_path, CONFIG, FILES)
+    named = tmp_path / "named-python"
+    named.write_text(f'#!/bin/sh\nexport NAMED=1\nexec "{sys.executable}" "$@"\n')
+    named.chmod(0o755)
+    (code / "where.py").write_text("import os\ndef handle(): return os.environ['NAMED']\n")
+    with start(code, environ={"FCPLUG_PYTHON": str(named)}) as instance:
+        assert instance.invoke("where").body == b"1"
+
+
+def test_a_python_that_is_too_old_is_passed_over(tmp_path: Path) -> None:  # item 15
+    code = deploy(tmp_path, CONFIG, FILES)
+    venv = code / ".venv" / "bin"
+    venv.mkdir(parents=True)
+    (venv / "python").symlink_to(sys.executable)
+    site = str(Path(falcon.__file__).parent.parent)
+    old = old_python(tmp_path / "old")
+    environ = {"FCPLUG_PYTHON": str(old), "PYTHONPATH": f"{site}:{ROOT}"}
+    with start(code, environ=environ) as instance:
+        assert instance.invoke("where").status == 200
+
+
+def test_without_a_python_it_says_what_was_tried(tmp_path: Path) -> None:
+    code = deploy(tmp_path / "code", CONFIG)
+    old = old_python(tmp_path / "old")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "env", "dirname", "sort", "sh"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    done = run(code, PATH=f"{old.parent}:{tools}", FCPLUG_PYTHON="/no/such/python")
+    assert done.returncode == 1
+    assert "no Python 3.10 or newer found; tried: /no/such/python" in done.stderr
+    assert str(old) in done.stderr
+    assert "set FCPLUG_PYTHON" in done.stderr
+
+
+def test_packaged_dependencies_and_code_come_before_the_rest(tmp_path: Path) -> None:  # item 80
+    code = deploy(tmp_path, CONFIG, FILES)
+    (code / "python").mkdir()
+    (code / "python" / "vendored.py").write_text("def handle(event, context): return 'vendored'\n")
+    config = (code / "config" / "functions.yaml").read_text()
+    (code / "config" / "functions.yaml").write_text(config + "  v: {handler: vendored.handle}\n")
+    with start(code) as instance:
+        assert instance.invoke("v").body == b"vendored"
+        import json  # noqa: PLC0415
+
+        facts = json.loads(instance.invoke("where").body)
+    assert facts["path"][0] == str(code)
+    assert facts["cwd"] == str(code)
+
+
+def test_it_works_from_any_folder(tmp_path: Path) -> None:
+    code = deploy(tmp_path / "a folder", CONFIG, FILES)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "bootstrap").write_text(f'#!/bin/sh\ncd /\nexec "{code}/bootstrap" "$@"\n')
+    (elsewhere / "bootstrap").chmod(0o755)
+    with start(elsewhere, environ={"FC_FUNC_CODE_PATH": str(code)}) as instance:
+        assert instance.invoke("where").status == 200

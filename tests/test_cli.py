@@ -1,0 +1,189 @@
+"""The command line: what it says, and the code it ends with."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from deployed import deploy, free_port, start
+
+import fcplug
+
+CONFIG = """\
+version: 1
+functions:
+  hello: {handler: greeter.handle}
+  broken: {handler: nowhere.handle}
+"""
+FILES = {"greeter.py": "def handle(event, context):\n    return b'hello ' + event\n"}
+
+
+def fcplug_command(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fcplug", *arguments],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    done = fcplug_command("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"fcplug {fcplug.__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("sreve",), ("serve", "--port", "many")])
+def test_wrong_usage_ends_with_two(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = fcplug_command(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "usage: fcplug" in done.stderr
+
+
+def test_a_wrong_configuration_ends_with_one_and_the_whole_report(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, "version: 1\nfunctions:\n  a: {handlr: x}\n  b: {handler: 3}\n")
+    done = fcplug_command("serve", cwd=folder)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "config/functions.yaml:3:3: functions.a: the key 'handler' is missing",
+        "config/functions.yaml:3:7: functions.a: unknown key 'handlr' (did you mean 'handler'?)",
+        "config/functions.yaml:4:7: functions.b.handler: expected text, got a whole number",
+    ]
+
+
+def test_a_missing_configuration_is_told_by_its_name(tmp_path: Path) -> None:
+    done = fcplug_command("serve", "--config", "nowhere.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "nowhere.yaml:1:1: cannot be read: No such file or directory\n"
+
+
+def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, CONFIG, FILES)
+    with start(folder) as instance:
+        done = fcplug_command("serve", "--port", str(instance.port), cwd=folder)
+    assert done.returncode == 1
+    assert f"cannot listen on 0.0.0.0:{instance.port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_variable_that_is_no_port_is_told(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, CONFIG, FILES)
+    done = fcplug_command("serve", cwd=folder, FC_SERVER_PORT="web")
+    assert done.returncode == 1
+    assert done.stderr == "FC_SERVER_PORT is 'web': expected a port number from 0 to 65535\n"
+
+
+@pytest.mark.parametrize(
+    "variables", [("FC_SERVER_PORT",), ("FC_CUSTOM_LISTEN_PORT",), ("FC_SERVER_PORT", "")]
+)
+def test_the_port_comes_from_the_environment(
+    tmp_path: Path, variables: tuple[str, ...]
+) -> None:  # items 1, 2
+    folder, port = deploy(tmp_path, CONFIG, FILES), free_port()
+    run = f'#!/bin/sh\nshift 2\nexec "{sys.executable}" -m fcplug serve "$@"\n'
+    (folder / "bootstrap").write_text(run)
+    with start(folder, environ={name: str(port) for name in variables if name}) as instance:
+        assert instance.port == port
+        listening = Path("/proc/net/tcp").read_text()
+        assert f"00000000:{port:04X} 00000000:0000 0A" in listening
+
+
+def test_the_start_says_what_is_served_and_what_to_try(tmp_path: Path) -> None:  # item 68
+    with start(deploy(tmp_path, CONFIG, FILES)) as instance:
+        lines = instance.log.splitlines()
+    assert lines[0] == "FunctionCompute fcplug runtime inited."
+    assert lines[1] == (
+        f"fcplug {fcplug.__version__} on port {instance.port} serves 2 functions "
+        f"of {tmp_path}/config/functions.yaml"
+    )
+    assert "  hello   greeter.handle" in lines
+    assert "  broken  nowhere.handle  NOT LOADED: ImportModuleError (see above)" in lines
+    assert any("Unable to import module 'nowhere'" in line for line in lines)
+    header = "-H 'x-fc-function-name: hello'"
+    assert lines[-1] == f"try: curl -d Ada {header} http://127.0.0.1:{instance.port}/invoke"
+
+
+def test_on_fc_only_the_function_that_is_called_comes_to_life(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, CONFIG, FILES)
+    with start(folder, environ={"FC_FUNCTION_NAME": "hello"}) as instance:
+        assert "NOT LOADED" not in instance.log
+        assert instance.invoke("broken").status == 404
+
+
+def test_on_fc_a_function_that_is_not_configured_is_told_at_start(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, CONFIG, FILES)
+    with start(folder, environ={"FC_FUNCTION_NAME": "helo"}) as instance:
+        assert "no function 'helo' (did you mean 'hello'?)" in instance.log
+        assert instance.invoke("hello", b"you").body == b"hello you"
+
+
+def test_of_many_functions_only_those_that_failed_are_listed(tmp_path: Path) -> None:
+    many = "".join(f"  f{index}: {{handler: greeter.handle}}\n" for index in range(30))
+    with start(deploy(tmp_path, CONFIG + many, FILES)) as instance:
+        assert " serves 32 functions of " in instance.log
+        assert "  broken  nowhere.handle" in instance.log
+        assert "  f7 " not in instance.log
+
+
+def test_editing_the_configuration_and_starting_again_switches_the_handler(tmp_path: Path) -> None:
+    files = {**FILES, "parting.py": "def handle(event, context):\n    return b'bye ' + event\n"}
+    folder = deploy(tmp_path, CONFIG, files)
+    with start(folder) as instance:
+        assert instance.invoke("hello", b"you").body == b"hello you"
+    deploy(folder, CONFIG.replace("greeter", "parting"))
+    with start(folder) as instance:
+        assert instance.invoke("hello", b"you").body == b"bye you"
+
+
+def test_json_logs_are_one_object_a_line(tmp_path: Path) -> None:
+    code = "import logging\ndef handle():\n    logging.warning('a\\nb', extra={'order': 7})\n"
+    folder = deploy(
+        tmp_path,
+        "version: 1\nruntime: {log_format: json}\nfunctions: {f: {handler: says.handle}}\n",
+        {"says.py": code},
+    )
+    with start(folder) as instance:
+        instance.invoke("f", x_fc_request_id="r-1")
+        (line,) = [line for line in instance.log.splitlines() if line.startswith("{")]
+    record = json.loads(line)
+    assert record.pop("time").endswith("Z")
+    assert record == {
+        "level": "WARNING", "logger": "root", "requestId": "r-1", "message": "a\nb", "order": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_runs_the_stop_hooks_and_ends_with_zero(
+    tmp_path: Path, number: signal.Signals
+) -> None:  # item 13
+    code = (
+        "from fcplug import hookimpl\n"
+        "class Stops:\n"
+        "    @hookimpl\n    def invoke(self): return b''\n"
+        "    @hookimpl\n    def pre_stop(self): print('closed')\n"
+    )
+    folder = deploy(tmp_path, "version: 1\nfunctions: {f: {handler: stops.Stops}}\n",
+                    {"stops.py": code})  # fmt: skip
+    with start(folder) as instance:
+        instance.invoke("f")
+        assert instance.stop(number) == 0
+        assert "PreStop Start RequestId: " in instance.log
+        assert instance.log.count("closed") == 1
+
+
+def test_a_thread_that_a_plugin_left_behind_does_not_keep_the_process(tmp_path: Path) -> None:
+    code = (
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "def handle(): return b''\n"
+    )
+    folder = deploy(tmp_path, "version: 1\nfunctions: {f: {handler: stays.handle}}\n",
+                    {"stays.py": code})  # fmt: skip
+    with start(folder) as instance:
+        assert instance.invoke("f").status == 200
+        assert instance.stop() == 0

@@ -1,0 +1,165 @@
+"""The conformance table, in process and over a socket against ``bootstrap``."""
+
+import contextlib
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, TextIO
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+from conformance import BROKEN, CONFIG, ENVIRONMENT, ROWS, Call, Row
+from deployed import CODE, Answer, Instance, deploy, start
+
+from fcplug import config, logs
+from fcplug.app import create_app
+from fcplug.runtime import Runtime
+
+MODULE = "conformance_functions.py"
+FILES = {MODULE: (CODE / MODULE).read_text(), **BROKEN}
+
+
+class Target(Protocol):
+    """Something the table can be run against."""
+
+    code: Path
+
+    def send(self, call: Call) -> Answer: ...
+
+    @property
+    def log(self) -> str: ...
+
+
+class InProcess:
+    """The app, called as a WSGI server calls it."""
+
+    def __init__(self, code: Path, log: Path, out: TextIO) -> None:
+        self.code = code
+        self._log = log
+        self._out = out
+        runtime = Runtime(config.parse(CONFIG, "config/functions.yaml", {}))
+        self._app = create_app(runtime, ENVIRONMENT, health_path="/health")
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def send(self, call: Call) -> Answer:
+        body = call.body or b""
+        environ = {
+            "REQUEST_METHOD": call.method,
+            "PATH_INFO": call.path,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+        }
+        setup_testing_defaults(environ)
+        for name, value in call.headers.items():
+            key = name.upper().replace("-", "_")
+            environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
+        started = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> object:
+            started.append((int(status.split(maxsplit=1)[0]), headers))
+            return None
+
+        with contextlib.redirect_stdout(self._out):
+            answered = b"".join(self._app(environ, start_response))  # type: ignore[arg-type]
+        ((status, headers),) = started
+        return Answer(status, {name.lower(): value for name, value in headers}, answered)
+
+
+class OverSocket:
+    """The instance that bootstrap started."""
+
+    def __init__(self, code: Path, instance: Instance) -> None:
+        self.code = code
+        self._instance = instance
+
+    @property
+    def log(self) -> str:
+        return self._instance.log
+
+    def send(self, call: Call) -> Answer:
+        answer = self._instance.call(call.method, call.path, call.body, call.headers)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return answer._replace(headers=headers)
+
+
+@pytest.fixture(scope="module")
+def in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    code = deploy(tmp_path_factory.mktemp("code"), CONFIG, FILES)
+    log = code / "log"
+    path, root = list(sys.path), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    sys.path.insert(0, str(code))
+    with log.open("w") as file:
+        with contextlib.redirect_stdout(file):
+            logs.configure("text", "INFO")
+            out = sys.stdout
+        yield InProcess(code, log, out)
+    sys.path[:] = path
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    del sys.modules[MODULE.removesuffix(".py")]
+
+
+@pytest.fixture(scope="module")
+def over_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverSocket]:
+    code = deploy(tmp_path_factory.mktemp("code"), CONFIG, FILES)
+    with start(code, environ=ENVIRONMENT) as instance:
+        yield OverSocket(code, instance)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.items}: {row.claim}")
+def test_in_process(row: Row, in_process: InProcess) -> None:
+    prove(row, in_process)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.items}: {row.claim}")
+def test_over_a_socket(row: Row, over_socket: OverSocket) -> None:
+    prove(row, over_socket)
+
+
+def prove(row: Row, target: Target) -> None:
+    for call in row.calls:
+        before = len(target.log)
+        answer = target.send(call)
+        body = answer.body.replace(os.fsencode(target.code), b"CODE")
+        log = target.log[before:].replace(str(target.code), "CODE")
+        assert answer.status == call.status, body
+        if call.path != "/health":
+            assert answer.headers["x-fc-status"] == str(call.status)  # items 32, 33
+            assert answer.headers["content-type"] == (
+                "application/octet-stream" if call.status == 200 else "application/json"
+            )
+        if call.method != "HEAD":
+            assert answer.headers["content-length"] == str(len(answer.body))  # item 37
+        if call.answer is not None:
+            assert body == call.answer
+        for text in call.holds:
+            assert text in body.decode()
+        for text in call.lacks:
+            assert text not in body.decode() + log
+        if call.log is not None:
+            assert re.fullmatch(pattern_of(call.log), untimed(log)), log
+
+
+def untimed(log: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME", log)
+
+
+def pattern_of(lines: tuple[str, ...]) -> str:
+    """Return the pattern of a log; ``...`` alone is any lines, at the end of one its rest."""
+    pattern = ""
+    for line in lines:
+        if line == "...":
+            pattern += "(?:.*\n)*?"
+        elif line.endswith("..."):
+            pattern += re.escape(line.removesuffix("...")) + ".*\n"
+        else:
+            pattern += re.escape(line) + "\n"
+    return pattern

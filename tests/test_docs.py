@@ -1,0 +1,85 @@
+"""The documentation is true: every key and hook is told, every snippet runs."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fcplug import Context, config, hookspecs
+from fcplug.config import DefaultsEntry, File, FunctionEntry, RuntimeEntry
+from fcplug.runtime import Runtime
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("plugins/*/*.md")])
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("kind", [File, RuntimeEntry, DefaultsEntry, FunctionEntry])
+def test_every_key_of_the_configuration_is_documented(kind: type[msgspec.Struct]) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    for field in msgspec.structs.fields(kind):
+        assert f"\n| `{field.encode_name}` |" in page
+
+
+def test_the_documented_defaults_are_the_real_ones() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    for field in msgspec.structs.fields(RuntimeEntry):
+        default = field.default
+        shown = int(default) if isinstance(default, float) else default
+        assert f"| `{field.encode_name}` | `{shown}` |" in page
+
+
+@pytest.mark.parametrize("hook", hookspecs.NAMES)
+def test_every_hook_is_documented(hook: str) -> None:
+    assert f"\n| `{hook}(" in (ROOT / "docs" / "plugins.md").read_text()
+    assert getattr(hookspecs, hook).__doc__
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Context) if not name.startswith("_")])
+def test_every_attribute_of_the_context_is_documented(name: str) -> None:
+    aliases = {"requestId", "accountId", "retryCount", "from_headers", "to_headers", "for_function"}
+    assert name in aliases or f"`{name}" in (ROOT / "docs" / "plugins.md").read_text()
+
+
+def test_the_documented_configuration_is_right() -> None:
+    for page in ("docs/configuration.md",):
+        for text in blocks(page, "yaml"):
+            config.parse(text, page, {})
+
+
+def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snippets = [*blocks("README.md", "python"), *blocks("docs/plugins.md", "python")]
+    assert len(snippets) == 6
+    functions = {
+        "readme_function": ("handle", b'{\n    "hello": "Ada",\n    "id": "r-1"\n}'),
+        "readme_class": ("Greeter", b"Hello, Ada!"),
+        "page_function": ("handle", b'{\n    "hello": "Ada"\n}'),
+        "page_module": ("", b"Ada"),
+        "page_class": ("Resize", b"320 pixels"),
+    }
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "documented").mkdir()
+    entries = []
+    for (module, (attribute, _)), snippet in zip(functions.items(), snippets, strict=False):
+        (tmp_path / "documented" / f"{module}.py").write_text(snippet)
+        name = attribute or module
+        path = f"documented.{module}" if attribute else "documented"
+        entries.append(f"  {module}: {{handler: '{path}:{name}'}}\n")
+    (tmp_path / "documented" / "__init__.py").write_text("from documented import page_module\n")
+    runtime = Runtime(config.parse(f"version: 1\nfunctions:\n{''.join(entries)}", "f.yaml", {}))
+    for module, (_, expected) in functions.items():
+        headers = {"x-fc-function-name": module, "x-fc-request-id": "r-1"}
+        answer = runtime.invoke(b"Ada", Context.from_headers(headers, {}))
+        assert (answer.body, answer.error) == (expected, None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target

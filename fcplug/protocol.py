@@ -8,6 +8,8 @@ be spelled out.
 from collections.abc import Mapping
 from enum import Enum
 
+PREFIX = "x-fc-"  # of every header that is FC's own
+
 # Request headers. Present but empty is normal on FC 3.0 and means absent.
 CONTROL_PATH = "x-fc-control-path"
 REQUEST_ID = "x-fc-request-id"

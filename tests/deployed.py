@@ -20,7 +20,7 @@ PATIENCE = 20.0  # seconds for an instance to come up or to end
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """What came back; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -76,7 +76,8 @@ class Instance:
         with contextlib.closing(self.connect()) as connection:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
-            return Answer(response.status, dict(response.headers.items()), response.read())
+            received = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, received, response.read())
 
     def invoke(self, function: str, event: bytes = b"", **headers: str) -> Answer:
         """Invoke a function as FC does; headers are given with underscores."""

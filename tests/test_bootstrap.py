@@ -9,6 +9,7 @@ from pathlib import Path
 
 import falcon
 import pytest
+
 from deployed import ROOT, deploy, start
 
 CONFIG = """\

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from deployed import deploy, free_port, start
 
 import fcplug
+from deployed import deploy, free_port, start
 
 CONFIG = """\
 version: 1

@@ -12,9 +12,9 @@ from typing import Protocol, TextIO
 from wsgiref.util import setup_testing_defaults
 
 import pytest
+
 from conformance import BROKEN, CONFIG, ENVIRONMENT, ROWS, Call, Row
 from deployed import CODE, Answer, Instance, deploy, start
-
 from fcplug import config, logs
 from fcplug.app import create_app
 from fcplug.runtime import Runtime
@@ -84,9 +84,7 @@ class OverSocket:
         return self._instance.log
 
     def send(self, call: Call) -> Answer:
-        answer = self._instance.call(call.method, call.path, call.body, call.headers)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return answer._replace(headers=headers)
+        return self._instance.call(call.method, call.path, call.body, call.headers)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from deployed import ROOT, deploy, start
 from PIL import Image, ImageDraw
+
+from deployed import ROOT, deploy, start
 
 CONFIG = (ROOT / "config" / "functions.yaml").read_text()
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from deployed import Instance, deploy, start
 
 MIB = 1024 * 1024

@@ -26,17 +26,18 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         BindError: with the address, what was wrong and the likely fix.
     """
+    where = f"cannot listen on {host}:{port}"
+    if not 0 <= port <= 65535:
+        raise BindError(f"{where}: a port is a number from 0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        raise BindError(f"cannot listen on {host}:{port}: {_explain(error, port)}") from error
+    except OSError as error:
+        raise BindError(f"{where}: {_explain(error, port)}") from error
 
 
-def _explain(error: OSError | OverflowError, port: int) -> str:
-    if isinstance(error, OverflowError):
-        return "a port is a number from 0 to 65535"
-    if isinstance(error, socket.gaierror):
+def _explain(error: OSError, port: int) -> str:
+    if (error.errno or 0) < 0:  # the resolver's numbers are
         return "the host is not known; use an address such as 0.0.0.0 or 127.0.0.1"
     fix = _FIXES.get(error.errno or 0)
     return fix.format(port=port) if fix else str(error.strerror)

@@ -1,35 +1,56 @@
 """One connection."""
 
 import logging
+import socket
+import time
+from io import BytesIO
 from typing import TYPE_CHECKING
 
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 
-from fcplug.server.task import AnswerTask
+from fcplug.server.parser import RequestParser
+from fcplug.server.refusal import TOO_SLOW
+from fcplug.server.task import AnswerTask, RefusalTask
 
 if TYPE_CHECKING:
-    from waitress.parser import HTTPRequestParser
-
     from fcplug.server.limits import Settings
 
 log = logging.getLogger("fcplug.server")
 
+_BODY_BYTES = 256 * 1024  # read at once; for a head, allocating so much would cost a tenth
+_LARGE = 64 * 1024  # bytes written that are sent from where they are
+_GOODBYE = 5.0  # seconds for a client to notice that it was refused and stop sending
+
 
 class Channel(HTTPChannel):
-    """A connection whose reads have deadlines and that no error of a request can wedge."""
+    """A connection whose reads have deadlines and that no failing request can wedge."""
 
+    parser_class = RequestParser
     task_class = AnswerTask
+    error_task_class = RefusalTask
     adj: "Settings"
-    parting = False  # the answer to the last request in hand closes the connection
+    request: RequestParser | None
+    requests: list[RequestParser]
 
-    _stage: "tuple[HTTPRequestParser | None, bool]" = (None, False)
-    _since = 0.0
+    parting = False  # the process stops: the answer to the last request closes the connection
+    refused = False  # what came was no request: its answer closes the connection
+
+    _stage: tuple[RequestParser | None, bool] = (None, False)
+    _since = 0.0  # when the stage began
+    _deaf_until = 0.0  # when not 0: the last answer is sent, what still comes is dropped
+    _dropped = 0
+    _held: bytes | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a request is being received, answered or its answer sent."""
         return bool(
-            self.requests or self.request or self.total_outbufs_len or self.close_when_flushed
+            self.requests
+            or self.request
+            or self.total_outbufs_len
+            or self.close_when_flushed
+            or self._deaf_until > time.monotonic()
         )
 
     def service(self) -> None:
@@ -45,17 +66,92 @@ class Channel(HTTPChannel):
                 self.close_when_flushed = True
             self.server.pull_trigger()
 
+    def recv(self, buffer_size: int) -> bytes:
+        """Read what has come: more at once in a body, where it saves a sixth of the time."""
+        receiving = self.request is not None and self.request.headers_finished
+        return super().recv(_BODY_BYTES if receiving else buffer_size)
+
+    def write_soon(self, data: object) -> int:
+        """Send bytes, or have them sent, large ones from where they are rather than copied."""
+        if self._held is not None and isinstance(data, bytes) and len(data) <= _LARGE:
+            self._held += data
+            return len(data)
+        if isinstance(data, bytes) and len(data) > _LARGE:
+            self.let_go()
+            data = ReadOnlyFileBasedBuffer(BytesIO(data))
+            data.prepare()
+        return super().write_soon(data)
+
+    def hold(self) -> None:
+        """Keep small writes, to be sent together."""
+        self._held = b""
+
+    def let_go(self) -> None:
+        """Send what was held."""
+        held, self._held = self._held, None
+        if held:
+            super().write_soon(held)
+
+    def handle_read(self) -> None:
+        """Read what has come, or drop it once the last answer is sent."""
+        if not self._deaf_until:
+            super().handle_read()
+            return
+        try:
+            self._dropped += len(self.recv(self.adj.recv_bytes))
+        except OSError:
+            self.handle_close()
+        if self._dropped > self.adj.limits.max_body:
+            self.handle_close()
+
+    def handle_write(self) -> None:
+        """Send what waits to be sent; after the last answer, let the client read it."""
+        if not (self.close_when_flushed and (self.parting or self.refused)) or self.will_close:
+            super().handle_write()
+            return
+        self.close_when_flushed = False
+        super().handle_write()
+        if self.connected and not self.will_close:
+            if self.total_outbufs_len:
+                self.close_when_flushed = True
+            else:
+                self._say_goodbye()
+
+    def handle_close(self) -> None:
+        """Close the connection and free what it had begun to receive."""
+        if self.request is not None:
+            self.request.close()
+        super().handle_close()
+
     def credit(self, frozen: float, frozen_wall: float) -> None:
         """Take the time that the process did not run off this connection's clocks."""
         self._since += frozen
         self.last_activity += frozen_wall
+        if self._deaf_until:
+            self._deaf_until += frozen
 
     def check(self, now: float, now_wall: float, idle_timeout: float) -> None:
-        """Close the connection when it is idle, or its client slow, for longer than allowed."""
-        if self._overdue(now) or (
-            not self.requests and now_wall - self.last_activity > idle_timeout
-        ):
+        """Close the connection when it is idle for longer than allowed; refuse a slow request."""
+        if self._deaf_until:
+            self.will_close = now > self._deaf_until
+        elif not self.requests and now_wall - self.last_activity > idle_timeout:
             self.will_close = True
+        elif self._overdue(now):
+            self._give_up()
+
+    def _say_goodbye(self) -> None:
+        """Half-close, so that the client reads the answer.
+
+        Closing with bytes unread resets the connection, and the client loses the answer to a
+        body it still sends.
+        """
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
+        else:
+            patience = _GOODBYE if self.refused else self.adj.limits.linger
+            self._deaf_until = time.monotonic() + patience
 
     def _overdue(self, now: float) -> bool:
         request = self.request
@@ -71,3 +167,11 @@ class Channel(HTTPChannel):
         else:
             allowed = limits.header_timeout
         return now - self._since > allowed
+
+    def _give_up(self) -> None:
+        with self.requests_lock:
+            if self.request is not None:
+                self.request.refuse(TOO_SLOW)
+                self.requests.append(self.request)
+                self.request = None
+                self.server.add_task(self)

@@ -2,16 +2,13 @@
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from waitress.channel import ClientDisconnected
 from waitress.task import ErrorTask, Task, WSGITask
 
+from fcplug.server.parser import RequestParser
 from fcplug.server.refusal import FAILED, Refusal
-
-if TYPE_CHECKING:
-    from fcplug.server.channel import Channel
-    from fcplug.server.parser import RequestParser
 
 log = logging.getLogger("fcplug.server")
 
@@ -21,15 +18,30 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n")
 _HEAD = re.compile(_STATUS_LINE.pattern + rb"(" + _FIELD.pattern + rb")*\r\n")
 
 
-class BadAnswer(Exception):
+class AnswerError(Exception):
     """The application's status or header fields cannot be sent."""
+
+
+class Connection(Protocol):
+    """What an answer asks of the connection it goes out on."""
+
+    parting: bool
+    refused: bool
+    request: RequestParser | None
+    requests: list[RequestParser]
+
+    def hold(self) -> None:
+        """Keep small writes, to be sent together."""
+
+    def let_go(self) -> None:
+        """Send what was held."""
 
 
 class _Answer(Task):
     """What all answers share: the head is checked, the last one says that the connection closes."""
 
-    channel: "Channel"
-    request: "RequestParser"
+    channel: Connection
+    request: RequestParser
 
     def service(self) -> None:
         """Answer the request; whatever the application raises ends here.
@@ -51,10 +63,10 @@ class _Answer(Task):
         """Return the head's bytes.
 
         Raises:
-            BadAnswer: a field or the status would break the answer's framing.
+            AnswerError: a field or the status would break the answer's framing.
         """
         if self.channel.parting and self._is_last():
-            self.set_close_on_finish()
+            self._close_after()
         head = super().build_response_header()
         _check(head)
         if self.request.command == "HEAD":
@@ -63,9 +75,18 @@ class _Answer(Task):
 
     def write(self, data: bytes) -> None:
         """Send the head, if it is not sent yet, and the body's next bytes; a HEAD has no body."""
-        super().write(b"" if self.request.command == "HEAD" else data)
+        if self.request.command == "HEAD":
+            data = b""
+        if self.wrote_header or not data:
+            super().write(data)
+        else:
+            self.channel.hold()
+            try:
+                super().write(data)
+            finally:
+                self.channel.let_go()
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: Refusal, *, closes: bool) -> None:
         """Send a refusal as the answer, instead of what the application may have begun."""
         self.complete = True
         self.status = refusal.status
@@ -73,8 +94,9 @@ class _Answer(Task):
         self.chunked_response = False
         self.content_length = len(refusal.body)
         self.content_bytes_written = 0
-        if self.close_on_finish:
-            self.set_close_on_finish()  # once more, for the header field
+        self.close_on_finish = False
+        if closes:
+            self._close_after()
         self.write(refusal.body)
 
     def _fail(self) -> None:
@@ -84,9 +106,13 @@ class _Answer(Task):
             )
             return
         try:
-            self.refuse(FAILED)
+            self.refuse(FAILED, closes=False)
         except ClientDisconnected:
             self.close_on_finish = True
+
+    def _close_after(self) -> None:
+        """Have waitress do what it does for a client that asked for it, in HTTP/1.0 too."""
+        self.request.headers["CONNECTION"] = "close"
 
     def _is_last(self) -> bool:
         channel = self.channel
@@ -102,9 +128,8 @@ class RefusalTask(_Answer, ErrorTask):
 
     def execute(self) -> None:
         """Send the refusal."""
-        refusal = self.request.error
-        self.close_on_finish = True
-        self.refuse(refusal)
+        self.channel.refused = True
+        self.refuse(self.request.error or FAILED, closes=True)
 
 
 def _check(head: bytes) -> None:
@@ -112,7 +137,7 @@ def _check(head: bytes) -> None:
         return
     status, *fields = head.splitlines(keepends=True)[:-1]
     if not _STATUS_LINE.fullmatch(status):
-        raise BadAnswer("the status is not a final one with a reason of printable characters")
+        raise AnswerError("the status is not a final one with a reason of printable characters")
     wrong = next((field for field in fields if not _FIELD.fullmatch(field)), b"")
     name = wrong.partition(b":")[0]
-    raise BadAnswer(f"the header field {name!r} has a name or a value that cannot be sent")
+    raise AnswerError(f"the header field {name!r} has a name or a value that cannot be sent")

@@ -6,4 +6,9 @@ class Adjustments:
     channel_timeout: int
     max_request_header_size: int
     max_request_body_size: int
+    ident: str | None
+    expose_tracebacks: bool
+    log_socket_errors: bool
+    clear_untrusted_proxy_headers: bool
+    channel_request_lookahead: int
     def __init__(self, **settings: object) -> None: ...

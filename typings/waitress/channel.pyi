@@ -1,8 +1,8 @@
 from socket import socket
 from threading import Condition, Lock
+from typing import Any
 
 from waitress.adjustments import Adjustments
-from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.wasyncore import dispatcher
@@ -12,11 +12,11 @@ class ClientDisconnected(Exception): ...
 class HTTPChannel(dispatcher):
     task_class: type[WSGITask]
     error_task_class: type[ErrorTask]
-    parser_class: type[HTTPRequestParser]
+    parser_class: type[Any]
     server: BaseWSGIServer
     adj: Adjustments
-    request: HTTPRequestParser | None
-    requests: list[HTTPRequestParser]
+    request: Any
+    requests: list[Any]
     requests_lock: Lock
     outbuf_lock: Condition
     last_activity: float

@@ -1,7 +1,6 @@
 from socket import socket
 
 from _typeshed.wsgi import WSGIApplication
-
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.task import ThreadedTaskDispatcher

@@ -1,9 +1,9 @@
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock
+from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 
 class ThreadedTaskDispatcher:
     threads: set[int]
@@ -16,8 +16,8 @@ class ThreadedTaskDispatcher:
     def add_task(self, task: HTTPChannel) -> None: ...
 
 class Task:
-    channel: HTTPChannel
-    request: HTTPRequestParser
+    channel: Any
+    request: Any
     close_on_finish: bool
     status: str
     wrote_header: bool
@@ -26,6 +26,7 @@ class Task:
     content_bytes_written: int
     chunked_response: bool
     response_headers: list[tuple[str, str]]
+    def __init__(self, channel: HTTPChannel, request: Any) -> None: ...
     def start(self) -> None: ...
     def execute(self) -> None: ...
     def finish(self) -> None: ...

@@ -1,3 +1,3 @@
-class trigger:  # noqa: N801
+class trigger:
     trigger: int
     def close(self) -> None: ...

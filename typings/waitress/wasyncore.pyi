@@ -1,6 +1,6 @@
 import socket as _socket
 
-class dispatcher:  # noqa: N801
+class dispatcher:
     _map: dict[int, dispatcher]
     socket: _socket.socket
     accepting: bool

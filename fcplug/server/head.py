@@ -1,0 +1,195 @@
+"""A request's head: bytes to values, by llhttp and the checks that llhttp leaves to its user.
+
+llhttp (the parser of node, here through ``httptools``) refuses bare CR and LF, folded lines, names
+that are no token, and a length that is doubled, malformed or beside a Transfer-Encoding. What it
+lets pass and a server must not is refused here. The rules are RFC 9112's; where that leaves a
+choice, the stricter reading: two readers of one request must never disagree about it.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from fcplug import protocol
+from fcplug.server.refusal import Refusal, bad_request, head_too_large, not_implemented
+
+_CLEAN = bytes([*b"\t\r\n", *range(0x20, 0x7F), *range(0xA0, 0x100)])
+_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=:%\[\]-]*")
+_SINGLE = {
+    "AUTHORIZATION",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "EXPECT",
+    "HOST",
+    "TRANSFER_ENCODING",
+}
+_SINGLE_PREFIX = protocol.PREFIX.upper().replace("-", "_")
+
+
+class HeadError(Exception):
+    """The bytes are no head of a request that this server answers."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Head(NamedTuple):
+    """What the first part of a request says.
+
+    ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes; the
+    fields of one name are joined by commas. ``path`` is percent-decoded, latin-1 as WSGI wants it.
+    ``content_length`` is None for a chunked body.
+    """
+
+    method: str
+    target: str
+    path: str
+    query: str
+    version: str
+    headers: dict[str, str]
+    content_length: int | None
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for a word before it sends the body."""
+        return (
+            self.version == "1.1"
+            and self.content_length != 0
+            and self.headers.get("EXPECT", "").lower() == "100-continue"
+        )
+
+
+def parse(data: bytes, max_fields: int) -> Head:
+    """Read a head, from its first byte to the end of the empty line.
+
+    Raises:
+        HeadError: with the refusal to answer; its text holds none of the bytes.
+    """
+    fields, method = _read(data)
+    if len(fields.pairs) > max_fields:
+        raise HeadError(head_too_large(f"more than {max_fields} header fields"))
+    version = _version(data, method, fields.target)
+    if method == b"CONNECT":
+        raise HeadError(not_implemented("CONNECT is for proxies"))
+    headers = _joined(fields.pairs)
+    length = _framing(headers, version)
+    host = headers.get("HOST")
+    if host is None and version == "1.1":
+        raise HeadError(bad_request("no Host header field"))
+    if host and not _HOST.fullmatch(host):
+        raise HeadError(bad_request("the Host header field is not a host and port"))
+    path, query = _split(fields.target, host or "")
+    if "CONNECTION" in headers:
+        headers["CONNECTION"] = _connection(headers["CONNECTION"])
+    return Head(method.decode(), fields.target.decode(), path, query, version, headers, length)
+
+
+class _Fields:
+    """llhttp's callbacks; they only collect."""
+
+    __slots__ = ("complete", "pairs", "target")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.pairs: list[tuple[bytes, bytes]] = []
+        self.complete = 0
+
+    def on_url(self, target: bytes) -> None:
+        self.target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.pairs.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.complete += 1
+
+
+def _read(data: bytes) -> tuple[_Fields, bytes]:
+    if data.translate(None, _CLEAN):
+        raise HeadError(bad_request("a control character in the request's head"))
+    fields = _Fields()
+    parser = HttpRequestParser(fields)
+    try:
+        parser.feed_data(data)
+    except HttpParserUpgrade:
+        pass  # an offer to change the protocol; a server may go on without a word
+    except HttpParserError as error:
+        reason = error.args[0] if error.args else "malformed"  # one of llhttp's own sentences
+        raise HeadError(bad_request(f"not a valid HTTP request: {reason}")) from None
+    if fields.complete != 1:
+        raise HeadError(bad_request("not a valid HTTP request"))
+    return fields, parser.get_method()
+
+
+def _version(data: bytes, method: bytes, target: bytes) -> str:
+    line = data[: data.index(b"\r\n")]
+    for version in ("1.1", "1.0"):
+        if line == b"%b %b HTTP/%b" % (method, target, version.encode()):
+            return version
+    raise HeadError(bad_request("the first line is not: method, target, HTTP/1.1 or HTTP/1.0"))
+
+
+@lru_cache(maxsize=1024)  # the same few dozen names come with every request
+def _key(name: bytes) -> str:
+    """Return the name as in CGI; empty for one that would pass for another's there."""
+    return "" if b"_" in name else name.upper().replace(b"-", b"_").decode()
+
+
+def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, raw in pairs:
+        key, value = _key(name), raw.strip(b" \t").decode("latin-1")
+        if key not in headers:
+            headers[key] = value
+        elif key in _SINGLE or key.startswith(_SINGLE_PREFIX):
+            raise HeadError(bad_request("a header field that may be sent once was sent twice"))
+        else:
+            headers[key] += ", " + value
+    headers.pop("", None)
+    return headers
+
+
+def _framing(headers: dict[str, str], version: str) -> int | None:
+    length = headers.get("CONTENT_LENGTH")
+    coding = headers.pop("TRANSFER_ENCODING", None)
+    if coding is None:
+        if length is None:
+            return 0
+        if not (length.isascii() and length.isdigit() and len(length) < 19):
+            raise HeadError(bad_request("the Content-Length is not a number"))
+        return int(length)
+    if length is not None or version == "1.0":
+        raise HeadError(bad_request("it is not clear where the request's body ends"))
+    if coding.lower() != "chunked":
+        raise HeadError(not_implemented("the only transfer coding known is chunked"))
+    return None
+
+
+def _split(target: bytes, host: str) -> tuple[str, str]:
+    if b"#" in target:
+        raise HeadError(bad_request("the request's target holds a fragment"))
+    if not target.startswith(b"/"):
+        target = _origin_form(target, host)
+    path, _, query = target.partition(b"?")
+    return unquote_to_bytes(path).decode("latin-1"), query.decode("latin-1")
+
+
+def _origin_form(target: bytes, host: str) -> bytes:
+    """Return the path and query of ``http://host/path?query``, as a client sends to a proxy."""
+    match = re.fullmatch(rb"https?://([^/?]+)(/[^?]*)?(\?.*)?", target, re.IGNORECASE)
+    if not match:
+        raise HeadError(bad_request("the request's target is not a path"))
+    authority, path, query = match.groups(default=b"")
+    if authority.decode("latin-1").lower() != host.lower():
+        raise HeadError(bad_request("the request's target and its Host header field disagree"))
+    return (path or b"/") + query
+
+
+def _connection(value: str) -> str:
+    """Return the option that matters alone: waitress knows it only when nothing is beside it."""
+    options = {option.strip(" \t").lower() for option in value.split(",")}
+    return next((option for option in ("close", "keep-alive") if option in options), value)

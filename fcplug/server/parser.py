@@ -1,0 +1,134 @@
+"""One request as it comes in, in the shape that waitress's channel and tasks ask for."""
+
+import contextlib
+from io import BytesIO
+from typing import IO, TYPE_CHECKING
+
+from waitress.buffers import OverflowableBuffer
+
+from fcplug.server.body import Body, ChunkedBody, FixedBody
+from fcplug.server.head import HeadError, parse
+from fcplug.server.refusal import NO_ROOM, Refusal, bad_request, body_too_large, head_too_large
+
+if TYPE_CHECKING:
+    from fcplug.server.limits import Settings
+
+_END = b"\r\n\r\n"
+_FIRST_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+class RequestParser:
+    """A request, from its first byte until it is answered.
+
+    In the place of waitress's HTTPRequestParser. ``received`` takes bytes until ``completed``;
+    with ``error`` set the request is refused and the connection's other bytes mean nothing.
+    """
+
+    completed = False
+    empty = False
+    headers_finished = False
+    expect_continue = False
+    error: Refusal | None = None
+
+    command = path = query = request_uri = ""
+    version = "1.1"
+    url_scheme = "http"
+    body_bytes_received = 0
+
+    def __init__(self, adj: "Settings") -> None:
+        self.adj = adj
+        self.headers: dict[str, str] = {}
+        self._head = bytearray()
+        self._body: Body | None = None
+
+    def received(self, data: bytes) -> int:
+        """Take bytes from the start of ``data``; return how many were this request's."""
+        if self.completed:
+            return 0
+        if self._body:
+            return self._receive_body(self._body, data)
+        return self._receive_head(data)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """End the request here: it is answered with the refusal."""
+        self.error = refusal
+        self.completed = True
+        self.expect_continue = False
+
+    def get_body_stream(self) -> IO[bytes]:
+        """Return the body as a file at its start."""
+        return self._body.buffer.getfile() if self._body else BytesIO()
+
+    def close(self) -> None:
+        """Free the body."""
+        if self._body:
+            with contextlib.suppress(OSError):  # a full disk shows once more on closing
+                self._body.buffer.close()
+
+    def _receive_head(self, data: bytes) -> int:
+        head, limit = self._head, self.adj.limits.max_header
+        searched = max(0, len(head) - len(_END) + 1)
+        head += data
+        while head.startswith(b"\r\n"):  # RFC 9112, 2.2: empty lines before a request are skipped
+            del head[:2]
+        if not head:
+            self.empty = self.completed = True
+            return len(data)
+        end = head.find(_END, searched) + len(_END)
+        found = end >= len(_END)
+        if head[0] not in _FIRST_BYTES and head != b"\r":
+            self.refuse(bad_request("not a valid HTTP request"))
+        elif (end if found else len(head)) > limit:
+            self.refuse(head_too_large(f"the request's head is larger than {limit} bytes"))
+        elif found:
+            rest = len(head) - end
+            del head[end:]
+            self._finish_head(bytes(head), waits=not rest)
+            return len(data) if self.error else len(data) - rest
+        elif _bare_line_feed(head, searched):
+            self.refuse(bad_request("not a valid HTTP request: a line ends with LF alone"))
+        return len(data)
+
+    def _finish_head(self, data: bytes, *, waits: bool) -> None:
+        limits = self.adj.limits
+        self._head.clear()
+        self.headers_finished = True
+        try:
+            head = parse(data, limits.max_header_fields)
+        except HeadError as error:
+            self.refuse(error.refusal)
+            return
+        self.command, self.version, self.headers = head.method, head.version, head.headers
+        self.path, self.query, self.request_uri = head.path, head.query, head.target
+        length = head.content_length
+        if length is None:
+            self._body = ChunkedBody(self._buffer(), limits.max_body)
+        elif length > limits.max_body:
+            self.refuse(body_too_large(limits.max_body))
+            return
+        elif length:
+            self._body = FixedBody(self._buffer(), length)
+        self.completed = length == 0
+        self.expect_continue = head.expects_continue and waits
+
+    def _receive_body(self, body: Body, data: bytes) -> int:
+        try:
+            taken = body.received(data)
+        except OSError:
+            self.refuse(NO_ROOM)
+            return len(data)
+        self.body_bytes_received += taken
+        if body.error:
+            self.refuse(body.error)
+            return len(data)
+        if body.completed:
+            self.completed = True
+            self.headers["CONTENT_LENGTH"] = str(len(body.buffer))
+        return taken
+
+    def _buffer(self) -> OverflowableBuffer:
+        return OverflowableBuffer(self.adj.inbuf_overflow)
+
+
+def _bare_line_feed(head: bytearray, start: int) -> bool:
+    return head.count(b"\n", start) != head.count(b"\r\n", max(0, start - 1))

@@ -1,0 +1,241 @@
+"""The server under test: a process of its own, serving one small application.
+
+``python tests/server/served.py PORT-FILE LIMITS-JSON``
+runs it; ``Served`` is the tests' handle of it.
+"""
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fcplug.server import Limits, bind, serve
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+BLOB = bytes(range(256)) * 4096  # 1 MiB
+
+
+def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """Answer by the path: what each test needs, one function each."""
+    body = environ["wsgi.input"].read()
+    answer = _ANSWERS.get(environ["PATH_INFO"])
+    if answer is None:
+        return _plain(start_response, b"hello")
+    return answer(environ, start_response, body)
+
+
+def _plain(start_response: "StartResponse", body: bytes) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _sleep(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    time.sleep(float(environ["QUERY_STRING"]))
+    return _plain(start_response, b"slept")
+
+
+def _environ(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    shown = {name: value for name, value in environ.items() if isinstance(value, str)}
+    return _plain(start_response, json.dumps(shown).encode())
+
+
+def _stream(_: object, start_response: "StartResponse", __: bytes) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return iter([b"one", b"", b"two"])
+
+
+def _raise(environ: "WSGIEnvironment", _: object, __: bytes) -> list[bytes]:
+    raise _RAISED[environ["QUERY_STRING"]]
+
+
+def _fields(_: object, start_response: "StartResponse", body: bytes) -> list[bytes]:
+    status, fields = json.loads(body)
+    start_response(status, [(name, value) for name, value in fields])
+    return [b"ok"]
+
+
+def _late(_: object, start_response: "StartResponse", __: bytes) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Length", "10")])
+    yield b"half."
+    raise SystemExit(3)
+
+
+_ANSWERS: dict[str, Callable[..., Iterable[bytes]]] = {
+    "/health": lambda _, start_response, __: _plain(start_response, b"fine"),
+    "/echo": lambda _, start_response, body: _plain(start_response, body),
+    "/big": lambda environ, start, _: _plain(start, BLOB * int(environ["QUERY_STRING"])),
+    "/sleep": _sleep,
+    "/environ": _environ,
+    "/stream": _stream,
+    "/raise": _raise,
+    "/fields": _fields,
+    "/late": _late,
+}
+
+_RAISED: dict[str, BaseException] = {
+    "exit": SystemExit(3),
+    "interrupt": KeyboardInterrupt(),
+    "generator": GeneratorExit(),
+    "stop": StopIteration(),
+    "os": FileNotFoundError("no such file"),
+    "value": ValueError("no such value"),
+    "base": BaseException("at the base"),
+}
+
+
+def express(method: str, path: str) -> bool:
+    return method in ("GET", "HEAD") and path == "/health"
+
+
+def main(port_file: str, limits: str, fds: str, file_size: str) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(fds), hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_size), resource.RLIM_INFINITY))
+    sock = bind("127.0.0.1", 0)
+    Path(port_file).with_suffix(".new").write_text(str(sock.getsockname()[1]), encoding="ascii")
+    Path(port_file).with_suffix(".new").rename(port_file)
+    code = serve(
+        app,
+        sock,
+        Limits(**json.loads(limits)),
+        express=express,
+        on_drain=lambda: print("draining", flush=True),
+        on_stop=lambda: print("stopping", flush=True),
+    )
+    print("left", threading.active_count(), flush=True)
+    os._exit(code)
+
+
+class Served:
+    """A running server; ``log`` is what it wrote once it has ended."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log_file: Path) -> None:
+        self.process = process
+        self.port = port
+        self._log_file = log_file
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text(encoding="utf-8", errors="backslashreplace")
+
+    def connect(self, timeout: float = 10) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
+    def send(self, data: bytes, timeout: float = 10) -> bytes:
+        """Return all that the server answers until it closes the connection."""
+        with self.connect(timeout) as sock:
+            sock.sendall(data)
+            return read_all(sock)
+
+    def get(self, path: str, timeout: float = 10) -> bytes:
+        return self.send(request("GET", path, close=True), timeout)
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = 10) -> int:
+        return self.process.wait(timeout)
+
+    def rss(self) -> int:
+        """Return the resident memory in bytes."""
+        statm = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
+        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def peak(self) -> int:
+        """Return the largest resident memory so far, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    def fds(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+@contextmanager
+def served(folder: Path, fds: int = 4096, file_size: int = -1, **limits: Any) -> Iterator[Served]:
+    """Run the server in a process of its own."""
+    port_file, log_file = folder / "port", folder / "log"
+    port_file.unlink(missing_ok=True)
+    limits_json = json.dumps({"threads": 4, "drain_timeout": 5, **limits})
+    command = [sys.executable, "-W", "error", __file__, str(port_file)]
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, limits_json, str(fds), str(file_size)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: port_file.exists() or process.poll() is not None)
+        server = Served(process, int(port_file.read_text(encoding="ascii")), log_file)
+        server.get("/health")  # from here on signals are handled
+        yield server
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+def request(
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *fields: str,
+    close: bool = False,
+    version: str = "1.1",
+) -> bytes:
+    lines = [f"{method} {path} HTTP/{version}", "Host: localhost", *fields]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+def read_all(sock: socket.socket) -> bytes:
+    parts = []
+    while part := sock.recv(1 << 18):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_answer(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Return one answer with a Content-Length: status, header fields by lower-case name, body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = sock.recv(1 << 16)
+        if not part:
+            raise EOFError(data)
+        data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    parts, missing = [body], int(fields.get("content-length", 0)) - len(body)
+    while missing > 0:
+        part = sock.recv(1 << 18)
+        if not part:
+            raise EOFError(head)
+        parts.append(part)
+        missing -= len(part)
+    return int(first.split()[1]), fields, b"".join(parts)
+
+
+def wait_until(claim: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < end, "did not come true in time"
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

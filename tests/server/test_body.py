@@ -1,0 +1,114 @@
+"""Bodies: the same bytes however they are cut, in linear time."""
+
+import time
+
+import pytest
+from waitress.buffers import OverflowableBuffer
+
+from fcplug.server.body import Body, ChunkedBody, FixedBody
+
+WIRE = b'5;a=b;c="d e"\r\nhello\r\n0006\r\n world\r\n0\r\nTrailer: x\r\n\r\n'
+
+
+def chunked(limit: int = 1000) -> ChunkedBody:
+    return ChunkedBody(OverflowableBuffer(1 << 20), limit)
+
+
+def feed(body: Body, wire: bytes, size: int) -> int:
+    taken = 0
+    for at in range(0, len(wire), size):
+        part = wire[at : at + size]
+        taken += body.received(part)
+        if body.completed or body.error:
+            break
+    return taken
+
+
+def content(body: Body) -> bytes:
+    return body.buffer.getfile().read()
+
+
+@pytest.mark.parametrize("size", range(1, len(WIRE) + 6))
+def test_chunks_are_joined_and_what_follows_is_left(size: int) -> None:
+    body = chunked()
+    assert feed(body, WIRE + b"GET /", size) == len(WIRE)
+    assert (body.completed, body.error, content(body)) == (True, None, b"hello world")
+
+
+def test_a_fixed_body_takes_its_length() -> None:
+    body = FixedBody(OverflowableBuffer(1 << 20), 5)
+    assert feed(body, b"hello world", 2) == 5
+    assert (body.completed, content(body)) == (True, b"hello")
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"5\nhello\r\n",
+        b"5\r\nhello0\r\n\r\n",
+        b"5\r\nhello\n0\r\n\r\n",
+        b"5\r\nhello\rx",
+        b"5 \r\nhello\r\n",
+        b" 5\r\nhello\r\n",
+        b"+5\r\nhello\r\n",
+        b"-5\r\nhello\r\n",
+        b"0x5\r\nhello\r\n",
+        b"5_5\r\nhello\r\n",
+        b"\r\n5\r\nhello\r\n",
+        b"\xb2\r\nhello\r\n",
+        b"5;\r\nhello\r\n",
+        b"5;a=\r\nhello\r\n",
+        b"5;a\nb\r\nhello\r\n",
+        b"5;a\rb\r\nhello\r\n",
+        b'5;a="b\x00"\r\nhello\r\n',
+        b"5;" + b"a" * 300 + b"\r\nhello\r\n",
+        b"5" * 300,
+        b"0" * 16 + b"5\r\nhello\r\n",
+        b"FFFFFFFFFFFFFFFFF\r\n",
+        b"0\r\nbad trailer\r\n\r\n",
+        b"0\r\n folded: x\r\n\r\n",
+        b"0\r\nx: \x00\r\n\r\n",
+        b"0\r\nx: " + b"a" * 300 + b"\r\n\r\n",
+        b"0\r\n\rX",
+    ],
+)
+def test_malformed_chunks_are_refused_however_they_are_cut(wire: bytes) -> None:
+    wire += b"0\r\n\r\n" * 80
+    for size in (1, 3, 7, len(wire)):
+        body = chunked()
+        feed(body, wire, size)
+        assert body.error is not None
+        assert body.error.status == "400 Bad Request"
+
+
+def test_the_limit_is_inclusive() -> None:
+    body = chunked(10)
+    feed(body, b"a\r\n0123456789\r\n0\r\n\r\n", 99)
+    assert content(body) == b"0123456789"
+    for wire in (b"b\r\n", b"a\r\n0123456789\r\n1\r\n", b"f" * 16 + b"\r\n"):
+        body = chunked(10)
+        feed(body, wire, 99)
+        assert body.error is not None
+        assert body.error.status == "413 Content Too Large"
+
+
+def test_what_is_not_data_is_bounded() -> None:
+    body = chunked(10**6)
+    feed(body, b"1\r\nx\r\n" * 100_000, 1 << 16)
+    assert body.error is not None
+    body = chunked()
+    feed(body, b"0\r\n" + b"a: b\r\n" * 100_000, 1 << 16)
+    assert body.error is not None
+
+
+@pytest.mark.parametrize("size", [64, 4096, 1 << 18])
+def test_the_time_is_linear_in_the_bytes(size: int) -> None:
+    def seconds(chunks: int) -> float:
+        wire = b"10\r\n0123456789abcdef\r\n" * chunks
+        started = time.process_time()
+        feed(chunked(1 << 30), wire, size)
+        return time.process_time() - started
+
+    seconds(1000)
+    small, large = min(seconds(4000) for _ in range(3)), min(seconds(32_000) for _ in range(3))
+    assert large < 8 * small * 3

@@ -1,0 +1,116 @@
+"""One request from its bytes, in waitress's terms."""
+
+import socket
+import time
+
+import pytest
+
+from fcplug.server.limits import Limits, Settings
+from fcplug.server.parser import RequestParser
+from served import request
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    with socket.socket() as sock:
+        return Settings(Limits(max_body=1000, max_header=2000), sock)
+
+
+def feed(settings: Settings, data: bytes, size: int) -> tuple[RequestParser, int]:
+    parser, taken = RequestParser(settings), 0
+    while taken < len(data) and not parser.completed:
+        taken += parser.received(data[taken : taken + size])
+    return parser, taken
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+def test_a_request_ends_where_its_body_does(settings: Settings, size: int) -> None:
+    data = b"\r\n\r\n" + request("POST", "/a?b", b"hello")
+    parser = RequestParser(settings)
+    at = 0
+    while True:  # as a channel does: a parser that took empty lines only is thrown away
+        at += parser.received(data[at : at + size])
+        if parser.empty:
+            parser = RequestParser(settings)
+        elif parser.completed:
+            break
+    assert at == len(data)
+    assert (parser.command, parser.path, parser.query) == ("POST", "/a", "b")
+    assert (parser.version, parser.request_uri, parser.error) == ("1.1", "/a?b", None)
+    assert parser.get_body_stream().read() == b"hello"
+    assert parser.headers["CONTENT_LENGTH"] == "5"
+    parser.close()
+
+
+def test_what_follows_a_request_is_left(settings: Settings) -> None:
+    parser, taken = feed(settings, request("GET", "/") + b"GET /next", 1000)
+    assert (taken, parser.completed) == (len(request("GET", "/")), True)
+    assert parser.received(b"GET /next") == 0
+
+
+def test_empty_lines_alone_are_no_request(settings: Settings) -> None:
+    parser, taken = feed(settings, b"\r\n\r\n\r\n", 6)
+    assert (parser.empty, parser.completed, taken) == (True, True, 6)
+
+
+def test_a_chunked_body_becomes_one_with_a_length(settings: Settings) -> None:
+    data = request("POST", "/", None, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"
+    parser, taken = feed(settings, data, 4)
+    assert (parser.completed, taken) == (True, len(data))
+    assert parser.headers == {"HOST": "localhost", "CONTENT_LENGTH": "3"}
+    assert parser.get_body_stream().read() == b"abc"
+
+
+def test_what_is_no_http_is_refused_at_its_first_byte(settings: Settings) -> None:
+    for first in (b"\x16\x03\x01", b"\n", b"\r\r", b" GET", b"get", b"\x00"):
+        parser, _ = feed(settings, first, 1)
+        assert parser.error, first
+
+
+def test_a_refused_request_takes_all_that_follows(settings: Settings) -> None:
+    data = request("GET", "/ /") + request("GET", "/")
+    parser, taken = feed(settings, data, len(data))
+    assert (taken, parser.completed, bool(parser.error)) == (len(data), True, True)
+
+
+@pytest.mark.parametrize("size", [1, 700, 5000])
+def test_a_head_is_bounded(settings: Settings, size: int) -> None:
+    empty = len(request("GET", "/", None, "X: "))
+    parser, _ = feed(settings, request("GET", "/", None, "X: " + "a" * (2000 - empty)), size)
+    assert parser.error is None
+    for data in (request("GET", "/", None, "X: " + "a" * (2001 - empty)), b"GET /" + b"a" * 2100):
+        parser, _ = feed(settings, data, size)
+        assert parser.error
+        assert parser.error.status.startswith("431")
+
+
+def test_a_body_is_bounded_by_what_it_says_and_by_what_comes(settings: Settings) -> None:
+    parser, _ = feed(settings, request("POST", "/", b"x" * 1000), 5000)
+    assert parser.error is None
+    parser, _ = feed(settings, request("POST", "/", b"x" * 1001, "Expect: 100-continue"), 5000)
+    assert parser.error
+    assert parser.error.status.startswith("413")
+    assert not parser.expect_continue
+
+
+def test_a_continue_is_not_sent_to_a_client_that_did_not_wait(settings: Settings) -> None:
+    data = request("POST", "/", b"hello", "Expect: 100-continue")
+    waiting = RequestParser(settings)
+    waiting.received(data[:-5])
+    assert waiting.expect_continue
+    eager = RequestParser(settings)
+    eager.received(data)
+    assert not eager.expect_continue
+
+
+def test_a_head_byte_by_byte_costs_linear_time() -> None:
+    with socket.socket() as sock:
+        settings = Settings(Limits(), sock)
+
+    def seconds(size: int) -> float:
+        started = time.process_time()
+        feed(settings, b"GET / HTTP/1.1\r\nX: " + b"a" * size, 1)
+        return time.process_time() - started
+
+    small, large = min(seconds(6000) for _ in range(3)), min(seconds(60_000) for _ in range(3))
+    assert large < 10 * small * 3

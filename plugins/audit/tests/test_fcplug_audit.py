@@ -7,9 +7,9 @@ from typing import Any
 
 import pluggy
 import pytest
-from fcplug_audit import Audit
 
 from fcplug import Context, hookimpl, hookspecs
+from fcplug_audit import Audit
 
 SECRET = "secret-of-the-caller"
 

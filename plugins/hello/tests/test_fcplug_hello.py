@@ -1,9 +1,8 @@
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
-from fcplug_hello import handle
-
 from fcplug import Context
+from fcplug_hello import handle
 
 
 def context(settings: Mapping[str, object]) -> Context:

@@ -6,13 +6,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import fcplug_thumbnail
 import pluggy
 import pytest
-from fcplug_thumbnail import BadEvent, BadImage, MountMissing, Thumbnail, ThumbnailsFailed
 from PIL import Image
 
+import fcplug_thumbnail
 from fcplug import Context, hookspecs
+from fcplug_thumbnail import BadEvent, BadImage, MountMissing, Thumbnail, ThumbnailsFailed
 
 
 def picture(width: int = 400, height: int = 300, to: str = "JPEG") -> bytes:

@@ -3,10 +3,11 @@ import zlib
 from io import BytesIO
 
 import pytest
-from fcplug_thumbnail import BadImage
-from fcplug_thumbnail.image import decode, encode
 from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
+
+from fcplug_thumbnail import BadImage
+from fcplug_thumbnail.image import decode, encode
 
 BOX = (40, 40)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

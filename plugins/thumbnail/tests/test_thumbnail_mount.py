@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from fcplug_thumbnail import BadImage, BadKey, MountMissing
 from fcplug_thumbnail.mount import Mount, read, write
 from fcplug_thumbnail.oss import ObjectEvent

@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+
 from fcplug_thumbnail import BadEvent
 from fcplug_thumbnail.oss import ObjectEvent, is_json, parse
 

@@ -269,7 +269,7 @@ class Context:
         return Credentials(*(self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES))
 
     def _function(self) -> FunctionInfo:
-        own_limit = 0 if self._timeout == math.inf else int(self._timeout)
+        own_limit = 0 if self._timeout == math.inf else math.ceil(self._timeout)
         memory_variable = self._environ.get(protocol.VARIABLES[protocol.FUNCTION_MEMORY][0], "")
         return FunctionInfo(
             name=self.header(protocol.FUNCTION_NAME),

@@ -17,7 +17,7 @@ from fcplug.errors import ConfigError, Problem
 Path = tuple[str | int, ...]
 
 MAX_DEPTH = 32  # levels of nesting
-_VARIABLE = re.compile(r"\$(?:(\$)\{|\{(?:([A-Za-z_]\w*)(?::-([^}]*))?\})?)", re.ASCII)
+_VARIABLE = re.compile(r"\$(?:(\$)\{|\{(?:([A-Za-z_]\w*)(?::-([^{}]*))?\})?)", re.ASCII)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})|0x[0-9A-Fa-f]{1,16}")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _NUMBER_ELSEWHERE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|0o[0-7]+", re.ASCII)

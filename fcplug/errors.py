@@ -14,16 +14,20 @@ Each holds its facts and says where, what and the likely fix.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from fcplug import protocol
+
+_MOST = 1000  # characters of a problem that are told
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean '...'?)`` when a known word is close, else an empty string."""
     import difflib  # an error path only: 3 ms that a healthy start does not pay  # noqa: PLC0415
 
-    close = difflib.get_close_matches(word, list(known), n=1)
+    # bounded: a caller may ask for unknown functions as often as it likes
+    close = difflib.get_close_matches(word[:100], list(islice(known, 1000)), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
@@ -63,6 +67,7 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
         text = f"{where}: {self.at}: {self.what}" if self.at else f"{where}: {self.what}"
+        text = text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text)} characters)"
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # stays one line
 
 

@@ -47,6 +47,8 @@ def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
     origin, args = get_origin(inner), get_args(inner)
     if _is_struct(inner):
         return _struct({} if value is None else value, inner, path, report)
+    if value is None and origin in (dict, list):
+        return origin()  # a key with nothing after it
     if origin is dict and isinstance(value, dict):
         return _mapping(value, args, path, report)
     if origin is list and isinstance(value, list):
@@ -70,7 +72,8 @@ def convert(value: Any, kind: Any) -> Any:
     options = get_args(_bare(kind)) if get_origin(_bare(kind)) is Literal else ()
     known = (*options, *map(str, options)) if _from_environment(value) else options
     if options and value not in known:
-        hint = did_you_mean(value, map(str, options)) if isinstance(value, str) else ""
+        words = [option for option in options if isinstance(option, str)]
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
         raise ValueError(f"expected {' or '.join(map(repr, options))}, got {_told(value)}{hint}")
     try:
         return msgspec.convert(value, kind, strict=not _from_environment(value), dec_hook=_path)
@@ -143,9 +146,11 @@ def _from_environment(value: Any) -> bool:
 
 
 def _path(kind: type, value: Any) -> Any:
-    if issubclass(kind, pathlib.PurePath) and isinstance(value, str):
-        return kind(value)
-    raise NotImplementedError
+    if not issubclass(kind, pathlib.PurePath):
+        raise NotImplementedError
+    if not isinstance(value, str):
+        raise ValueError(f"expected a path, got {_told(value)}")
+    return kind(value)
 
 
 def _told(value: Any) -> str:

@@ -1,0 +1,248 @@
+"""The configuration: what each key takes, what is told of mistakes, how defaults are merged."""
+
+import re
+from textwrap import dedent
+
+import pytest
+
+from fcplug import config
+from fcplug.config import Config, MiddlewareEntry, RuntimeEntry
+from fcplug.errors import ConfigError
+
+HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"
+
+
+def read(text: str) -> Config:
+    return config.parse(dedent(text), "f.yaml", {})
+
+
+def told(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        read(text)
+    return str(error.value).splitlines()
+
+
+def function(entry: str, defaults: str = "{}") -> config.FunctionSpec:
+    text = f"version: 1\ndefaults: {defaults}\nfunctions:\n  f: {{handler: h, {entry}}}\n"
+    return read(text).functions["f"]
+
+
+def test_the_smallest_file_has_the_documented_defaults() -> None:
+    parsed = read(HELLO)
+    assert parsed.runtime == RuntimeEntry(
+        threads=32, drain_timeout=30, log_format="text", log_level="INFO", health_path="/health"
+    )
+    assert list(parsed.functions) == ["hello"]
+    hello = parsed.functions["hello"]
+    assert (hello.name, hello.handler, hello.middleware) == ("hello", "hello", ())
+    assert (dict(hello.settings), hello.timeout, hello.concurrency) == ({}, None, None)
+    assert (parsed.routes, parsed.default) == ((), None)
+    assert parsed.file == "f.yaml"
+
+
+@pytest.mark.parametrize(
+    "empty", ["runtime:", "defaults:", "runtime: {}", "routes: []", "default:"]
+)
+def test_a_key_without_a_value_changes_nothing(empty: str) -> None:
+    parsed, plain = read(f"{HELLO}{empty}\n"), read(HELLO)
+    assert parsed.runtime == plain.runtime
+    assert parsed.functions == plain.functions
+    assert (parsed.routes, parsed.default) == (plain.routes, plain.default)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("threads", "1", 1),
+        ("threads", "10000", 10_000),
+        ("threads", "0x10", 16),
+        ("drain_timeout", "0.1", 0.1),
+        ("drain_timeout", "86400", 86_400.0),
+        ("log_format", "json", "json"),
+        ("log_level", "CRITICAL", "CRITICAL"),
+        ("health_path", "/", "/"),
+        ("health_path", "null", None),
+    ],
+)
+def test_each_key_of_the_runtime_is_taken(key: str, text: str, value: object) -> None:
+    parsed = read(f"{HELLO}runtime: {{{key}: {text}}}")
+    assert getattr(parsed.runtime, key) == value
+
+
+NAME = "expected a function name: letters, digits, '_', '.' and '-', at most 128"
+COUNT, LEVELS = "a whole number", "'DEBUG' or 'INFO' or 'WARNING' or 'ERROR' or 'CRITICAL'"
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ("runtime: {threads: 0}", f"runtime.threads: expected {COUNT} >= 1"),
+        ("runtime: {threads: 10001}", f"runtime.threads: expected {COUNT} <= 10000"),
+        ("runtime: {threads: 1.0}", f"runtime.threads: expected {COUNT}, got a number"),
+        ("runtime: {threads: '8'}", f"runtime.threads: expected {COUNT}, got text"),
+        ("runtime: {threads: true}", f"runtime.threads: expected {COUNT}, got true or false"),
+        ("runtime: {threads: }", f"runtime.threads: expected {COUNT}, got nothing"),
+        ("runtime: {drain_timeout: 0}", "runtime.drain_timeout: expected a number > 0.0"),
+        ("runtime: {drain_timeout: 86401}", "runtime.drain_timeout: expected a number <= 86400.0"),
+        (
+            "runtime: {log_format: JSON}",
+            "runtime.log_format: expected 'text' or 'json', got 'JSON'",
+        ),
+        ("runtime: {log_level: info}", f"runtime.log_level: expected {LEVELS}, got 'info'"),
+        ("runtime: {health_path: x}", "runtime.health_path: expected a path that begins with /"),
+        ("runtime: [a]", "runtime: expected a mapping, got a list"),
+        ("runtime: 5", "runtime: expected a mapping, got 5"),
+        ("defaults: {timeout: -1}", "defaults.timeout: expected a number > 0.0"),
+        ("defaults: {timeout: a}", "defaults.timeout: expected a number, got text"),
+        ("defaults: {concurrency: 0}", f"defaults.concurrency: expected {COUNT} >= 1"),
+        ("defaults: {settings: [a]}", "defaults.settings: expected a mapping, got a list"),
+        ("defaults: {middleware: a}", "defaults.middleware: expected a list, got text"),
+        ("defaults: {middleware: [a, 5]}", f"defaults.middleware[1]: expected text, got {COUNT}"),
+        ("defaults: {middleware: [{}]}", "defaults.middleware[0]: the key 'name' is missing"),
+        ("defaults: {handler: x}", "defaults: unknown key 'handler'"),
+        ("routes: {}", "routes: expected a list, got a mapping"),
+        ("routes: [a]", "routes[0]: expected a mapping, got 'a'"),
+        ("routes: [{to: hello, match: []}]", "routes[0].match: expected a mapping, got a list"),
+        ("routes: [{to: hello}]", "routes[0]: the key 'match' is missing"),
+        ("routes: [{match: {function: a}}]", "routes[0]: the key 'to' is missing"),
+        ("default: 5", "default: expected text, got a whole number"),
+        ("rutime: {}", "unknown key 'rutime' (did you mean 'runtime'?)"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_at_its_way(entry: str, what: str) -> None:
+    (problem,) = told(f"{HELLO}{entry}")
+    assert re.fullmatch(rf"f\.yaml:4:\d+: {re.escape(what)}", problem)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "~", "---\n"], ids=ascii)
+def test_an_empty_file_lacks_its_keys(text: str) -> None:
+    assert [problem.partition(": ")[2] for problem in told(text)] == [
+        "the key 'version' is missing",
+        "the key 'functions' is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[a]", "f.yaml:1:1: expected a mapping, got a list"),
+        ("text", "f.yaml:1:1: expected a mapping, got 'text'"),
+        ("version: 1\nfunctions:", "f.yaml:2:1: functions: at least one function is needed"),
+        ("version: 1\nfunctions: {}", "f.yaml:2:1: functions: at least one function is needed"),
+        (HELLO.replace("1", "2"), "f.yaml:1:1: version: expected 1, got 2"),
+        (HELLO.replace("1", "'1'"), "f.yaml:1:1: version: expected 1, got '1'"),
+        (HELLO.replace("1", "true"), f"f.yaml:1:1: version: expected {COUNT}, got true or false"),
+        ("version: 1\nfunctions: {'': {handler: h}}", f"f.yaml:2:1: functions: the key '': {NAME}"),
+        (HELLO + "  b:\n", "f.yaml:4:3: functions.b: the key 'handler' is missing"),
+        (HELLO + "  b: {handler: }", "f.yaml:4:7: functions.b.handler: expected text, got nothing"),
+    ],
+    ids=ascii,
+)
+def test_a_file_of_the_wrong_shape_is_told_in_one_line(text: str, problem: str) -> None:
+    assert told(text) == [problem]
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "_", "7", "img-small_2.v1", "x" * 128], ids=lambda name: name[:20]
+)
+def test_a_name_that_fc_could_give_is_taken(name: str) -> None:
+    assert list(read(f"version: 1\nfunctions: {{'{name}': {{handler: h}}}}").functions) == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["-a", ".a", "a b", "a/b", "a\\n", "ü", "$LATEST", "x" * 129], ids=ascii
+)
+def test_any_other_name_is_refused(name: str) -> None:
+    (problem,) = told(f'version: 1\nfunctions: {{"{name}": {{handler: h}}}}')
+    assert problem == f"f.yaml:2:13: functions: the key '{name}': {NAME}"
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
+    text = """\
+        version: 2
+        runtime:
+          thread: 5
+          log_format: xml
+        defaults: {timeout: 0}
+        functions:
+          hello:
+            handler: hello
+            timeuot: 3
+          resize: {concurrency: 1.5}
+          ümlaut: {handler: h}
+        routes:
+          - match: {func: a}
+            to: [hello]
+        """
+    assert told(text) == [
+        "f.yaml:1:1: version: expected 1, got 2",
+        "f.yaml:3:3: runtime: unknown key 'thread' (did you mean 'threads'?)",
+        "f.yaml:4:3: runtime.log_format: expected 'text' or 'json', got 'xml'",
+        "f.yaml:5:12: defaults.timeout: expected a number > 0.0",
+        "f.yaml:9:5: functions.hello: unknown key 'timeuot' (did you mean 'timeout'?)",
+        "f.yaml:10:3: functions.resize: the key 'handler' is missing",
+        "f.yaml:10:12: functions.resize.concurrency: expected a whole number, got a number",
+        f"f.yaml:11:3: functions: the key 'ümlaut': {NAME}",
+        "f.yaml:13:13: routes[0].match: unknown key 'func' (did you mean 'function'?)",
+        "f.yaml:14:5: routes[0].to: expected text, got a list",
+    ]
+
+
+def test_all_mistakes_of_the_yaml_are_told_before_those_of_its_meaning() -> None:
+    text = "version: 2\nfunctions:\n  a: {handler: no}\n  b: {handler: '${NONE}'}\n"
+    first, second = told(text)
+    assert first.startswith("f.yaml:3:16: functions.a.handler: no is a truth value")
+    assert second.startswith("f.yaml:4:16: functions.b.handler: the environment has no NONE")
+
+
+@pytest.mark.parametrize(
+    ("own", "defaults", "settings"),
+    [
+        ("settings: {a: 1}", "{}", {"a": 1}),
+        ("timeout: 1", "{settings: {a: 1}}", {"a": 1}),
+        ("settings: {a: 2}", "{settings: {a: 1, b: 1}}", {"a": 2, "b": 1}),
+        ("settings: {a: null}", "{settings: {a: 1}}", {"a": None}),
+        ("settings: {a: {y: 2}}", "{settings: {a: {x: 1}}}", {"a": {"y": 2}}),
+    ],
+    ids=["own", "default", "merged-by-key", "null-wins", "not-merged-deeper"],
+)
+def test_settings_are_merged_key_by_key(own: str, defaults: str, settings: object) -> None:
+    assert function(own, defaults).settings == settings
+
+
+@pytest.mark.parametrize(
+    ("own", "defaults", "timeout", "concurrency"),
+    [
+        ("settings: {}", "{timeout: 60, concurrency: 5}", 60, 5),
+        ("timeout: 1, concurrency: 2", "{timeout: 60, concurrency: 5}", 1, 2),
+        ("timeout: null, concurrency: null", "{timeout: 60, concurrency: 5}", None, None),
+        ("timeout: 0.5", "{}", 0.5, None),
+    ],
+    ids=["default", "own-wins", "null-unsets", "own"],
+)
+def test_limits_of_its_own_win(
+    own: str, defaults: str, timeout: float | None, concurrency: int | None
+) -> None:
+    merged = function(own, defaults)
+    assert (merged.timeout, merged.concurrency) == (timeout, concurrency)
+
+
+@pytest.mark.parametrize(
+    ("own", "names"),
+    [("timeout: 1", ["a", "b"]), ("middleware: [c]", ["c"]), ("middleware: []", [])],
+    ids=["default", "replaced", "none"],
+)
+def test_middleware_of_its_own_replaces_the_default(own: str, names: list[str]) -> None:
+    merged = function(own, "{middleware: [a, b]}")
+    assert [entry.name for entry in merged.middleware] == names
+
+
+def test_middleware_may_have_settings() -> None:
+    merged = function("middleware: [a, {name: b, settings: {rate: 0.5}}]")
+    assert merged.middleware == (MiddlewareEntry("a"), MiddlewareEntry("b", {"rate": 0.5}))
+
+
+def test_a_key_with_nothing_after_it_has_its_default() -> None:
+    text = "version: 1\nfunctions:\n  f:\n    handler: h\n    settings:\n    middleware:\nroutes:\n"
+    spec = config.parse(text, "f.yaml", {}).functions["f"]
+    assert (spec.settings, spec.middleware) == ({}, ())

@@ -1,17 +1,20 @@
 """From a name in ``functions.yaml`` to the object it means: entry points, or code by its name."""
 
 import importlib
+import logging
 import os
 import re
 import shlex
 import sys
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcplug.errors import PluginError, did_you_mean, listing
-from fcplug.result import is_own_file, message_of
+from fcplug.result import causes_of, is_own_file, message_of, told
 
 HANDLERS = "fcplug.handlers"
 MIDDLEWARE = "fcplug.middleware"
@@ -21,17 +24,24 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Source(NamedTuple):
-    """Where a plugin comes from, for people."""
+    """Where a plugin comes from, for people; ``imported`` if finding it imported its module."""
 
     group: str
     reference: str
     entry: metadata.EntryPoint | None = None
+    module: str = ""
+    imported: bool = False
 
     @property
     def package(self) -> str:
         """The distribution and its version, empty for code that is not packaged."""
         dist = self.entry.dist if self.entry else None
         return f"{dist.name} {dist.version}" if dist else ""
+
+    @property
+    def file(self) -> str:
+        """The file of the module that the plugin is named in, empty if it has none."""
+        return getattr(sys.modules.get(self.module), "__file__", None) or ""
 
     def __str__(self) -> str:
         text = f"{_ROLES[self.group]} '{self.reference}'"
@@ -44,18 +54,40 @@ class Catalog:
     """The entry points of all installed distributions, listed when first asked for."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, list[metadata.EntryPoint]] = {}
+        self._groups: dict[str, list[tuple[str, metadata.EntryPoint]]] = {}
 
-    def entry_points(self, group: str) -> list[metadata.EntryPoint]:
-        """Return the entry points of a group; nothing is imported."""
+    def entry_points(self, group: str, package: str = "") -> list[metadata.EntryPoint]:
+        """Return the entry points of a group, of all packages or of one; nothing is imported."""
         if group not in self._groups:
-            self._groups[group] = list(metadata.entry_points(group=group))
-        return self._groups[group]
+            # what a removal left half done has no name any more
+            self._groups[group] = [
+                (_canonical(entry.dist.metadata["Name"]), entry)
+                for entry in _entry_points(group)
+                if entry.dist and "Name" in entry.dist.metadata
+            ]
+        wanted = _canonical(package)
+        return [entry for name, entry in self._groups[group] if wanted in ("", name)]
 
     def forget(self) -> None:
         """Look again next time: something may have been installed, or a file corrected."""
         self._groups.clear()
         importlib.invalidate_caches()
+
+
+def _entry_points(group: str) -> list[metadata.EntryPoint]:
+    try:
+        return list(metadata.entry_points(group=group))
+    except Exception:  # one distribution whose entry points are broken hides those of all
+        return [entry for dist in metadata.distributions() for entry in _readable(dist, group)]
+
+
+def _readable(dist: metadata.Distribution, group: str) -> list[metadata.EntryPoint]:
+    try:
+        return [entry for entry in dist.entry_points if entry.group == group]
+    except Exception as error:
+        what = "the entry points of %s cannot be read, and are left out: %s"
+        logging.getLogger("fcplug").warning(what, dist.metadata["Name"], told(error))
+        return []
 
 
 def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
@@ -67,21 +99,66 @@ def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
     Raises:
         PluginError: there is no such thing, or it cannot be imported.
     """
-    source = Source(group, reference, _entry_point(catalog, group, reference))
+    source = Source(group, reference)
+    with blamed(source):
+        source = source._replace(entry=_entry_point(catalog, group, reference))
+    with blamed(source):
+        module, attribute = _code_names(catalog, source)
+        source = source._replace(module=module, imported=_package_of(module) not in sys.modules)
+        try:
+            return _attribute(module, attribute, source), source
+        except BaseException:
+            forget(source)
+            raise
+
+
+def forget(source: Source) -> None:
+    """Let a plugin that is no good be imported again, once it is corrected.
+
+    What was imported before is left alone: other plugins use it.
+    """
+    package = _package_of(source.module)
+    if source.imported:
+        for name in [name for name in list(sys.modules) if _package_of(name) == package]:
+            sys.modules.pop(name, None)
+
+
+@contextmanager
+def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
+    """Name the plugin in whatever error its code or its metadata cause.
+
+    ``place`` returns where the plugin is defined, for an error that does not know better.
+
+    Raises:
+        PluginError: always instead of the original error, which is its cause.
+    """
     try:
-        if source.entry:
-            return _attribute(source.entry.module, source.entry.attr, source), source
-        return _attribute(*_code_names(catalog, group, reference), source), source
+        yield
     except PluginError as error:
-        raise error.located(f"{source}{error.where}") from error.__cause__
+        raise error.located(f"{source}{error.where or place()}") from error.__cause__
+    except BaseException as error:
+        problem = PluginError(
+            "UserCodeError",
+            f"the plugin fails while it is loaded: {told(error)}",
+            causes=causes_of(error),
+        )
+        raise problem.located(f"{source}{_line(error) or place()}") from error
 
 
 def _entry_point(catalog: Catalog, group: str, reference: str) -> metadata.EntryPoint | None:
-    entries = catalog.entry_points(group)
-    found = [entry for entry in entries if entry.name == reference]
-    if not found and ":" in reference:
-        package, _, name = reference.partition(":")
-        found = [e for e in entries if e.name == name and _offers(e, package)]
+    found = [entry for entry in catalog.entry_points(group) if entry.name == reference]
+    package, colon, name = reference.partition(":")
+    if not found and colon and package:
+        offered = catalog.entry_points(group, package)
+        found = [entry for entry in offered if entry.name == name]
+        if offered and not found:
+            known = {entry.name for entry in offered}
+            raise PluginError(
+                "PluginNotFound",
+                f"{package} offers no {_ROLES[group]} '{name}'{did_you_mean(name, known)}; "
+                f"it offers: {listing(known)}",
+                fix="correct the name, or install a version of the package that offers it",
+            )
     if len(found) > 1:
         role = _ROLES[group]
         packages = sorted(entry.dist.name for entry in found if entry.dist)
@@ -93,27 +170,32 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> metadata.Entry
     return found[0] if found else None
 
 
-def _offers(entry: metadata.EntryPoint, package: str) -> bool:
-    return entry.dist is not None and _canonical(entry.dist.name) == _canonical(package)
-
-
 def _canonical(package: str) -> str:
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
-def _code_names(catalog: Catalog, group: str, reference: str) -> tuple[str, str]:
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
     """Split the name of code into module and attribute, as FC's built-in runtime does."""
-    separator = ":" if ":" in reference else "."
-    module, found, attribute = reference.rpartition(separator)
-    module = module.replace("/", ".").lstrip(".")
-    if not found:
-        raise _not_installed(catalog, group, reference)
-    if not all(part.isidentifier() for part in [*module.split("."), *attribute.split(".")]):
-        raise PluginError(
-            "InvalidHandleName",
-            f"Invalid handler '{reference}'",
-            fix="write the name of an installed handler, module:function or module.function",
-        )
+    if source.entry:
+        value = source.entry.value.partition("[")[0].strip()
+        module, _, attribute = (part.strip() for part in value.partition(":"))
+        names = [*module.split("."), *(attribute.split(".") if attribute else ())]
+        what, fix = f"Invalid entry point '{source.entry.value}'", "module, or module:attribute"
+    else:
+        reference = source.reference
+        module, found, attribute = reference.rpartition(":" if ":" in reference else ".")
+        module = module.replace("/", ".").lstrip(".")
+        if not found:
+            raise _not_installed(catalog, source.group, reference)
+        names = [*module.split("."), *attribute.split(".")]
+        what = f"Invalid handler '{reference}'"
+        fix = "write the name of an installed handler, module:function or module.function"
+    if not all(map(str.isidentifier, names)):
+        raise PluginError("InvalidHandleName", what, fix=fix)
     return module, attribute
 
 
@@ -145,8 +227,8 @@ def _folder_that_offers(group: str, name: str) -> str | None:
     return None
 
 
-def _pip_install(what: str) -> str:
-    return shlex.join([sys.executable, "-m", "pip", "install", what])
+def _pip_install(*what: str) -> str:
+    return shlex.join([sys.executable, "-m", "pip", "install", *what])
 
 
 def _attribute(module_name: str, attribute: str, source: Source) -> Any:
@@ -168,61 +250,55 @@ def _attribute(module_name: str, attribute: str, source: Source) -> Any:
 def _module(name: str, source: Source) -> Any:
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        problem = PluginError(
-            "ImportModuleError",
-            f"Unable to import module '{name}': {error}",
-            fix=_fix_of_missing(error.name or name, name, source),
-            causes=_chain(error),
-        )
-        raise problem.located(_line(error)) from error
-    except ImportError as error:
-        clash = f"{error.path} is what Python found: " if error.path else ""
-        problem = PluginError(
-            "ImportModuleError",
-            f"Unable to import module '{name}': {message_of(error)}",
-            fix=f"{clash}another version, or another file of that name, is in the way",
-            causes=_chain(error),
-        )
-        raise problem.located(_line(error)) from error
-    except SyntaxError as error:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        problem = PluginError(
-            "UserCodeSyntaxError",
-            f"Syntax error in module '{name}': {error.msg}",
-            fix=f"correct the line (this is Python {version})",
-            causes=_chain(error),
-        )
-        raise problem.located(f", {error.filename}:{error.lineno}") from error
     except BaseException as error:
-        raised = f"{type(error).__name__}: {message_of(error)}"
-        problem = PluginError(
-            "UserCodeError",
-            f"Module initialization error: '{raised}' in module '{name}'",
-            fix="a module must not exit while it is imported: guard it with __name__"
-            if isinstance(error, SystemExit)
-            else "correct what the module does when it is imported",
-            causes=_chain(error),
-        )
+        kind, what, fix = _import_failure(error, name, source)
+        problem = PluginError(kind, what, fix=fix, causes=causes_of(error))
         raise problem.located(_line(error)) from error
+
+
+def _import_failure(error: BaseException, name: str, source: Source) -> tuple[str, str, str]:
+    """Return what FC calls a failed import, what went wrong, and how to mend it."""
+    if isinstance(error, ImportError):
+        what = f"Unable to import module '{name}': {message_of(error)}"
+        if isinstance(error, ModuleNotFoundError):
+            return "ImportModuleError", what, _fix_of_missing(error.name or name, name, source)
+        return "ImportModuleError", what, _fix_of_clash(error)
+    if isinstance(error, SyntaxError):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        what = f"Syntax error in module '{name}': {error.msg}"
+        return "UserCodeSyntaxError", what, f"correct the line (this is Python {version})"
+    fix = "correct what the module does when it is imported"
+    if isinstance(error, SystemExit):
+        fix = "a module must not exit while it is imported: guard it with __name__ == '__main__'"
+    what = f"Module initialization error: '{told(error)}' in module '{name}'"
+    return "UserCodeError", what, fix
 
 
 def _fix_of_missing(missing: str, module: str, source: Source) -> str:
     """Tell how to get a module that an import did not find."""
     dist = source.entry.dist if source.entry else None
-    if f"{module}.".startswith(f"{missing}."):
+    if _package_of(missing) == _package_of(module):
         if dist:
-            return _pip_install("--force-reinstall") + f" {dist.name}=={dist.version}"
+            return _pip_install("--force-reinstall", f"{dist.name}=={dist.version}")
         files = {path.stem for folder in sys.path[:3] for path in Path(folder or ".").glob("*.py")}
-        return f"put {missing}.py where Python looks for it ({sys.path[0] or os.getcwd()})" + (
-            did_you_mean(missing, files)
-        )
-    for requirement in (dist.requires or ()) if dist else ():
-        if ";" not in requirement and not _installed(requirement):
-            return _pip_install(requirement)
-    package = missing.partition(".")[0]
+        lost = module if f"{module}.".startswith(f"{missing}.") else missing
+        place = f"where Python looks for it ({sys.path[0] or os.getcwd()})"
+        return f"put {lost.replace('.', '/')}.py {place}{did_you_mean(lost, files)}"
+    required = (dist.requires or ()) if dist else ()
+    if lacking := [each for each in required if ";" not in each and not _installed(each)]:
+        return _pip_install(*lacking)
     declared = f", and declare it in the dependencies of {dist.name}" if dist else ""
-    return f"{_pip_install(package)} (if the package is called as its module){declared}"
+    guess = _pip_install(_package_of(missing))
+    return f"{guess} (if the package is called as its module){declared}"
+
+
+def _fix_of_clash(error: ImportError) -> str:
+    if error.path and error.name and "cannot import name" in message_of(error):
+        return (
+            f"{error.path} is what Python found: another version, or another file of that name, "
+            "is in the way"
+        )
+    return "install what it asks for, built for this Python and this system"
 
 
 def _installed(requirement: str) -> bool:
@@ -234,21 +310,9 @@ def _installed(requirement: str) -> bool:
 
 
 def _line(error: BaseException) -> str:
-    """Return the author's line that raised."""
+    """Return the author's line that raised, or that cannot be read."""
+    if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
+        return f", {error.filename}:{error.lineno or 1}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not is_own_file(frame.filename)]
     return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
-
-
-def _chain(error: BaseException | None) -> list[str]:
-    """Return the text of an exception and of its causes, each line a string."""
-    lines: list[str] = []
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        text = traceback.format_exception_only(type(error), error)
-        if isinstance(error, SyntaxError):  # FC lists the first line's parts one by one
-            text = [part for line in text[:1] for part in line.split(",")] + text[1:]
-        lines += [line.strip() for part in text for line in part.splitlines()]
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return lines

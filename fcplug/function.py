@@ -119,7 +119,9 @@ class Function:
 
     def _initialize(self, context: Context) -> Any:
         results = self.load().hook.initialize(context=self._own(context))
-        return results[-1] if results else b""
+        if isinstance(results, list):
+            return results[-1] if results else b""
+        return b"" if results is None else results  # a wrapper's own
 
     def _invoke(self, event: bytes, context: Context) -> Any:
         plugins = self.load()

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -65,6 +65,11 @@ class LineStream(io.TextIOBase):
         if text := self._take():
             self._emit(text)
 
+    @property
+    def unfinished(self) -> bool:
+        """Tell whether this thread has begun a line and not ended it."""
+        return bool(getattr(self._unfinished, "text", ""))
+
     def _take(self) -> str:
         text: str = getattr(self._unfinished, "text", "")
         if text:
@@ -104,7 +109,8 @@ class TextFormatter(_Formatter):
     def render(self, record: logging.LogRecord, message: str, context: Context | None) -> str:
         """Return the record as one line, or several if the message has several."""
         request_id = context.request_id if context else "-"
-        return _cut(f"{_utc(record)} {request_id} [{record.levelname}] {message}")
+        line = f"{_utc(record)} {request_id} [{record.levelname}] {message}"
+        return _cut(line, protocol.MAX_LOG_RECORD)
 
 
 class JsonFormatter(_Formatter):
@@ -118,12 +124,21 @@ class JsonFormatter(_Formatter):
             "level": record.levelname,
             "logger": record.name,
             "requestId": context.request_id if context else None,
-            "message": _cut(message),
+            "message": message,
         }
-        for name, value in vars(record).items():
-            if name not in _STANDARD and name not in fields:
-                fields[name] = value
-        return str(scrubbed(json.dumps(fields, default=repr), keys))
+        extras = {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _STANDARD and name not in fields
+        }
+        line = _json({**fields, **extras}, keys)
+        if len(line) > protocol.MAX_LOG_RECORD:
+            fields["cut"] = f"{len(line)} bytes in all"
+        limit = protocol.MAX_LOG_RECORD
+        while len(line) > protocol.MAX_LOG_RECORD and limit:
+            line = _json({**fields, "message": _cut(message, limit)}, keys)
+            limit //= 2  # escaped, a character takes more bytes than the message's limit counts
+        return line
 
 
 def configure(style: Literal["text", "json"], level: str) -> None:
@@ -143,7 +158,8 @@ def configure(style: Literal["text", "json"], level: str) -> None:
 def say(text: str) -> None:
     """Write lines to standard output at once, after what this thread has printed so far."""
     out = sys.stdout
-    out.flush()
+    if isinstance(out, LineStream) and out.unfinished:
+        text = f"\n{text}"
     out.write(text)
     out.flush()
 
@@ -153,15 +169,15 @@ def phase(which: protocol.Phase, context: Context) -> Iterator[None]:
     """Frame a phase with its start and end lines, and log the error it ends with."""
     token = current.set(context)
     say(protocol.start_line(which, context.request_id))
+    failed = True
     try:
         yield
+        failed = False
     except BaseException as error:
         logging.getLogger("fcplug").error("%s", explain(error))
-        say(protocol.end_line(which, context.request_id, failed=True))
         raise
-    else:
-        say(protocol.end_line(which, context.request_id, failed=False))
     finally:
+        say(protocol.end_line(which, context.request_id, failed=failed))
         current.reset(token)
 
 
@@ -170,12 +186,16 @@ def _utc(record: logging.LogRecord) -> str:
     return f"{moment}.{int(record.msecs):03d}Z"
 
 
-def _cut(text: str) -> str:
-    """Return the text short enough for one entry of the log service."""
-    if len(text) * 4 <= protocol.MAX_LOG_RECORD:
+def _json(fields: Mapping[str, Any], keys: Credentials) -> str:
+    return str(scrubbed(json.dumps(fields, default=repr), keys))
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return the text in at most ``limit`` bytes, as one entry of the log service may have."""
+    if len(text) * 4 <= limit:
         return text
     data = text.encode(errors="backslashreplace")
-    if len(data) <= protocol.MAX_LOG_RECORD:
+    if len(data) <= limit:
         return text
     note = f" ... cut, {len(data)} bytes in all"
-    return data[: protocol.MAX_LOG_RECORD - len(note)].decode(errors="ignore") + note
+    return data[: max(0, limit - len(note))].decode(errors="ignore") + note

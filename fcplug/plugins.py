@@ -1,8 +1,9 @@
 """The plugins of one function: from its entry in the configuration to hooks that can be called."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from types import ModuleType, SimpleNamespace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FunctionType, MethodType
 from typing import Any
 
 import pluggy
@@ -66,45 +67,71 @@ class Loader:
         path: Path = ("functions", spec.name)
         target, handler = discovery.find(self._catalog, HANDLERS, spec.handler)
         wanted = [(target, handler, spec.settings, (*path, "settings"))]
+        if (*path, "middleware") not in self._document.places:
+            path = ("defaults",)
         for index, item in enumerate(spec.middleware):
             target, source = discovery.find(self._catalog, MIDDLEWARE, item.name)
             way = (*path, "middleware", index, "settings")
             wanted.insert(1, (target, source, item.settings, way))
         # pluggy calls the last registered first, so the outermost middleware comes last
         for target, source, settings, way in wanted:
-            try:
+            with self._blamed(source, target):
                 self._register(manager, target, source, self._settings(settings, way))
-            except PluginError as error:
-                raise error.located(f"{source}{_file_of(target)}") from error.__cause__
-        _require_one_invoke(manager, handler)
+        with self._blamed(handler, wanted[0][0]):
+            _require_one_invoke(manager)
         return Plugins(manager, handler)
+
+    @contextmanager
+    def _blamed(self, source: Source, target: Any) -> Iterator[None]:
+        try:
+            with discovery.blamed(source, lambda: _file_of(target, source)):
+                yield
+        except PluginError:
+            discovery.forget(source)
+            raise
 
     def _register(
         self, manager: pluggy.PluginManager, target: Any, source: Source, settings: Settings
     ) -> None:
-        plugin = settings.instance(target) if inspect.isclass(target) else target
+        if inspect.isclass(target):
+            plugin = settings.instance(target)
+        else:
+            plugin = target
+            if source.group == MIDDLEWARE:
+                settings.refuse(f"{_name_of(target)} is no class: only classes take settings")
         hooks = _hooks(plugin)
         if not hooks and callable(plugin) and source.group == HANDLERS:
             hooks = _hooks(_FunctionHandler(plugin))
         if not hooks:
-            raise _without_hooks(plugin, source)
+            raise _without_hooks(plugin, _name_of(target), source)
         for name, hook in hooks.items():
+            _check(name, hook)
             if inspect.iscoroutinefunction(hook):
                 hooks[name] = self._event_loop.synchronous(hook)
-            elif inspect.isgeneratorfunction(hook) and not _wraps(getattr(hook, _MARK)):
-                raise PluginError(
-                    "PluginInvalid",
-                    f"the hook '{name}' yields, and is no wrapper",
-                    fix="mark it @hookimpl(wrapper=True), or return a value",
-                )
         try:
-            manager.register(SimpleNamespace(**hooks), name=str(source))
+            manager.register(_Registered(hooks, source))
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise _misfit(error, hooks) from error
+            what = message_of(error).replace("\n", " ")
+            raise PluginError("PluginInvalid", what, fix="correct the hook") from None
 
     def _settings(self, values: Mapping[str, Any], path: Path) -> Settings:
         return Settings(self._document, values, path)
+
+
+class _Registered:
+    """What pluggy sees of a plugin: its hooks. Like no other, though it were registered twice."""
+
+    def __init__(self, hooks: Mapping[str, Callable[..., Any]], source: Source) -> None:
+        vars(self).update(hooks)
+        self._hooks = list(hooks)
+        self._source = source
+
+    def __dir__(self) -> list[str]:
+        return self._hooks  # pluggy looks no further
+
+    def __str__(self) -> str:
+        return str(self._source)
 
 
 class _FunctionHandler:
@@ -112,7 +139,8 @@ class _FunctionHandler:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         given = _positions(function)
-        if inspect.iscoroutinefunction(function):
+        is_async = inspect.iscoroutinefunction
+        if is_async(function) or is_async(type(function).__call__):
 
             async def invoke(event: bytes, context: Any) -> Any:
                 return await function(*given(event, context))
@@ -161,64 +189,112 @@ def _positions(function: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, 
 
 def _hooks(plugin: Any) -> dict[str, Callable[..., Any]]:
     """Return the marked hooks of a plugin; properties and the like are left alone."""
-    hooks = {}
-    for name in dir(plugin):
-        found = inspect.getattr_static(plugin, name, None)
-        if hasattr(getattr(found, "__func__", found), _MARK):
-            hooks[name] = getattr(plugin, name)
+    hooks: dict[str, Callable[..., Any]] = {}
+    for attribute in dir(plugin):
+        if attribute.startswith("__"):
+            continue
+        options = _options(inspect.getattr_static(plugin, attribute, None))
+        if options is None:
+            continue
+        name, hook = options["specname"] or attribute, getattr(plugin, attribute)
+        if name in hooks or not isinstance(hook, FunctionType | MethodType):
+            what = "given twice" if name in hooks else f"a {type(hook).__name__}"
+            raise PluginError(
+                "PluginInvalid", f"the hook '{name}' is {what}", fix="write it once, with def"
+            )
+        setattr(getattr(hook, "__func__", hook), _MARK, options)
+        hooks[name] = hook
     return hooks
+
+
+def _options(found: Any) -> Mapping[str, Any] | None:
+    """Return what ``@hookimpl`` noted, above or below ``@staticmethod`` and ``@classmethod``."""
+    options: Mapping[str, Any] | None = inspect.getattr_static(found, _MARK, None)
+    if options is None and isinstance(found, staticmethod | classmethod | MethodType):
+        return _options(found.__func__)
+    return options
 
 
 def _wraps(options: Mapping[str, Any]) -> bool:
     return bool(options["wrapper"] or options["hookwrapper"])
 
 
-def _without_hooks(plugin: Any, source: Source) -> PluginError:
-    plain = [name for name in hookspecs.NAMES if callable(getattr(plugin, name, None))]
+def _check(name: str, hook: Callable[..., Any]) -> None:
+    """Refuse a hook that could not be called, or never would be."""
+    options = getattr(hook, _MARK)
+    if name not in hookspecs.NAMES:
+        if options["optionalhook"]:
+            return
+        raise PluginError(
+            "PluginInvalid",
+            f"unknown hook '{name}'{did_you_mean(name, hookspecs.NAMES)}",
+            fix=f"the hooks are {', '.join(hookspecs.NAMES)}",
+        )
+    is_async = inspect.isasyncgenfunction(hook) or inspect.iscoroutinefunction(hook)
+    yields = inspect.isasyncgenfunction(hook) or inspect.isgeneratorfunction(hook)
+    if _wraps(options) and (is_async or not yields):
+        raise PluginError(
+            "PluginInvalid",
+            f"the wrapper '{name}' {'is async' if is_async else 'does not yield'}",
+            fix="a wrapper is a plain def with one: result = yield",
+        )
+    if yields and not _wraps(options):
+        raise PluginError(
+            "PluginInvalid",
+            f"the hook '{name}' yields, and is no wrapper",
+            fix="mark it @hookimpl(wrapper=True), or return a value",
+        )
+    _check_parameters(name, hook)
+
+
+def _check_parameters(name: str, hook: Callable[..., Any]) -> None:
+    signature = inspect.signature(hook)
+    given = list(inspect.signature(getattr(hookspecs, name)).parameters)
+    for parameter in signature.parameters.values():
+        optional = parameter.default is not _Parameter.empty
+        if parameter.kind in (_Parameter.VAR_POSITIONAL, _Parameter.VAR_KEYWORD):
+            continue
+        if parameter.name not in given and not optional:
+            what = f"'{parameter.name}'{did_you_mean(parameter.name, given)}, which nobody gives it"
+        elif parameter.name in given and (optional or parameter.kind is _Parameter.KEYWORD_ONLY):
+            what = f"'{parameter.name}' with a default or by keyword only, and never gets it"
+        else:
+            continue
+        raise PluginError(
+            "PluginInvalid",
+            f"the hook {name}{signature} takes {what}",
+            fix=f"take {' and '.join(given)}, or fewer: each by its name, without a default",
+        )
+
+
+def _without_hooks(plugin: Any, name: str, source: Source) -> PluginError:
+    kinds: tuple[type, ...] = (FunctionType, staticmethod, classmethod)
+    plain = [
+        hook
+        for hook in hookspecs.NAMES
+        if isinstance(inspect.getattr_static(plugin, hook, None), kinds)
+    ]
     if plain:
         return PluginError(
             "PluginInvalid",
-            f"{_name_of(plugin)} has {', '.join(plain)}, not marked as hooks",
+            f"{name} has {', '.join(plain)}, not marked as hooks",
             fix="from fcplug import hookimpl, and put @hookimpl above each",
         )
     shape = "a function, a class or a module with hooks"
     if source.group == MIDDLEWARE:
         shape = "a class or a module with hooks marked @hookimpl(wrapper=True)"
-    return PluginError(
-        "PluginInvalid",
-        f"{_name_of(plugin)} has no hooks; it is a {type(plugin).__name__}",
-        fix=f"name {shape}",
-    )
+    return PluginError("PluginInvalid", f"{name} has no hooks", fix=f"name {shape}")
 
 
-def _misfit(error: pluggy.PluginValidationError, hooks: Mapping[str, Any]) -> PluginError:
-    """Say what pluggy refused, and what it should look like."""
-    unknown = [name for name in hooks if name not in hookspecs.NAMES]
-    if unknown:
-        expected = ", ".join(hookspecs.NAMES)
-        return PluginError(
-            "PluginInvalid",
-            f"unknown hook '{unknown[0]}'{did_you_mean(unknown[0], hookspecs.NAMES)}",
-            fix=f"the hooks are {expected}",
-        )
-    signatures = "; ".join(
-        f"{name}{inspect.signature(getattr(hookspecs, name))}"
-        for name in hooks
-        if hasattr(hookspecs, name)
-    )
-    what = message_of(error).replace("\n", " ")
-    return PluginError("PluginInvalid", what, fix=f"take arguments of these names: {signatures}")
-
-
-def _require_one_invoke(manager: pluggy.PluginManager, handler: Source) -> None:
+def _require_one_invoke(manager: pluggy.PluginManager) -> None:
     answering = [
-        impl.plugin_name for impl in manager.hook.invoke.get_hookimpls() if not _wraps(impl.opts)
+        str(impl.plugin) for impl in manager.hook.invoke.get_hookimpls() if not _wraps(impl.opts)
     ]
     if not answering:
         raise PluginError(
             "PluginInvalid",
-            f"{handler} has no hook that answers an event",
-            fix="give it one: @hookimpl def invoke(event, context)",
+            "no hook answers an event",
+            fix="give the handler one: @hookimpl def invoke(event, context)",
         )
     if len(answering) > 1:
         raise PluginError(
@@ -229,17 +305,14 @@ def _require_one_invoke(manager: pluggy.PluginManager, handler: Source) -> None:
 
 
 def _name_of(thing: Any) -> str:
-    if isinstance(thing, ModuleType) or hasattr(thing, "__name__"):
-        return str(thing.__name__)
-    return type(thing).__name__
+    return str(getattr(thing, "__name__", None) or f"an object of type {type(thing).__name__}")
 
 
-def _file_of(target: Any) -> str:
+def _file_of(target: Any, source: Source) -> str:
     """Return the line where a plugin is defined, for its error."""
-    target = inspect.unwrap(target) if callable(target) else target
     try:
+        target = inspect.unwrap(target) if callable(target) else target
         file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
-    except (TypeError, OSError):
-        module = inspect.getmodule(target)
-        file, line = getattr(module, "__file__", None), 0
+    except Exception:  # neither a function nor a class, or its source is gone
+        file, line = source.file, 0
     return f", {file}:{max(line, 1)}" if file else ""

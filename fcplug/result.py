@@ -67,6 +67,26 @@ def message_of(error: BaseException) -> str:
         return f"<{type(error).__name__} whose text cannot be had: {type(broken).__name__}>"
 
 
+def told(error: BaseException) -> str:
+    """Return an exception's class and text in a line."""
+    name, text = type(error).__name__, message_of(error)
+    return f"{name}: {text}" if text else name
+
+
+def causes_of(error: BaseException | None) -> list[str]:
+    """Return the text of an exception and of its causes, each line a string."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        text = traceback.format_exception_only(type(error), error)
+        if isinstance(error, SyntaxError):  # FC lists the first line's parts one by one
+            text = [part for line in text[:1] for part in line.split(",")] + text[1:]
+        lines += [line.strip() for part in text for line in part.splitlines()]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return lines
+
+
 def error_type_of(error: BaseException) -> str:
     """Return what the error document calls an exception: its class, or the load error's kind."""
     return error.error_type if isinstance(error, FcplugError) else type(error).__name__
@@ -75,9 +95,9 @@ def error_type_of(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """Return an error for the log: the chain of exceptions with the plugin author's frames only."""
     if not isinstance(error, FcplugError):
-        return _traceback(error)
+        return _traceback(error, keep_own=True)
     cause = error.__cause__
-    return f"{error}\n{_traceback(cause)}" if cause else str(error)
+    return f"{error}\n{_traceback(cause, keep_own=False)}" if cause else str(error)
 
 
 def scrubbed(value: Any, keys: Credentials) -> Any:
@@ -97,14 +117,17 @@ def is_own_file(filename: str) -> bool:
     return filename.startswith(_OWN_FILES)
 
 
-def _traceback(error: BaseException) -> str:
+def _traceback(error: BaseException, *, keep_own: bool) -> str:
+    """Return the traceback of the author's frames; if there are none, of ours if asked to."""
     rendered = traceback.TracebackException(type(error), error, error.__traceback__)
     pending = [rendered]
     while pending:
         link = pending.pop()
         theirs = [frame for frame in link.stack if not is_own_file(frame.filename)]
-        if theirs:  # none: the error is the runtime's own, and its frames are all there is
+        if theirs:
             link.stack = traceback.StackSummary.from_list(theirs)
+        elif not keep_own:
+            link.stack = None  # type: ignore[assignment]  # no heading either
         pending += [
             *filter(None, (link.__cause__, link.__context__)),
             *(getattr(link, "exceptions", None) or ()),

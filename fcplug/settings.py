@@ -8,7 +8,7 @@ from typing import Any
 from fcplug import schema
 from fcplug.document import Document, Path
 from fcplug.errors import PluginError, did_you_mean
-from fcplug.result import message_of
+from fcplug.result import causes_of, message_of, told
 
 _Parameter = inspect.Parameter
 _REST = (_Parameter.VAR_KEYWORD, _Parameter.VAR_POSITIONAL)
@@ -34,15 +34,27 @@ class Settings:
             raise self._error()
         try:
             return kind(**arguments)
-        except (TypeError, ValueError) as error:
-            self._problem(f"{kind.__name__} refuses its settings: {message_of(error)}")
-            raise self._error() from error
         except BaseException as error:
+            if arguments and isinstance(error, (TypeError, ValueError)):
+                self._problem(f"{kind.__name__} refuses its settings: {message_of(error)}")
+                raise self._error() from error
             raise PluginError(
                 "UserCodeError",
-                f"{kind.__name__} cannot be made: {type(error).__name__}: {message_of(error)}",
+                f"{kind.__name__} cannot be made: {told(error)}",
                 fix="do in initialize(context) what may fail: it is tried again",
+                causes=causes_of(error),
             ) from error
+
+    def refuse(self, why: str) -> None:
+        """Refuse settings that nobody would read.
+
+        Raises:
+            PluginError: there are any.
+        """
+        for key in self._values:
+            self._problem(why, key)
+        if self._problems:
+            raise self._error()
 
     def _arguments(self, kind: type) -> dict[str, Any]:
         """Return the settings as the types that the class's annotations ask for."""

@@ -1,0 +1,111 @@
+"""What tests share: plugins really installed on the path, and runtimes that serve them."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from fcplug import config
+from fcplug.context import Context
+from fcplug.runtime import Runtime
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """Put an empty folder first on the path; afterwards forget it and what came from it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    yield folder
+    sys.path.remove(str(folder))
+    for name in [name for name, module in sys.modules.items() if _is_from(folder, module)]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def _is_from(folder: Path, module: object) -> bool:
+    names = getattr(module, "__dict__", {})
+    places = [names.get("__file__"), *(names.get("__path__") or ())]
+    return any(str(place).startswith(str(folder)) for place in places)
+
+
+@pytest.fixture
+def code(site: Path) -> Callable[[str, str], Path]:
+    """Return what writes a module that is not packaged: ``code("index", "def handle(): ...")``."""
+
+    def write(name: str, text: str) -> Path:
+        file = site / f"{name.replace('.', '/')}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text), "utf-8")
+        importlib.invalidate_caches()
+        return file
+
+    return write
+
+
+@pytest.fixture
+def install(site: Path, code: Callable[[str, str], Path]) -> Callable[..., Path]:
+    """Return what installs a distribution as pip leaves it: modules, metadata, entry points."""
+
+    def put(
+        dist: str,
+        modules: Mapping[str, str] | None = None,
+        *,
+        handlers: Mapping[str, str] | None = None,
+        middleware: Mapping[str, str] | None = None,
+        requires: Sequence[str] = (),
+    ) -> Path:
+        for name, text in (modules or {}).items():
+            code(name, text)
+        info = site / f"{dist.replace('-', '_')}-1.2.dist-info"
+        info.mkdir()
+        metadata = ["Metadata-Version: 2.1", f"Name: {dist}", "Version: 1.2"]
+        metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
+        (info / "METADATA").write_text("\n".join(metadata) + "\n", "utf-8")
+        groups = {"fcplug.handlers": handlers, "fcplug.middleware": middleware}
+        (info / "entry_points.txt").write_text(
+            "".join(
+                f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items())
+                for group, names in groups.items()
+                if names
+            ),
+            "utf-8",
+        )
+        importlib.invalidate_caches()
+        return info
+
+    return put
+
+
+@pytest.fixture
+def serve() -> Callable[..., Runtime]:
+    """Return what makes a runtime of the text of a ``functions.yaml``, or of its functions."""
+
+    def make(
+        text: str = "", /, *, environ: Mapping[str, str] | None = None, **functions: Any
+    ) -> Runtime:
+        entries = {
+            name: {"handler": entry} if isinstance(entry, str) else entry
+            for name, entry in functions.items()
+        }
+        text = dedent(text) or json.dumps({"version": 1, "functions": entries})
+        return Runtime(config.parse(text, "functions.yaml", environ or {}))
+
+    return make
+
+
+@pytest.fixture
+def called() -> Callable[..., Context]:
+    """Return what makes the context of a call of a function: ``called("f", request_id="1-2")``."""
+
+    def make(name: str = "", **headers: str) -> Context:
+        sent = {f"x-fc-{key.replace('_', '-')}": value for key, value in headers.items()}
+        return Context.from_headers({"x-fc-function-name": name, **sent}, {})
+
+    return make

@@ -1,0 +1,373 @@
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from fcplug import discovery
+from fcplug.discovery import HANDLERS, MIDDLEWARE, Catalog
+from fcplug.errors import PluginError
+from fcplug.result import explain
+
+Code = Callable[[str, str], Path]
+Install = Callable[..., Path]
+
+HANDLE = "def handle(event, context): ...\n"
+PIP = f"{sys.executable} -m pip install"
+
+
+def refusal(reference: str, group: str = HANDLERS) -> PluginError:
+    with pytest.raises(PluginError) as caught:
+        discovery.find(Catalog(), group, reference)
+    return caught.value
+
+
+def broken(install: Install, text: str, requires: tuple[str, ...] = ()) -> PluginError:
+    install("broken-dist", {"broken": text}, handlers={"bad": "broken:handle"}, requires=requires)
+    return refusal("bad")
+
+
+def test_an_entry_point_is_found_by_its_name(install: Install) -> None:
+    install("my-dist", {"mine": HANDLE}, handlers={"my": "mine:handle"})
+    target, source = discovery.find(Catalog(), HANDLERS, "my")
+    assert target.__name__ == "handle"
+    assert source.package == "my-dist 1.2"
+    assert str(source) == "handler 'my' (entry point my = mine:handle, my-dist 1.2)"
+
+
+@pytest.mark.parametrize("value", ["mine", "mine [extra]", "mine:Some.part", "mine : Some.part"])
+def test_an_entry_point_may_name_a_module_or_something_deep_in_it(
+    install: Install, value: str
+) -> None:
+    text = "found = 1\nclass Some:\n  class part:\n    found = 1\n"
+    install("my-dist", {"mine": text}, handlers={"my": value})
+    target, source = discovery.find(Catalog(), HANDLERS, "my")
+    assert target.found == 1
+    assert source.module == "mine"
+    assert source.file.endswith("mine.py")
+
+
+@pytest.mark.parametrize(
+    ("reference", "module"),
+    [
+        ("index:handle", "index"),
+        ("index.handle", "index"),
+        ("some/sub/mod.handle", "some/sub/mod"),
+        ("some.sub.mod.handle", "some.sub.mod"),
+        ("./some/mod.handle", "some/mod"),
+        ("index:Some.method", "index"),
+    ],
+)
+def test_code_that_is_not_packaged_is_found_by_its_own_name(
+    code: Code, reference: str, module: str
+) -> None:
+    code(module, "def handle(): ...\nclass Some:\n    def method(): ...\n")
+    target, source = discovery.find(Catalog(), HANDLERS, reference)
+    assert target.__name__ in ("handle", "method")
+    assert source.package == ""
+    assert str(source) == f"handler '{reference}'"
+
+
+def test_only_what_is_named_is_imported(install: Install) -> None:
+    install("one-dist", {"named_one": HANDLE}, handlers={"one": "named_one:handle"})
+    install("two-dist", {"named_two": "1 / 0"}, handlers={"two": "named_two:handle"})
+    discovery.find(Catalog(), HANDLERS, "one")
+    assert "named_one" in sys.modules
+    assert "named_two" not in sys.modules
+
+
+def test_handlers_and_middleware_are_two_lists_of_names(install: Install) -> None:
+    install(
+        "my-dist",
+        {"mine": "def handle(): ...\nclass Audit: ...\n"},
+        handlers={"same": "mine:handle"},
+        middleware={"same": "mine:Audit"},
+    )
+    assert discovery.find(Catalog(), HANDLERS, "same")[0].__name__ == "handle"
+    assert discovery.find(Catalog(), MIDDLEWARE, "same")[0].__name__ == "Audit"
+
+
+def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> None:
+    install("first-dist", {"first": HANDLE}, handlers={"both": "first:handle"})
+    install("Second_Dist", {"second": HANDLE}, handlers={"both": "second:handle"})
+    error = refusal("both")
+    assert error.error_type == "PluginAmbiguous"
+    assert str(error).splitlines() == [
+        "2 packages offer the handler 'both': Second_Dist, first-dist",
+        "  in:  handler 'both'",
+        "  fix: say which: handler: Second_Dist:both",
+    ]
+    for reference, module in [
+        ("first-dist:both", "first"),
+        ("Second_Dist:both", "second"),
+        ("second.dist:both", "second"),
+    ]:
+        assert discovery.find(Catalog(), HANDLERS, reference)[0].__module__ == module
+
+
+def test_a_name_that_nobody_offers_suggests_one_that_is_installed(install: Install) -> None:
+    install("my-dist", {"mine": HANDLE}, handlers={"resize-image": "mine:handle"})
+    error = refusal("resize-imag")
+    assert error.error_type == "PluginNotFound"
+    assert "offers the handler 'resize-imag' (did you mean 'resize-image'?)" in error.what
+    assert "in:  handler 'resize-imag'\n" in str(error)
+    assert error.fix == (
+        f"{PIP} PACKAGE, with the package that offers it; "
+        "code that is not packaged is named module:function"
+    )
+
+
+def test_a_name_that_its_distribution_does_not_offer_suggests_what_it_does(
+    install: Install,
+) -> None:
+    install("my-dist", {"mine": HANDLE}, handlers={"resize": "mine:handle"})
+    error = refusal("my-dist:resiz")
+    assert error.error_type == "PluginNotFound"
+    assert error.what == (
+        "my-dist offers no handler 'resiz' (did you mean 'resize'?); it offers: resize"
+    )
+
+
+def test_a_plugin_of_the_source_tree_that_is_not_installed_is_told_how_to_be(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site)
+    for folder, name in [("other", "other"), ("mine", "my.handler")]:
+        project = site / "plugins" / folder / "pyproject.toml"
+        project.parent.mkdir(parents=True)
+        project.write_text(f'[project.entry-points."fcplug.handlers"]\n"{name}" = "x:y"\n')
+    assert refusal("nowhere").fix.startswith(f"{PIP} PACKAGE")
+    project.write_text('[project.entry-points."fcplug.handlers"]\na = "x:y"\nmine = "x:y"\n')
+    assert refusal("mine").fix == f"{PIP} ./plugins/mine"
+    project.write_text('[project.entry-points."fcplug.handlers"]\n[other]\nmine = "x:y"\n')
+    assert refusal("mine").fix.startswith(f"{PIP} PACKAGE")
+
+
+@pytest.mark.parametrize("reference", ["a.b-c", "x:", ":x", ".", "x..y", "1.x", "a b.c"])
+def test_what_cannot_be_a_name_is_refused(reference: str) -> None:
+    error = refusal(reference)
+    assert error.error_type == "InvalidHandleName"
+    assert error.what == f"Invalid handler '{reference}'"
+
+
+@pytest.mark.parametrize("value", ["!!", ":handle", "my-module:handle", "mine:1st"])
+def test_an_entry_point_that_names_nothing_is_refused(install: Install, value: str) -> None:
+    install("my-dist", handlers={"my": value})
+    assert str(refusal("my")).splitlines() == [
+        f"Invalid entry point '{value}'",
+        f"  in:  handler 'my' (entry point my = {value}, my-dist 1.2)",
+        "  fix: module, or module:attribute",
+    ]
+
+
+def test_a_distribution_whose_entry_points_cannot_be_read_hides_only_its_own(
+    install: Install, code: Code, caplog: pytest.LogCaptureFixture
+) -> None:
+    install("good-dist", {"good": HANDLE}, handlers={"good": "good:handle"})
+    info = install("bad-dist", {}, handlers={"bad": "bad:handle"})
+    (info / "entry_points.txt").write_text("[fcplug.handlers]\nno equals sign\n")
+    code("index", HANDLE)
+    with caplog.at_level(logging.WARNING):
+        for reference in ("good", "index:handle"):
+            assert discovery.find(Catalog(), HANDLERS, reference)[0].__name__ == "handle"
+        assert refusal("bad").error_type == "PluginNotFound"
+    assert "the entry points of bad-dist cannot be read, and are left out" in caplog.text
+
+
+def test_what_a_half_done_removal_left_is_not_there(install: Install) -> None:
+    install("my-dist", {"mine": HANDLE}, handlers={"both": "mine:handle"})
+    info = install("gone-dist", {}, handlers={"both": "gone:handle", "gone": "gone:handle"})
+    (info / "METADATA").unlink()
+    assert discovery.find(Catalog(), HANDLERS, "both")[0].__module__ == "mine"
+    assert refusal("gone").error_type == "PluginNotFound"
+
+
+def test_a_catalog_is_listed_once_until_it_is_told_to_look_again(install: Install) -> None:
+    catalog = Catalog()
+    with pytest.raises(PluginError):
+        discovery.find(catalog, HANDLERS, "late")
+    install("late-dist", {"late": HANDLE}, handlers={"late": "late:handle"})
+    with pytest.raises(PluginError):
+        discovery.find(catalog, HANDLERS, "late")
+    catalog.forget()
+    assert discovery.find(catalog, HANDLERS, "late")[0].__name__ == "handle"
+
+
+@pytest.mark.parametrize(
+    ("requires", "command"),
+    [
+        (["absent[extra]>=2", "pluggy>=1"], f"{PIP} 'absent[extra]>=2'"),
+        (["other-absent", "Absent==1"], f"{PIP} other-absent Absent==1"),
+        (["absent; extra == 'all'"], f"{PIP} absent_module (if"),
+        ([], f"{PIP} absent_module (if"),
+    ],
+    ids=["declared", "several", "only for an extra", "not declared"],
+)
+def test_a_missing_third_party_module_is_told_how_to_be_installed(
+    install: Install, requires: list[str], command: str
+) -> None:
+    error = broken(install, "\nimport absent_module.part\n", tuple(requires))
+    assert error.error_type == "ImportModuleError"
+    assert error.what == "Unable to import module 'broken': No module named 'absent_module'"
+    assert error.where.startswith(
+        "handler 'bad' (entry point bad = broken:handle, broken-dist 1.2), "
+    )
+    assert error.where.endswith("broken.py:2")
+    assert error.fix.startswith(command)
+    assert ("declare it in the dependencies of broken-dist" in error.fix) == ("(if" in command)
+
+
+def test_a_missing_module_of_code_that_is_not_packaged_suggests_its_name(code: Code) -> None:
+    code("index", "import absent_module")
+    assert refusal("index:handle").fix == (
+        f"{PIP} absent_module (if the package is called as its module)"
+    )
+
+
+@pytest.mark.parametrize("missing", ["broken.part", "broken"])
+def test_a_missing_module_of_its_own_means_a_bad_installation(
+    install: Install, site: Path, missing: str
+) -> None:
+    install("broken-dist", {"broken": f"import {missing}"}, handlers={"bad": "broken:handle"})
+    if missing == "broken":
+        (site / "broken.py").unlink()
+    assert refusal("bad").fix == f"{PIP} --force-reinstall broken-dist==1.2"
+
+
+def test_a_file_that_is_not_there_is_told_where_to_be_put(code: Code, site: Path) -> None:
+    code("index", HANDLE)
+    error = refusal("indx:handle")
+    assert str(error).splitlines() == [
+        "Unable to import module 'indx': No module named 'indx'",
+        "  in:  handler 'indx:handle'",
+        f"  fix: put indx.py where Python looks for it ({site}) (did you mean 'index'?)",
+    ]
+    assert "some/sub.py where" in refusal("some/sub.handle").fix
+
+
+BROKEN = {
+    "ImportError of a name": (
+        "ImportModuleError",
+        "\nfrom aid import nothing",
+        """
+        Unable to import module 'broken': cannot import name 'nothing' from 'aid' (SITE/aid.py)
+          in:  PLUGIN, SITE/broken.py:2
+          fix: SITE/aid.py is what Python found: another version, or another file of that \
+name, is in the way
+        """,
+    ),
+    "missing library": (
+        "ImportModuleError",
+        "raise ImportError('libGL.so.1: cannot open shared object file')",
+        """
+        Unable to import module 'broken': libGL.so.1: cannot open shared object file
+          in:  PLUGIN, SITE/broken.py:1
+          fix: install what it asks for, built for this Python and this system
+        """,
+    ),
+    "SyntaxError": (
+        "UserCodeSyntaxError",
+        "x = 1\ndef handle(event, context)\n    pass",
+        f"""
+        Syntax error in module 'broken': expected ':'
+          in:  PLUGIN, SITE/broken.py:2
+          fix: correct the line (this is Python {sys.version_info[0]}.{sys.version_info[1]})
+        """,
+    ),
+    "SystemExit": (
+        "UserCodeError",
+        "import sys\nsys.exit(3)",
+        """
+        Module initialization error: 'SystemExit: 3' in module 'broken'
+          in:  PLUGIN, SITE/broken.py:2
+          fix: a module must not exit while it is imported: guard it with __name__ == '__main__'
+        """,
+    ),
+    "KeyboardInterrupt": (
+        "UserCodeError",
+        "raise KeyboardInterrupt",
+        """
+        Module initialization error: 'KeyboardInterrupt' in module 'broken'
+          in:  PLUGIN, SITE/broken.py:1
+          fix: correct what the module does when it is imported
+        """,
+    ),
+    "exception": (
+        "UserCodeError",
+        "def fail():\n    raise OSError('disk')\nfail()",
+        """
+        Module initialization error: 'OSError: disk' in module 'broken'
+          in:  PLUGIN, SITE/broken.py:2
+          fix: correct what the module does when it is imported
+        """,
+    ),
+    "exception of a lazy attribute": (
+        "UserCodeError",
+        "def __getattr__(name):\n    raise RuntimeError(f'lazy {name}')",
+        """
+        the plugin fails while it is loaded: RuntimeError: lazy handle
+          in:  PLUGIN, SITE/broken.py:2
+        """,
+    ),
+    "missing attribute": (
+        "HandlerNotFound",
+        "def handel(event, context): ...\n_handle = 1",
+        """
+        Handler 'handle' is missing on module 'broken' (did you mean 'handel'?)
+          in:  PLUGIN, SITE/broken.py
+          fix: define it there, or correct the name
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "text", "told"), BROKEN.values(), ids=BROKEN)
+def test_code_that_cannot_be_imported_says_where_why_and_what_helps(
+    install: Install, code: Code, kind: str, text: str, told: str
+) -> None:
+    site = str(code("aid", "").parent)
+    error = broken(install, text)
+    assert error.error_type == kind  # 81
+    plugin = "handler 'bad' (entry point bad = broken:handle, broken-dist 1.2)"
+    told = dedent(told).strip()
+    assert str(error) == told.replace("PLUGIN", plugin).replace("SITE", site)
+
+
+def test_a_syntax_error_lists_the_parts_of_its_place_as_fc_does(install: Install) -> None:
+    # 81
+    error = broken(install, "x = (1,\n")
+    assert error.causes[0].startswith('File "')
+    assert error.causes[1] == "line 1"
+    assert error.causes[-1] == "SyntaxError: '(' was never closed"
+
+
+@pytest.mark.parametrize("text", ["raise SyntaxError('made up')", "eval('1 +')"])
+def test_a_syntax_error_without_a_file_says_what_it_can(install: Install, text: str) -> None:
+    error = broken(install, text)
+    assert error.error_type == "UserCodeSyntaxError"
+    assert error.where.endswith("broken.py:1")
+
+
+def test_the_whole_chain_of_causes_is_told_without_our_frames(install: Install) -> None:
+    text = "try:\n    {}['key']\nexcept KeyError as error:\n    raise OSError('no') from error\n"
+    error = broken(install, text)
+    assert error.causes == ["OSError: no", "KeyError: 'key'"]
+    log = explain(error)
+    assert "KeyError: 'key'\n\nThe above exception was the direct cause" in log
+    assert "discovery.py" not in log
+    assert "importlib" not in log
+    frames = [line for line in log.splitlines() if line.startswith("  File ")]
+    assert len(frames) == 2
+    assert all("broken.py" in frame for frame in frames)
+
+
+def test_a_chain_of_causes_may_be_a_circle_or_cut(install: Install) -> None:
+    circle = "a, b = OSError('a'), OSError('b')\na.__cause__, b.__cause__ = b, a\nraise a\n"
+    assert broken(install, circle).causes == ["OSError: a", "OSError: b"]
+
+
+def test_a_cause_that_the_author_hid_is_not_told(install: Install) -> None:
+    hidden = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    raise OSError('shown') from None\n"
+    assert broken(install, hidden).causes == ["OSError: shown"]

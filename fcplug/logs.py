@@ -28,13 +28,15 @@ class LineStream(io.TextIOBase):
     """A text stream over a file descriptor that writes whole lines, each at once.
 
     Lines of several threads never mix: what a thread has not ended yet waits for its end, or for
-    ``flush``. A reader that went away costs the text, never the invocation that printed it.
+    ``flush``. A reader that went away costs the text, never the invocation that printed it. Bytes
+    written to ``buffer`` are written as they come.
     """
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
     def __init__(self, fd: int) -> None:
+        self.buffer = io.FileIO(fd, "w", closefd=False)
         self._fd = fd
         self._lock = threading.Lock()
         self._unfinished = threading.local()

@@ -21,6 +21,7 @@ _OWN_FILES = (
     "<frozen importlib.",
 )
 _MASK = "***"
+_MOST_FRAMES = 100
 _SHORTEST_SECRET = 4  # characters: anything shorter is in every text by chance
 
 
@@ -139,6 +140,14 @@ def _stack_trace(error: BaseException) -> list[Any]:
     """Return frames as FC lists them: file, line, name, source; load errors: flat text."""
     if isinstance(error, FcplugError):
         return list(error.causes)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not is_own_file(frame.filename)
+    ]
+    if len(frames) > _MOST_FRAMES:  # endless recursion: how it began and how it ended
+        half = _MOST_FRAMES // 2
+        frames = [*frames[:half], *frames[-half:]]
     return [
         [
             f'File "{frame.filename}"',
@@ -146,8 +155,7 @@ def _stack_trace(error: BaseException) -> list[Any]:
             f"in {frame.name}",
             frame.line or "",
         ]
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not is_own_file(frame.filename)
+        for frame in frames
     ]
 
 

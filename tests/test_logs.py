@@ -359,3 +359,12 @@ def test_configure_sends_records_and_prints_to_standard_output(style: str, tmp_p
         assert json.loads(first)["message"] == "yes"
     else:
         assert re.fullmatch(f"{UTC} - \\[WARNING\\] yes", first)
+
+
+def test_bytes_written_to_the_buffer_of_standard_output_are_written(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        stream = logs.LineStream(out.fileno())
+        stream.write("begun, ")
+        stream.flush()
+        stream.buffer.write(b"\xff\n")
+    assert (tmp_path / "out").read_bytes() == b"begun, \xff\n"

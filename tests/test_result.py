@@ -266,3 +266,17 @@ def test_empty_and_very_short_keys_mask_nothing() -> None:
 )
 def test_a_file_is_the_runtime_s_own_or_the_author_s(file: str, own: bool) -> None:
     assert result.is_own_file(file) == own
+
+
+def test_endless_recursion_is_told_by_its_first_and_last_frames() -> None:
+    def first() -> None:
+        deeper()
+
+    def deeper() -> None:
+        deeper()
+
+    with pytest.raises(RecursionError) as caught:
+        first()
+    trace = json.loads(result.failure(caught.value, Credentials()).body)["stackTrace"]
+    assert len(trace) == 100
+    assert [trace[1][2], trace[-1][2]] == ["in first", "in deeper"]

@@ -33,14 +33,15 @@ class Limits:
             FAQ); a minute more keeps both sides from closing at the same moment.
         connection_limit: connections at once; at the limit idle ones are closed after
             ``header_timeout``, and new ones wait in the kernel.
-        max_body: bytes of a request's body, inclusive.
+        max_body: bytes of a request's body, inclusive. Of a larger one as much again is read and
+            dropped, so that its client reads the refusal instead of a reset.
         max_header: bytes of a request's head, from the first line to the empty one.
         max_header_fields: header fields of a request.
     """
 
     threads: int = 16
     drain_timeout: float = 30.0
-    linger: float = 0.2
+    linger: float = 1.0
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     min_body_rate: int = 16 * KIB

@@ -1,5 +1,6 @@
 """One request's answer, from the application or from the server itself."""
 
+import contextlib
 import logging
 import re
 from typing import Protocol
@@ -100,15 +101,11 @@ class _Answer(Task):
         self.write(refusal.body)
 
     def _fail(self) -> None:
-        if self.wrote_header:
-            self.close_on_finish = (
-                True  # the client can tell by the length that the rest is missing
-            )
-            return
-        try:
-            self.refuse(FAILED, closes=False)
-        except ClientDisconnected:
-            self.close_on_finish = True
+        if not self.wrote_header:
+            with contextlib.suppress(ClientDisconnected):
+                self.refuse(FAILED, closes=False)
+                return
+        self.close_on_finish = True  # the client tells by the length that the rest is missing
 
     def _close_after(self) -> None:
         """Have waitress do what it does for a client that asked for it, in HTTP/1.0 too."""

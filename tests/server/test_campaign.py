@@ -6,9 +6,9 @@ from campaign import passed, run
 
 
 def test_malformed_requests_crash_leak_and_keep_nothing() -> None:
-    figures = run(500, seed=7)
+    figures = run(300, seed=7)
     assert passed(figures), figures
-    assert figures.answered > 200
+    assert figures.answered > 100
 
 
 @pytest.mark.slow

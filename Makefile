@@ -18,7 +18,7 @@ run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000
 
 test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run $(BIN)/pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -74,10 +74,14 @@ class Instance:
     ) -> Answer:
         """Send one request on a connection of its own."""
         with contextlib.closing(self.connect()) as connection:
-            connection.request(method, path, body, dict(headers or {}))
-            response = connection.getresponse()
-            received = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, received, response.read())
+            try:
+                connection.request(method, path, body, dict(headers or {}))
+                response = connection.getresponse()
+                received = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, received, response.read())
+            except OSError as error:
+                state = f"exit code {self.process.poll()}, log:\n{self.log}"
+                raise AssertionError(f"no answer to {method} {path}: {error!r}; {state}") from error
 
     def invoke(self, function: str, event: bytes = b"", **headers: str) -> Answer:
         """Invoke a function as FC does; headers are given with underscores."""

@@ -125,9 +125,12 @@ def start(
             instance.wait_for(r"^(try: |no function)")
         yield instance
     finally:
-        if process.poll() is None:
+        process.terminate()  # and not killed, so that its coverage counts
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.wait(PATIENCE)
+            process.wait(PATIENCE)
 
 
 def free_port() -> int:

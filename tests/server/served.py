@@ -167,7 +167,7 @@ def served(folder: Path, fds: int = 4096, file_size: int = -1, **limits: Any) ->
     """Run the server in a process of its own."""
     port_file, log_file = folder / "port", folder / "log"
     port_file.unlink(missing_ok=True)
-    limits_json = json.dumps({"threads": 4, "drain_timeout": 5, **limits})
+    limits_json = json.dumps({"threads": 4, "drain_timeout": 5, "linger": 0.2, **limits})
     command = [sys.executable, "-W", "error", __file__, str(port_file)]
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -182,8 +182,12 @@ def served(folder: Path, fds: int = 4096, file_size: int = -1, **limits: Any) ->
         yield server
     finally:
         process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+        process.terminate()  # and not killed, so that its coverage counts
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def request(

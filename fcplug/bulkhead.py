@@ -1,0 +1,104 @@
+"""How many invocations of a function run at once, and who is next.
+
+A place belongs to an invocation, not to the thread that entered. An invocation abandoned at its
+deadline still runs the handler's code, so it keeps its place until it has really ended: at most
+``limit`` are inside, always, which is what an author who sets ``concurrency: 1`` counts on.
+"""
+
+import threading
+import time
+from collections import deque
+from types import TracebackType
+
+from fcplug.errors import ConcurrencyExceeded
+
+
+class Bulkhead:
+    """At most ``limit`` invocations inside, and a line of at most ``queue`` before them.
+
+    First come, first served: a place that is left goes to the head of the line, never to somebody
+    who comes by at that moment. As a context manager it waits without a deadline.
+    """
+
+    def __init__(self, function: str, limit: int, queue: int = 0) -> None:
+        self._function = function
+        self._limit = limit
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._free = limit  # always 0 while somebody waits
+        self._line: deque[threading.Lock] = deque()
+
+    @property
+    def inside(self) -> int:
+        """How many places are taken."""
+        return self._limit - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in line."""
+        return len(self._line)
+
+    def enter(self, deadline: float | None = None) -> None:
+        """Take a place, waiting in line until the deadline, on ``time.monotonic()`` in seconds.
+
+        Raises:
+            ConcurrencyExceeded: the line is full, or the deadline passed in it.
+        """
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            if len(self._line) >= self._queue:
+                raise ConcurrencyExceeded(self._function, self._limit, waiting=len(self._line))
+            turn = threading.Lock()
+            turn.acquire()
+            self._line.append(turn)
+        self._wait(turn, deadline)
+
+    def leave(self) -> None:
+        """Give a place back, from any thread, once for every ``enter``.
+
+        Raises:
+            ValueError: every place is free already.
+        """
+        with self._lock:
+            if self._line:
+                self._line.popleft().release()
+            elif self._free < self._limit:
+                self._free += 1
+            else:
+                raise ValueError(f"function '{self._function}': left more often than entered")
+
+    def __enter__(self) -> None:
+        self.enter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.leave()
+
+    def _wait(self, turn: threading.Lock, deadline: float | None) -> None:
+        try:
+            if deadline is None:
+                turn.acquire()
+                return
+            left = min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
+            if turn.acquire(timeout=left):
+                return
+        except BaseException:
+            if not self._step_out(turn):
+                self.leave()
+            raise
+        if self._step_out(turn):
+            raise ConcurrencyExceeded(self._function, self._limit, waiting=self.waiting + 1)
+
+    def _step_out(self, turn: threading.Lock) -> bool:
+        """Leave the line; False when a place was given at this very moment."""
+        with self._lock:
+            if turn not in self._line:
+                return False
+            self._line.remove(turn)
+            return True

@@ -1,0 +1,86 @@
+"""What a worker is told before it serves: one function, and what the process may use."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from fcplug.config import FunctionSpec
+from fcplug.document import Document, FromEnvironment, Path, Place
+
+
+class WorkerSettings(Struct, frozen=True):
+    """How the workers of one function are made."""
+
+    workers: int = 1
+    """Processes at most; each serves one call at a time."""
+    memory_limit: int | None = None
+    """Bytes of address space of each."""
+    max_calls: int | None = None
+    """Invocations after which a worker is replaced."""
+    python: str | None = None
+    """Another interpreter, or the folder of a virtual environment."""
+    log_format: Literal["text", "json"] = "text"
+    log_level: str = "INFO"
+
+
+class Assignment(Struct, frozen=True):
+    """One function, the places of its settings in ``functions.yaml``, and the process's limits."""
+
+    spec: FunctionSpec
+    document: Document
+    settings: WorkerSettings
+
+    def to_header(self) -> dict[str, Any]:
+        """Return the assignment as JSON can carry it."""
+        spec = _plain(self.spec)
+        ours = ("functions", self.spec.name), ("defaults",)
+        return {
+            "spec": spec,
+            "from_environment": list(_from_environment(spec, ())),
+            "file": self.document.file,
+            "places": [
+                [path, *place]
+                for path, place in self.document.places.items()
+                if any(path[: len(top)] == top for top in ours)
+            ],
+            "settings": _plain(self.settings),
+        }
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> "Assignment":
+        """Return the assignment that a header carries."""
+        for *way, last in header["from_environment"]:
+            holder = header["spec"]
+            for step in way:
+                holder = holder[step]
+            holder[last] = FromEnvironment(holder[last])
+        places = {tuple(path): Place(*place) for path, *place in header["places"]}
+        return cls(
+            msgspec.convert(header["spec"], FunctionSpec),
+            Document(header["file"], None, places),
+            msgspec.convert(header["settings"], WorkerSettings),
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _from_environment(value: Any, path: Path) -> Iterator[Path]:
+    """Yield the way to each text that may stand for a number: JSON does not tell it from others."""
+    if isinstance(value, FromEnvironment):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _from_environment(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _from_environment(item, (*path, index))

@@ -1,0 +1,117 @@
+"""The worker's side: one process, one function, one call at a time on the main thread."""
+
+import contextvars
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import fcplug
+from fcplug import codepath, hookspecs, logs, result
+from fcplug.context import Context, current
+from fcplug.eventloop import EventLoop
+from fcplug.plugins import Loader, Plugins
+from fcplug.worker.assignment import Assignment
+from fcplug.worker.frames import MAX_PART, Channel, Frame, Kind
+from fcplug.worker.headers import Call, Hello, Ready
+from fcplug.worker.report import Report
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(sock: socket.socket) -> NoReturn:
+    """Serve what the runtime at the socket's other end asks for, until it hangs up."""
+    _die_with_parent()
+    sock.set_inheritable(False)
+    os.register_at_fork(after_in_child=sock.close)  # an answer of a fork's would be one too many
+    channel = Channel(sock)
+    with suppress(EOFError, OSError):
+        channel.send(Frame(Kind.HELLO, header=Hello(fcplug.__version__).to_header()))
+        assignment = Assignment.from_header(channel.receive().header)
+        _prepare(assignment)
+        worker = _load(channel, assignment)
+        while worker:
+            worker.answer(channel.receive())
+    logging.shutdown()
+    os._exit(0)  # whatever threads a handler left behind
+
+
+def _load(channel: Channel, assignment: Assignment) -> "_Worker | None":
+    """Bring the function to life, and tell the runtime how that went."""
+    try:
+        plugins = Loader(assignment.document, EventLoop()).load(assignment.spec)
+    except BaseException as error:
+        _end_output()
+        channel.send(Frame(Kind.ERROR, header=Report.of(error).to_header()))
+        return None
+    hooks = [phase for phase in hookspecs.NAMES if plugins.implements(phase)]
+    _end_output()
+    channel.send(Frame(Kind.READY, header=Ready(plugins.handler.package, hooks).to_header()))
+    return _Worker(channel, assignment, plugins)
+
+
+class _Worker:
+    def __init__(self, channel: Channel, assignment: Assignment, plugins: Plugins) -> None:
+        self._channel = channel
+        self._spec = assignment.spec
+        self._plugins = plugins
+
+    def answer(self, frame: Frame) -> None:
+        """Run one call; whatever it raises is its answer."""
+        self._channel.send(Frame(Kind.TAKEN, frame.number))
+        try:
+            call = Call.from_header(frame.header)
+            # what a handler does to context variables is gone after its call
+            body = contextvars.copy_context().run(self._run, call, frame.body)
+            if len(body) > MAX_PART:
+                raise ValueError(f"a result of {len(body)} bytes: {MAX_PART} may be sent")
+            answer = Frame(Kind.RESULT, frame.number, body=body)
+        except BaseException as error:
+            if isinstance(error, MemoryError):
+                traceback.clear_frames(error.__traceback__)  # what they hold is what lacks
+            answer = Frame(Kind.ERROR, frame.number, Report.of(error).to_header())
+        _end_output()
+        self._channel.send(answer)
+
+    def _run(self, call: Call, event: bytes) -> bytes:
+        context = call.context()
+        current.set(context)
+        own = context.for_function(self._spec.settings, self._spec.timeout, self._spec.name)
+        return result.encode(self._call(call.hook, event, own))
+
+    def _call(self, hook: str, event: bytes, context: Context) -> Any:
+        if hook == "invoke":
+            return self._plugins.hook.invoke(event=event, context=context)
+        if hook == "initialize":
+            return self._plugins.initialize(context)
+        getattr(self._plugins.hook, hook)(context=context)
+        return b""
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        # before HELLO: from a parent that is gone by now no assignment will come
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _prepare(assignment: Assignment) -> None:
+    import resource  # noqa: PLC0415 - not everywhere that the runtime's half is read
+
+    settings = assignment.settings
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if settings.memory_limit is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
+    logs.configure(settings.log_format, settings.log_level)
+    if settings.python is not None:
+        codepath.add(os.environ)
+
+
+def _end_output() -> None:
+    """End the line that the call began: the runtime's own comes next."""
+    with suppress(Exception):  # the handler may have put anything in the place of stdout
+        logs.say("")

@@ -1,0 +1,130 @@
+"""What the runtime and a worker say to each other: a kind, a JSON header, and raw bytes."""
+
+import io
+import json
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from fcplug import protocol
+
+MAX_PART = 2 * protocol.MAX_EVENT_SIZE  # bytes of a header or a body: what FC carries, and room
+_SMALL = 64 * 1024  # bytes: not worth more than a recv
+_PREFIX = struct.Struct("!BIIQ")  # kind, number, length of the header, length of the body
+
+
+class Kind(IntEnum):
+    """What a frame says, in the order of a worker's life."""
+
+    HELLO = 1
+    ASSIGNMENT = 2
+    READY = 3
+    CALL = 4
+    TAKEN = 5
+    RESULT = 6
+    ERROR = 7
+
+
+class FrameError(ValueError):
+    """What arrived, or was to be sent, is no frame."""
+
+
+class Frame(NamedTuple):
+    """One message; ``number`` is that of the call it belongs to."""
+
+    kind: Kind
+    number: int = 0
+    header: Mapping[str, Any] = {}
+    body: bytes = b""
+
+
+class Channel:
+    """One end of the connection between the runtime and a worker.
+
+    Deadlines are moments of ``time.monotonic()``; past them both methods raise TimeoutError, and
+    the channel is good for nothing more.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    def send(self, frame: Frame, deadline: float | None = None) -> None:
+        """Send a frame.
+
+        Raises:
+            FrameError: it is larger than may be sent; nothing was.
+            OSError: the other end is gone.
+        """
+        header = json.dumps(frame.header).encode() if frame.header else b""
+        check(len(header), len(frame.body))
+        prefix = _PREFIX.pack(frame.kind, frame.number, len(header), len(frame.body))
+        rest = [memoryview(prefix + header), memoryview(frame.body)]
+        while rest:
+            self._limit(deadline)
+            sent = self.socket.sendmsg(rest)
+            while rest and sent >= len(rest[0]):
+                sent -= len(rest.pop(0))
+            if rest:
+                rest[0] = rest[0][sent:]
+
+    def receive(self, deadline: float | None = None) -> Frame:
+        """Receive a frame.
+
+        Raises:
+            FrameError: it is none.
+            EOFError, OSError: the other end is gone.
+        """
+        prefix = self._exactly(_PREFIX.size, deadline)
+        kind, number, header_size, body_size = _PREFIX.unpack(prefix)
+        check(header_size, body_size)
+        try:
+            kind = Kind(kind)
+            header = json.loads(self._exactly(header_size, deadline)) if header_size else {}
+        except (ValueError, RecursionError) as error:
+            raise FrameError(f"no frame: {error}") from None
+        if not isinstance(header, dict):
+            raise FrameError("no frame: the header is no object")
+        return Frame(kind, number, header, self._exactly(body_size, deadline))
+
+    def _exactly(self, size: int, deadline: float | None) -> bytes:
+        if size <= _SMALL:
+            return self._small(size, deadline)
+        # bytes that BytesIO made are handed out without a copy: 32 MiB are not there twice
+        buffer = io.BytesIO()
+        buffer.seek(size - 1)
+        buffer.write(b"\0")
+        with buffer.getbuffer() as whole:
+            missing = whole[:]
+            while missing:
+                self._limit(deadline)
+                received = self.socket.recv_into(missing)
+                if not received:
+                    raise EOFError("the other end is gone")
+                missing = missing[received:]
+            missing.release()
+        return buffer.getvalue()
+
+    def _small(self, size: int, deadline: float | None) -> bytes:
+        data = b""
+        while len(data) < size:
+            self._limit(deadline)
+            received = self.socket.recv(size - len(data))
+            if not received:
+                raise EOFError("the other end is gone")
+            data += received
+        return data
+
+    def _limit(self, deadline: float | None) -> None:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left)
+
+
+def check(*sizes: int) -> None:
+    """Raise FrameError if a header or a body of so many bytes is larger than may be sent."""
+    if max(sizes) > MAX_PART:
+        raise FrameError(f"{max(sizes)} bytes are more than the {MAX_PART} that may be sent")

@@ -1,0 +1,67 @@
+"""The headers of frames: what the runtime and a worker tell each other."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from fcplug import protocol
+from fcplug.context import Context
+from fcplug.worker.frames import FrameError
+
+_Self = TypeVar("_Self", bound="Header")
+
+
+class Header(Struct, frozen=True):
+    """What the header of a frame carries, checked where it arrives."""
+
+    def to_header(self) -> dict[str, Any]:
+        """Return it as JSON can carry it."""
+        header: dict[str, Any] = msgspec.to_builtins(self)
+        return header
+
+    @classmethod
+    def from_header(cls: type[_Self], header: Mapping[str, Any]) -> _Self:
+        """Return what a header carries.
+
+        Raises:
+            FrameError: it carries something else.
+        """
+        try:
+            return msgspec.convert(header, cls)
+        except msgspec.ValidationError as error:
+            raise FrameError(f"no {cls.__name__}: {error}") from None
+
+
+class Hello(Header, frozen=True):
+    """The first word of a worker, the same in every version."""
+
+    version: str
+
+
+class Ready(Header, frozen=True):
+    """A function that a worker has loaded: its handler's package, the hooks it has."""
+
+    package: str
+    hooks: list[str]
+
+
+class Call(Header, frozen=True):
+    """A hook to run, and the context to run it with; ``age`` in seconds."""
+
+    hook: str
+    headers: dict[str, str]
+    variables: dict[str, str]
+    age: float
+
+    @classmethod
+    def of(cls, hook: str, context: Context) -> "Call":
+        """Return the call of a hook with a context."""
+        return cls(hook, context.to_headers(), context.variables(), context.age)
+
+    def context(self) -> Context:
+        """Return the context, its deadline at the same moment."""
+        request_id = self.headers[protocol.REQUEST_ID]
+        return Context(self.headers, self.variables, request_id, time.monotonic() - self.age)

@@ -1,0 +1,34 @@
+"""The Python that workers run on: the runtime's, or one of the function's own."""
+
+import json
+import os
+import shlex
+import sys
+
+import fcplug
+from fcplug.worker import start
+
+
+class Interpreter:
+    """A Python interpreter, named by itself or by the folder of its virtual environment."""
+
+    def __init__(self, python: str | None) -> None:
+        self._own = python is not None
+        self.path = python or sys.executable
+        if os.path.isdir(self.path):
+            self.path = os.path.join(self.path, "bin", "python")
+
+    def command(self, fd: int, function: str) -> list[str]:
+        """Return what to run for a worker connected by a file descriptor.
+
+        An interpreter of the function's own sees neither the runtime's packages nor its
+        ``PYTHONPATH``; they may be what it is there to get away from.
+        """
+        options, paths = (["-I"], None) if self._own else ([], sys.path)
+        return [self.path, *options, start.__file__, str(fd), json.dumps(paths), function]
+
+    def install(self) -> str:
+        """Return the command that gives the interpreter this version of fcplug."""
+        return shlex.join(
+            [self.path, "-m", "pip", "install", f"fcplug=={fcplug.__version__}"],
+        )

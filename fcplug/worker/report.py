@@ -1,0 +1,64 @@
+"""An exception on its way from a worker to the runtime."""
+
+import json
+
+from msgspec import Struct
+
+from fcplug import result
+from fcplug.errors import FcplugError, PluginError, RemoteError
+from fcplug.identity import Credentials
+from fcplug.worker.frames import MAX_PART
+from fcplug.worker.headers import Header
+
+
+class LoadError(Struct, frozen=True):
+    """The parts of a PluginError that its text is made of."""
+
+    what: str
+    where: str
+    fix: str
+
+
+class Report(Header, frozen=True):
+    """All that the error document and the log tell of an exception."""
+
+    kind: str
+    message: str
+    trace: list[str | list[str]]
+    explained: str
+    load_error: LoadError | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Report":
+        """Return the report of an exception; of one that cannot be told, its class."""
+        try:
+            return cls._of(error)
+        except Exception as broken:
+            text = f"<{type(error).__name__} that cannot be told: {type(broken).__name__}>"
+            return cls(type(error).__name__, text, [], text)
+
+    @classmethod
+    def _of(cls, error: BaseException) -> "Report":
+        document = json.loads(result.failure(error, Credentials()).body)
+        report = cls(
+            kind=document["errorType"],
+            message=document["errorMessage"],
+            trace=document.get("stackTrace", []),
+            explained=result.explain(error),
+            load_error=LoadError(error.what, error.where, error.fix)
+            if isinstance(error, PluginError)
+            else None,
+        )
+        if len(json.dumps(report.to_header())) > MAX_PART:
+            raise ValueError("larger than may be sent")
+        return report
+
+    def error(self) -> FcplugError:
+        """Return the exception to raise in the runtime."""
+        if self.load_error is None:
+            return RemoteError(self.kind, self.message, self.trace, self.explained)
+        what, where, fix = self.load_error.what, self.load_error.where, self.load_error.fix
+        causes = [line for line in self.trace if isinstance(line, str)]
+        error = PluginError(self.kind, what, fix=fix, causes=causes).located(where)
+        error.explained = self.explained
+        return error

@@ -1,0 +1,197 @@
+"""A function's plugins in processes of their own, behind the hooks they would have here."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from fcplug import logs, result
+from fcplug.config import FunctionSpec
+from fcplug.context import Context
+from fcplug.document import Document
+from fcplug.errors import FunctionTimeoutError
+from fcplug.protocol import Phase
+from fcplug.worker.assignment import Assignment, WorkerSettings
+from fcplug.worker.pool import FAREWELL, Pool
+from fcplug.worker.worker import NotTaken, Worker
+
+HOOK_LIMIT = 10.0  # seconds that the pre_freeze and pre_stop hooks of all workers may take
+
+
+class Workers:
+    """The worker processes of one function, started one by one as calls need them.
+
+    Each imports the plugins and runs their initialize hooks for itself, and serves one call at a
+    time. What ends a worker costs at most the call that it was serving.
+
+    Deadlines are moments of ``time.monotonic()``. What a plugin raises arrives as RemoteError. The
+    methods that run hooks also raise:
+
+    - WorkerDied: the worker ended while it ran the hook.
+    - FunctionTimeoutError: the deadline passed; the worker is killed.
+    - WorkerUnavailable: no worker can be started, or workers die as soon as they run.
+    - PluginError: a plugin cannot be made to serve.
+    """
+
+    def __init__(self, spec: FunctionSpec, document: Document, settings: WorkerSettings) -> None:
+        self._spec = spec
+        self._settings = settings
+        assignment = Assignment(spec, document, settings)
+        self._pool = Pool(spec.name, settings.workers, lambda on_end: Worker(assignment, on_end))
+        self._hooks: frozenset[str] = frozenset()
+        self.package = ""
+
+    def load(self) -> str:
+        """Start a worker, unless one runs, and return the package that its handler comes from.
+
+        Raises:
+            PluginError: as its loader raised it; the next call starts another worker.
+        """
+        worker = self._pool.take()
+        try:
+            self._hooks = frozenset(worker.hooks)
+            self.package = worker.package
+            return worker.package
+        finally:
+            self._pool.put(worker)
+
+    def implements(self, hook: str) -> bool:
+        """Tell whether any of the plugins has this hook; known once a worker has loaded them."""
+        return hook in self._hooks
+
+    def initialize(self, context: Context, deadline: float | None = None) -> bytes:
+        """Run the initialize hooks in one worker, and return their encoded result.
+
+        Every other worker runs them before its first invocation.
+        """
+        return self._on_a_worker(
+            lambda worker: _initialize(worker, context, deadline), context, deadline
+        )
+
+    def invoke(self, event: bytes, context: Context, deadline: float | None) -> bytes:
+        """Answer one event in a worker that is initialized, and return the encoded result."""
+
+        def work(worker: Worker) -> bytes:
+            if not worker.initialized:
+                _initialize_first(worker, context, deadline)
+            return worker.call("invoke", context, event, deadline)
+
+        return self._on_a_worker(work, context, deadline)
+
+    def pre_freeze(self, context: Context) -> None:
+        """Run the pre_freeze hooks in every initialized worker."""
+        self._on_every_worker("pre_freeze", context)
+
+    def pre_stop(self, context: Context) -> None:
+        """Run the pre_stop hooks in every initialized worker; it then no longer is."""
+        self._on_every_worker("pre_stop", context)
+
+    def close(self) -> None:
+        """End every worker, and refuse every call from now on."""
+        self._pool.close()
+
+    def _on_a_worker(
+        self,
+        work: Callable[[Worker], bytes],
+        context: Context,
+        deadline: float | None,
+        *,
+        again: bool = False,
+    ) -> bytes:
+        """Do the work with the next worker; once more if that one ended before it began."""
+        worker = self._take(context, deadline, first=again)
+        try:
+            return work(worker)
+        except NotTaken as refused:
+            if again:
+                raise refused.error from None
+        finally:
+            self._give_back(worker, context)
+        return self._on_a_worker(work, context, deadline, again=True)
+
+    def _take(self, context: Context, deadline: float | None, *, first: bool) -> Worker:
+        try:
+            return self._pool.take(deadline, first=first)
+        except TimeoutError:
+            then = f"none of its {self._settings.workers} workers was free"
+            raise FunctionTimeoutError(self._spec.name, context.age, then) from None
+
+    def _give_back(self, worker: Worker, context: Context) -> None:
+        most = self._settings.max_calls
+        if most is None or worker.answers < most or not worker.usable:
+            self._pool.put(worker)
+            return
+        self._pool.retire(worker)
+        threading.Thread(
+            target=_retire, args=(worker, context), name="fcplug-worker-retire", daemon=True
+        ).start()
+
+    def _on_every_worker(self, hook: str, context: Context) -> None:
+        """Run a hook in all initialized workers at once; then raise the first error."""
+        workers = [worker for worker in self._pool.live if worker.initialized]
+        if not workers:
+            return
+        deadline = _hook_deadline(context)
+        with ThreadPoolExecutor(len(workers)) as threads:
+            outcomes = threads.map(
+                lambda worker: self._run_hook(worker, hook, context, deadline), workers
+            )
+            errors = [error for error in outcomes if error]
+        for further in errors[1:]:
+            logging.getLogger("fcplug").error("%s", result.explain(further))
+        if errors:
+            raise errors[0]
+
+    def _run_hook(
+        self, worker: Worker, hook: str, context: Context, deadline: float
+    ) -> Exception | None:
+        try:
+            if not self._pool.claim(worker, deadline):
+                return None
+        except TimeoutError:
+            then = f"worker {worker.pid} was busy, and has not run {hook}"
+            return FunctionTimeoutError(self._spec.name, context.age, then)
+        try:
+            if hook in worker.hooks:
+                worker.call(hook, context, deadline=deadline)
+        except NotTaken:
+            return None  # it has just ended, and needs no hook
+        except Exception as error:
+            return error
+        finally:
+            worker.initialized = worker.initialized and hook != "pre_stop"
+            self._pool.put(worker)
+        return None
+
+
+def _initialize(worker: Worker, context: Context, deadline: float | None) -> bytes:
+    if worker.initialized:
+        return b""
+    encoded = worker.call("initialize", context, deadline=deadline)
+    worker.initialized = True
+    return encoded
+
+
+def _initialize_first(worker: Worker, context: Context, deadline: float | None) -> None:
+    """Initialize a worker that has taken another's place, or come to its help."""
+    if "initialize" not in worker.hooks:
+        worker.initialized = True
+        return
+    with logs.phase(Phase.INITIALIZE, context):
+        _initialize(worker, context, deadline)
+
+
+def _retire(worker: Worker, context: Context) -> None:
+    """Let a worker give back what it took, and end it."""
+    if worker.initialized and "pre_stop" in worker.hooks:
+        with suppress(Exception), logs.phase(Phase.PRE_STOP, context):
+            worker.call("pre_stop", context, deadline=time.monotonic() + HOOK_LIMIT)
+    worker.end(FAREWELL)
+    worker.close()
+
+
+def _hook_deadline(context: Context) -> float:
+    own = time.monotonic() + HOOK_LIMIT
+    return own if context.deadline is None else min(own, context.deadline)

@@ -1,0 +1,106 @@
+"""Workers of one function, as a test wants them."""
+
+import contextlib
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fcplug.config import parse
+from fcplug.context import Context
+from fcplug.worker import Workers, WorkerSettings
+
+CODE = Path(__file__).parent / "code"
+NAME = "isolated"
+PATIENCE = 20.0  # seconds
+
+
+@contextlib.contextmanager
+def isolated(
+    handler: str = "worker_functions:act",
+    entry: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Iterator[Workers]:
+    """Yield the workers of a function; none of them is left afterwards."""
+    functions = {NAME: {"handler": handler, **(entry or {})}}
+    text = json.dumps({"version": 1, "functions": functions})
+    config = parse(text, "functions.yaml", environ or {})
+    workers = Workers(config.functions[NAME], config.document, WorkerSettings(**settings))
+    with contextlib.closing(workers):
+        yield workers
+        processes = {worker.pid for worker in workers._pool.live}
+    assert not [pid for pid in processes if runs(pid)]
+
+
+def call(headers: Mapping[str, str] | None = None) -> Context:
+    """Return the context of a call."""
+    return Context.from_headers({"x-fc-request-id": "the-call", **(headers or {})}, {})
+
+
+def act(workers: Workers, event: str | bytes, seconds: float = PATIENCE) -> bytes:
+    """Have the workers answer an event within some seconds."""
+    event = event.encode() if isinstance(event, str) else event
+    return workers.invoke(event, call(), time.monotonic() + seconds)
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process is there, and no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.005)
+
+
+def all_at_once(workers: Workers, gate: Path) -> set[int]:
+    """Start every worker there may be, each with a call; return the processes."""
+    calls = [
+        Background(lambda: act(workers, f"wait_for {gate}"))
+        for _ in range(workers._settings.workers)
+    ]
+    wait_until(lambda: len(workers._pool.live) == len(calls) and not workers._pool._idle)
+    gate.touch()
+    return {int(ongoing.outcome()) for ongoing in calls}
+
+
+class Background(threading.Thread):
+    """A call on a thread of its own, and its outcome."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._value = self._work()
+        except BaseException as error:
+            self._error = error
+
+    def outcome(self) -> Any:
+        """Return what the call returned, or raise what it raised."""
+        self.join(PATIENCE)
+        assert not self.is_alive(), "it never ended"
+        if self._error:
+            raise self._error
+        return self._value
+
+
+def descriptors() -> int:
+    """Return how many files this process has open."""
+    return len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,364 @@
+"""Workers: whatever a handler does to its process costs at most the call it was serving."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcplug.errors import FunctionTimeoutError, RemoteError, WorkerDied, WorkerUnavailable
+from fcplug.worker import Workers
+from fcplug.worker.frames import MAX_PART
+from isolated import (
+    CODE,
+    Background,
+    act,
+    all_at_once,
+    call,
+    descriptors,
+    isolated,
+    runs,
+    wait_until,
+)
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _code_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(CODE)
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(CODE)
+        with isolated() as workers:
+            yield workers
+
+
+@pytest.mark.parametrize(
+    ("event", "how"),
+    [
+        ("exit_hard 7", "ended with exit code 7"),
+        ("exit_hard 0", "ended with exit code 0"),
+        ("segfault", "was killed by SIGSEGV"),
+        ("abort", "was killed by SIGABRT"),
+        ("kill_itself", "was killed by SIGKILL, as the kernel does when memory runs out"),
+    ],
+)
+def test_a_death_is_told_at_once_and_the_next_call_is_answered(
+    workers: Workers, event: str, how: str
+) -> None:
+    pid = int(act(workers, "pid"))
+    started = time.monotonic()
+    with pytest.raises(WorkerDied) as caught:
+        act(workers, event)
+    assert time.monotonic() - started < 1
+    assert str(caught.value) == f"worker {pid} of function 'isolated' {how}"
+    assert int(act(workers, "pid")) != pid
+
+
+@pytest.mark.parametrize("event", ["sleep 60", "hold_the_gil", "catastrophic_regex"])
+def test_a_deadline_kills_whatever_runs_and_the_caller_hears_at_once(
+    workers: Workers, event: str
+) -> None:
+    pid = int(act(workers, "pid"))
+    started = time.monotonic()
+    with pytest.raises(FunctionTimeoutError, match=rf"timed out after .* worker {pid} was killed"):
+        act(workers, event, seconds=0.3)
+    assert 0.3 <= time.monotonic() - started < 0.8
+    wait_until(lambda: not runs(pid))
+    assert int(act(workers, "pid")) != pid
+
+
+def test_a_kill_of_an_idle_worker_costs_nothing(workers: Workers) -> None:
+    for _ in range(5):
+        pid = int(act(workers, "pid"))
+        os.kill(pid, signal.SIGKILL)
+        assert int(act(workers, "pid")) != pid
+
+
+def test_a_kill_of_a_busy_worker_costs_its_call(workers: Workers, tmp_path: Path) -> None:
+    busy = Background(lambda: act(workers, f"sleep_and_tell {tmp_path / 'pid'}"))
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    with pytest.raises(WorkerDied, match="was killed by SIGKILL"):
+        busy.outcome()
+    assert act(workers, "pid")
+
+
+def test_memory_beyond_the_limit_is_an_error_and_the_worker_lives_on() -> None:
+    with isolated(memory_limit=512 * MIB) as workers:
+        pid = act(workers, "pid")
+        for event in ("allocate 4096", "hoard_small_things"):
+            with pytest.raises(RemoteError) as caught:
+                act(workers, event, seconds=60)
+            assert caught.value.error_type == "MemoryError"
+            assert act(workers, "pid") == pid
+        assert act(workers, "allocate 16") == b"16"
+
+
+@pytest.mark.parametrize("event", ["write_garbage", "forge_a_result 0", "close_descriptors"])
+def test_a_handler_that_meddles_with_the_connection_ends_its_own_call_only(
+    workers: Workers, event: str
+) -> None:
+    pid = int(act(workers, "pid"))
+    with pytest.raises(WorkerDied, match=r"killed|exit code"):
+        act(workers, event)
+    wait_until(lambda: not runs(pid))
+    assert int(act(workers, "pid")) != pid
+
+
+def test_a_fork_that_answers_too_is_not_heard(workers: Workers) -> None:
+    assert act(workers, "fork_and_answer_twice") == b"by parent"
+    assert act(workers, "fork_and_answer_twice") == b"by parent"
+
+
+def test_a_child_ends_with_the_worker_that_forked_it(workers: Workers) -> None:
+    worker = int(act(workers, "pid"))
+    child = int(act(workers, "fork_and_leave"))
+    assert runs(child)
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not runs(child))
+    assert act(workers, "pid")
+
+
+def test_a_child_of_a_worker_that_died_neither_lives_on_nor_hides_the_death(
+    workers: Workers, tmp_path: Path
+) -> None:
+    with pytest.raises(WorkerDied, match="exit code 9"):
+        act(workers, f"spawn_and_die {tmp_path / 'pid'}")
+    wait_until(lambda: not runs(int((tmp_path / "pid").read_text())))
+
+
+def test_what_a_handler_does_to_its_process_stays_there(tmp_path: Path) -> None:
+    before = os.getcwd(), dict(os.environ), signal.getsignal(signal.SIGTERM), sys.stdout
+    with isolated(workers=2) as workers:
+        all_at_once(workers, tmp_path / "gate")
+        assert act(workers, "wreck_the_process") == b"/"
+        assert len(all_at_once(workers, tmp_path / "another")) == 2
+    assert (os.getcwd(), dict(os.environ), signal.getsignal(signal.SIGTERM), sys.stdout) == before
+
+
+def test_32_mib_come_back_byte_for_byte() -> None:
+    event = os.urandom(MIB) * 32
+    with isolated("worker_functions:echo") as workers:
+        assert act(workers, event) == event
+        assert act(workers, b"") == b""
+        assert act(workers, event[:-1]) == event[:-1]
+
+
+def test_a_result_larger_than_can_be_sent_is_an_error(workers: Workers) -> None:
+    pid = act(workers, "pid")
+    with pytest.raises(RemoteError, match=f"{MAX_PART + 1} bytes"):
+        act(workers, f"answer_much {MAX_PART + 1}")
+    with pytest.raises(ValueError, match=f"{MAX_PART + 1} bytes"):
+        act(workers, bytes(MAX_PART + 1))
+    assert act(workers, "pid") == pid
+
+
+def test_context_variables_do_not_outlive_their_call(workers: Workers) -> None:
+    assert act(workers, "set_mark mine") == b"none"
+    assert act(workers, "set_mark mine") == b"none"
+
+
+def test_a_signal_that_comes_between_calls_costs_none(workers: Workers) -> None:
+    pid = int(act(workers, "pid"))
+    assert act(workers, "alarm_later 0.05") == b"armed"
+    wait_until(lambda: not runs(pid))
+    assert act(workers, "pid")
+
+
+def test_a_worker_serves_so_many_calls_and_is_replaced(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    settings = {"settings": {"notes": str(notes)}}
+    with isolated("worker_functions:Phases", settings, max_calls=3) as workers:
+        pids = [act(workers, "pid") for _ in range(7)]
+        assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
+        wait_until(lambda: notes.read_text().count("pre_stop") == 2)
+        wait_until(lambda: not runs(int(pids[0])))
+        hooks = [
+            line.split()[0] for line in notes.read_text().splitlines() if pids[0].decode() in line
+        ]
+    assert hooks == ["initialize", "invoke", "invoke", "invoke", "pre_stop"]
+
+
+def test_workers_are_started_when_calls_need_them(tmp_path: Path) -> None:
+    with isolated(workers=3) as workers:
+        assert workers.load() == ""
+        assert len(workers._pool.live) == 1
+        first = [act(workers, "pid") for _ in range(5)]
+        assert len(set(first)) == 1
+        assert len(all_at_once(workers, tmp_path / "gate")) == 3
+
+
+def test_a_caller_waits_for_a_worker_until_its_deadline_and_costs_nobody_else(
+    workers: Workers,
+) -> None:
+    pid = act(workers, "pid")
+    busy = Background(lambda: act(workers, "sleep 1"))
+    wait_until(lambda: not workers._pool._idle)
+    with pytest.raises(FunctionTimeoutError, match="none of its 1 workers was free"):
+        act(workers, "pid", seconds=0.2)
+    assert busy.outcome() == pid
+    assert act(workers, "pid") == pid
+
+
+def test_a_deadline_does_not_end_a_worker_that_is_still_importing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "import os, time\ntime.sleep(1)\ndef handle(event, context):\n    return os.getpid()\n"
+    (tmp_path / "slow_to_import.py").write_text(slow)
+    monkeypatch.syspath_prepend(tmp_path)
+    with isolated("slow_to_import.handle") as workers:
+        with pytest.raises(FunctionTimeoutError, match="none of its 1 workers was free"):
+            act(workers, b"", seconds=0.3)
+        (starting,) = workers._pool._starting
+        assert int(act(workers, b"")) == starting.pid
+
+
+def test_callers_are_served_in_the_order_they_came(workers: Workers) -> None:
+    act(workers, "pid")
+    order: list[int] = []
+    busy = Background(lambda: act(workers, "sleep 0.5"))
+    wait_until(lambda: not workers._pool._idle)
+
+    def late(number: int) -> None:
+        act(workers, "pid")
+        order.append(number)
+
+    callers = []
+    for number in range(8):
+        callers.append(Background(lambda number=number: late(number)))  # type: ignore[misc]
+        wait_until(lambda: len(workers._pool._waiters) == number + 1)  # noqa: B023
+    for caller in [busy, *callers]:
+        caller.outcome()
+    assert order == list(range(8))
+
+
+def test_nobody_starves_beside_callers_that_never_rest(workers: Workers) -> None:
+    stop = threading.Event()
+    longest: list[float] = []
+
+    def greedy() -> None:
+        while not stop.is_set():
+            started = time.monotonic()
+            act(workers, "sleep 0.005")
+            longest.append(time.monotonic() - started)
+
+    callers = [Background(greedy) for _ in range(8)]
+    time.sleep(1.5)
+    stop.set()
+    for caller in callers:
+        caller.outcome()
+    assert max(longest) < 1
+
+
+def test_a_worker_that_hangs_in_pre_stop_is_given_up_at_the_deadline(tmp_path: Path) -> None:
+    settings = {"settings": {"notes": str(tmp_path / "notes"), "hang": "pre_stop"}}
+    with isolated("worker_functions:Phases", settings) as workers:
+        workers.initialize(call())
+        started = time.monotonic()
+        with pytest.raises(FunctionTimeoutError):
+            workers.pre_stop(call({"x-fc-function-timeout": "1"}))
+        assert 0.9 < time.monotonic() - started < 2
+
+
+def test_a_busy_worker_is_not_waited_for_beyond_the_deadline(workers: Workers) -> None:
+    workers.initialize(call())
+    busy = Background(lambda: act(workers, "sleep 1.5"))
+    wait_until(lambda: not workers._pool._idle)
+    with pytest.raises(FunctionTimeoutError, match=r"was busy, and has not run pre_freeze"):
+        workers.pre_freeze(call({"x-fc-function-timeout": "1"}))
+    assert busy.outcome()
+
+
+def test_hooks_run_in_every_worker(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    settings = {"settings": {"notes": str(notes)}}
+    with isolated("worker_functions:Phases", settings, workers=3) as workers:
+        workers.load()
+        assert workers.implements("initialize")
+        assert b'"ready": "the-call"' in workers.initialize(call())
+        pids = set(map(str, all_at_once(workers, tmp_path / "gate")))
+        workers.pre_freeze(call())
+        workers.pre_stop(call())
+        workers.pre_stop(call())
+        workers.pre_freeze(call())
+        lines = notes.read_text().splitlines()
+        assert act(workers, "pid").decode() in pids
+        assert notes.read_text().splitlines()[-2].startswith("initialize")
+    for hook in ("initialize", "pre_freeze", "pre_stop"):
+        assert {line.split()[1] for line in lines if line.startswith(f"{hook} ")} == pids
+        assert len([line for line in lines if line.startswith(f"{hook} ")]) == 3
+
+
+def test_an_initializer_that_fails_fails_its_call_and_is_tried_again(tmp_path: Path) -> None:
+    settings = {"settings": {"notes": str(tmp_path / "notes")}}
+    with isolated("worker_functions:FailsOnce", settings) as workers:
+        with pytest.raises(RemoteError, match="not yet"):
+            act(workers, "pid")
+        assert act(workers, "pid")
+
+
+def test_an_initializer_that_dies_is_told(tmp_path: Path) -> None:
+    settings = {"settings": {"notes": str(tmp_path / "notes"), "die": "initialize"}}
+    phases = "worker_functions:Phases"
+    with isolated(phases, settings) as workers, pytest.raises(WorkerDied, match="exit code 5"):
+        workers.initialize(call())
+
+
+def test_a_function_that_always_dies_is_soon_refused_at_once_and_later_tried_again() -> None:
+    with isolated() as workers:
+        for _ in range(3):
+            with pytest.raises(WorkerDied):
+                act(workers, "exit_hard 3")
+        started = time.monotonic()
+        with pytest.raises(WorkerUnavailable, match=r"3 died one after the other.*exit code 3"):
+            act(workers, "pid")
+        assert time.monotonic() - started < 0.1
+        time.sleep(1)
+        assert act(workers, "pid")
+
+
+def test_a_thread_that_a_handler_left_does_not_hold_up_the_end() -> None:
+    started = time.monotonic()
+    with isolated() as workers:
+        assert act(workers, "leave_a_thread") == b"left"
+        started = time.monotonic()
+    assert time.monotonic() - started < 1
+
+
+def test_workers_that_hang_are_ended_all_the_same() -> None:
+    with isolated(workers=2) as workers:
+        calls = [Background(lambda: act(workers, "hold_the_gil")) for _ in range(2)]
+        wait_until(lambda: len(workers._pool.live) == 2 and not workers._pool._idle)
+        time.sleep(0.2)
+        waiting = Background(lambda: act(workers, "pid"))
+        wait_until(lambda: workers._pool._waiters)
+    for ended in calls:
+        with pytest.raises(WorkerDied):
+            ended.outcome()
+    with pytest.raises(WorkerUnavailable, match="stopped"):
+        waiting.outcome()
+    with pytest.raises(WorkerUnavailable, match="stopped"):
+        act(workers, "pid")
+
+
+def test_nothing_is_left_open() -> None:
+    def threads() -> int:
+        return sum(thread.name.startswith("fcplug-worker") for thread in threading.enumerate())
+
+    before = threads(), descriptors()
+    with isolated(workers=2) as workers:
+        for _ in range(3):
+            with pytest.raises(FunctionTimeoutError):
+                act(workers, "sleep 60", seconds=0.5)
+            os.kill(int(act(workers, "pid")), signal.SIGKILL)
+        assert act(workers, "pid")
+    wait_until(lambda: (threads(), descriptors()) <= before)

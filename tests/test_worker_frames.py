@@ -1,0 +1,139 @@
+"""Frames: what one end sends the other receives; anything else is refused, and nothing waits."""
+
+import os
+import random
+import socket
+import struct
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from fcplug.worker.frames import MAX_PART, Channel, Frame, FrameError, Kind
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Channel, Channel]]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield Channel(one), Channel(other)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(Kind.TAKEN, 7),
+        Frame(Kind.CALL, 2**32 - 1, {"a": ["ü", "\ud83d", None, 1.5]}, b"event"),
+        Frame(Kind.RESULT, 1, {}, bytes(range(256)) * 256),
+        Frame(Kind.RESULT, 1, {"x": "y" * 100_000}, b"\0" * (64 * 1024 + 1)),
+        Frame(Kind.ERROR, 1, {"kind": "x"}),
+    ],
+    ids=lambda frame: f"{frame.kind.name}-{len(frame.body)}",
+)
+def test_a_frame_arrives_as_it_was_sent(ends: tuple[Channel, Channel], frame: Frame) -> None:
+    sender = threading.Thread(target=ends[0].send, args=(frame,))
+    sender.start()
+    assert ends[1].receive(time.monotonic() + 5) == frame
+    sender.join()
+
+
+def test_32_mib_arrive_whole_and_are_never_there_twice(ends: tuple[Channel, Channel]) -> None:
+    body = os.urandom(MIB) * 32
+    sender = threading.Thread(target=ends[0].send, args=(Frame(Kind.CALL, 1, {}, body),))
+    tracemalloc.start()
+    sender.start()
+    received = ends[1].receive(time.monotonic() + 20).body
+    sender.join()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert received == body
+    assert type(received) is bytes
+    assert peak < 34 * MIB
+
+
+def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
+    ends: tuple[Channel, Channel],
+) -> None:
+    with pytest.raises(FrameError, match=f"{MAX_PART + 1} bytes"):
+        ends[0].send(Frame(Kind.RESULT, 1, {}, bytes(MAX_PART + 1)))
+    ends[0].send(Frame(Kind.TAKEN, 1))
+    assert ends[1].receive() == Frame(Kind.TAKEN, 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage garbage garbage garbage",
+        bytes(100),
+        struct.pack("!BIIQ", 6, 1, 0, 1 << 60),
+        struct.pack("!BIIQ", 6, 1, 0xFFFFFFFF, 0),
+        struct.pack("!BIIQ", 8, 1, 0, 0),
+        struct.pack("!BIIQ", 6, 1, 3, 0) + b"{}}",
+        struct.pack("!BIIQ", 6, 1, 2, 0) + b"[]",
+        struct.pack("!BIIQ", 6, 1, 2, 0) + b"\xff\xfe",
+        struct.pack("!BIIQ", 6, 1, 50_000, 0) + b"[" * 50_000,
+    ],
+    ids=ascii,
+)
+def test_what_is_no_frame_is_refused(ends: tuple[Channel, Channel], data: bytes) -> None:
+    ends[0].socket.sendall(data)
+    with pytest.raises(FrameError):
+        ends[1].receive(time.monotonic() + 1)
+
+
+def receive_all(channel: Channel) -> None:
+    while True:
+        channel.receive(time.monotonic() + 1)
+
+
+def test_any_bytes_are_a_frame_or_refused(ends: tuple[Channel, Channel]) -> None:
+    dice = random.Random(7)
+    for _ in range(300):
+        one, other = socket.socketpair()
+        with one, other:
+            one.sendall(bytes([dice.randrange(9)]) + dice.randbytes(dice.randrange(60)))
+            one.shutdown(socket.SHUT_WR)
+            with pytest.raises((FrameError, EOFError)):
+                receive_all(Channel(other))
+
+
+@pytest.mark.parametrize("sent", [0, 5, 17, 19])
+def test_an_end_that_goes_away_amid_a_frame_is_gone(
+    ends: tuple[Channel, Channel], sent: int
+) -> None:
+    ends[0].socket.sendall((struct.pack("!BIIQ", 6, 1, 2, 100_000) + b"{}")[:sent])
+    ends[0].socket.close()
+    with pytest.raises(EOFError):
+        ends[1].receive(time.monotonic() + 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100_000], ids=["nothing", "trickle"])
+def test_a_deadline_holds_however_much_arrives(ends: tuple[Channel, Channel], body: bytes) -> None:
+    stop = threading.Event()
+
+    def trickle() -> None:
+        ends[0].socket.sendall(struct.pack("!BIIQ", 6, 1, 0, len(body)) if body else b"")
+        for byte in body:
+            if stop.wait(0.02):
+                return
+            ends[0].socket.sendall(bytes([byte]))
+
+    sender = threading.Thread(target=trickle)
+    sender.start()
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ends[1].receive(started + 0.3)
+    assert 0.3 <= time.monotonic() - started < 1
+    stop.set()
+    sender.join()
+
+
+def test_a_deadline_holds_where_nobody_reads(ends: tuple[Channel, Channel]) -> None:
+    with pytest.raises(TimeoutError):
+        ends[0].send(Frame(Kind.CALL, 1, {}, bytes(8 * MIB)), time.monotonic() + 0.2)
+    with pytest.raises(TimeoutError):
+        ends[0].send(Frame(Kind.CALL), time.monotonic() - 1)

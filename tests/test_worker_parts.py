@@ -1,0 +1,233 @@
+"""The parts of a worker alone: its process, its assignment, reports, the circuit."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from fcplug import result
+from fcplug.config import parse
+from fcplug.document import FromEnvironment
+from fcplug.errors import PluginError, RemoteError
+from fcplug.worker import WorkerSettings
+from fcplug.worker.assignment import Assignment
+from fcplug.worker.circuit import DEATHS, LONGEST_PAUSE, PAUSE, WINDOW, Circuit
+from fcplug.worker.frames import MAX_PART, FrameError
+from fcplug.worker.process import Process
+from fcplug.worker.report import Report
+from isolated import runs, wait_until
+
+CONFIG = """\
+version: 1
+defaults: {settings: {shared: 1}}
+functions:
+  other: {handler: x, settings: {secret: not yours}}
+  mine:
+    handler: h
+    middleware: [{name: m, settings: {size: "${SIZE}"}}]
+    settings: {list: [{deep: "${SIZE}"}, "plain"], number: 0xFFFFFFFFFFFFFFFF, ratio: 0.1}
+"""
+
+
+def python(code: str) -> Callable[[int], Sequence[str]]:
+    return lambda fd: [sys.executable, "-c", code, str(fd)]
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[str], Process]]:
+    processes: list[Process] = []
+
+    def start(code: str) -> Process:
+        processes.append(Process(python(code), lambda: None))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.close()
+        assert process.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("code", "how", "killed"),
+    [
+        ("raise SystemExit(4)", "ended with exit code 4", False),
+        ("", "ended with exit code 0", False),
+        ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV", True),
+        ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40", True),
+    ],
+)
+def test_an_end_is_told_in_words(
+    started: Callable[[str], Process], code: str, how: str, killed: bool
+) -> None:
+    process = started(code)
+    assert process.wait(10)
+    assert (process.how, process.killed, process.alive) == (how, killed, False)
+    process.kill()
+
+
+def test_an_end_is_heard_though_a_fork_keeps_the_connection(
+    started: Callable[[str], Process],
+) -> None:
+    process = started("import os, time\nif os.fork() == 0: os.setsid(); time.sleep(2)")
+    process.socket.settimeout(10)
+    before = time.monotonic()
+    assert process.socket.recv(1) == b""
+    assert time.monotonic() - before < 2
+
+
+def test_a_group_ends_with_its_process(started: Callable[[str], Process], tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    process = started(
+        f"import os, time\nif not os.fork():\n open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        " time.sleep(60)\n"
+        f"while not os.path.exists({str(pid)!r}) or not open({str(pid)!r}).read(): pass"
+    )
+    assert process.wait(10)
+    wait_until(lambda: not runs(int(pid.read_text())))
+
+
+def test_a_process_has_no_input_a_session_and_only_its_own_connection(
+    started: Callable[[str], Process], tmp_path: Path
+) -> None:
+    facts = tmp_path / "facts"
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        process = started(
+            "import os, sys\n"
+            "fds = [fd for fd in range(256) if os.path.exists(f'/proc/self/fd/{fd}')]\n"
+            f"open({str(facts)!r}, 'w').write(repr((sys.stdin.read(), os.getsid(0) == os.getpid(),"
+            " fds == [0, 1, 2, int(sys.argv[1])])))"
+        )
+        assert process.wait(10)
+    assert facts.read_text() == "('', True, True)"
+
+
+def test_the_thread_that_started_a_process_is_there_as_long_as_it(
+    started: Callable[[str], Process],
+) -> None:
+    threads = set(threading.enumerate())
+    starter = threading.Thread(target=lambda: started("import time; time.sleep(60)"))
+    starter.start()
+    starter.join()
+    (attendant,) = set(threading.enumerate()) - threads
+    assert attendant.daemon
+    time.sleep(0.1)
+    assert attendant.is_alive()
+
+
+@pytest.mark.parametrize("program", ["/no/such/python", "/etc/passwd", "nul\0byte"])
+def test_a_program_that_cannot_be_run_raises(program: str) -> None:
+    with pytest.raises((OSError, ValueError)):
+        Process(lambda fd: [program, str(fd)], lambda: None)
+
+
+def test_an_assignment_arrives_whole_and_holds_nothing_of_other_functions() -> None:
+    config = parse(CONFIG, "functions.yaml", {"SIZE": "3"})
+    spec = config.functions["mine"]
+    sent = Assignment(spec, config.document, WorkerSettings(workers=2, memory_limit=1 << 40))
+    header = json.loads(json.dumps(sent.to_header()))
+    assert "not yours" not in str(header)
+    arrived = Assignment.from_header(header)
+    assert (arrived.spec, arrived.settings) == (spec, sent.settings)
+    assert type(arrived.spec.settings["list"][0]["deep"]) is FromEnvironment
+    assert type(arrived.spec.settings["list"][1]) is str
+    assert type(arrived.spec.middleware[0].settings["size"]) is FromEnvironment
+    assert arrived.spec.settings["number"] == 2**64 - 1
+    for path in [("functions", "mine", "settings", "ratio"), ("defaults", "settings", "shared")]:
+        assert arrived.document.problem(path, "x") == config.document.problem(path, "x")
+
+
+def raised(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as caught:
+        return caught
+
+
+def test_a_report_makes_an_error_with_the_same_document_and_log() -> None:
+    error = raised(ValueError("no"))
+    remote = Report.from_header(Report.of(error).to_header()).error()
+    assert isinstance(remote, RemoteError)
+    assert (remote.error_type, str(remote)) == ("ValueError", "no")
+    assert result.explain(remote) == result.explain(error)
+
+
+def test_a_report_of_a_load_error_makes_a_load_error() -> None:
+    error = PluginError("UserCodeError", "what", fix="fix", causes=["one", "two"]).located("here")
+    error.__cause__ = raised(KeyError("why"))
+    remote = Report.from_header(Report.of(error).to_header()).error()
+    assert isinstance(remote, PluginError)
+    assert vars(remote) == {**vars(error), "explained": result.explain(error)}
+    assert result.explain(remote) == result.explain(error)
+
+
+def test_an_error_too_large_to_send_is_told_by_its_class() -> None:
+    report = Report.of(ValueError("x" * (MAX_PART // 2)))
+    assert (report.kind, report.trace) == ("ValueError", [])
+    assert len(report.message) < 100
+
+
+def test_a_header_that_is_no_report_is_refused() -> None:
+    with pytest.raises(FrameError, match="no Report"):
+        Report.from_header({"kind": 1})
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_deaths_in_a_row_open_the_circuit_for_longer_each_time() -> None:
+    clock = Clock()
+    circuit = Circuit(clock)
+    for _ in range(DEATHS - 1):
+        circuit.died("of x")
+    assert not circuit.open
+    circuit.died("of y")
+    assert circuit.open
+    assert "of y" in circuit.why
+    clock.now += PAUSE
+    assert not circuit.open
+    circuit.died("again")
+    clock.now += PAUSE
+    assert circuit.open
+    clock.now += PAUSE
+    assert not circuit.open
+    for _ in range(20):
+        clock.now += 0.1
+        circuit.died("again")
+    clock.now += LONGEST_PAUSE - 0.01
+    assert circuit.open
+    clock.now += 0.02
+    assert not circuit.open
+
+
+def test_deaths_far_apart_or_with_an_answer_between_them_do_not() -> None:
+    clock = Clock()
+    circuit = Circuit(clock)
+    for _ in range(10):
+        circuit.died("of x")
+        clock.now += WINDOW / (DEATHS - 1) + 0.1
+        assert not circuit.open
+    for _ in range(10):
+        circuit.died("of x")
+        circuit.answered()
+    assert not circuit.open
+
+
+def test_a_process_killed_from_elsewhere_is_seen_at_once(
+    started: Callable[[str], Process],
+) -> None:
+    process = started("import time; time.sleep(60)")
+    assert process.alive
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not process.alive)
+    assert process.wait(5)

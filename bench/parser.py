@@ -1,0 +1,71 @@
+"""Time the parsing of one request of 26 header fields and 256 bytes of body.
+
+``python -m bench.parser [MODULE:CLASS ...]`` compares this server's parser with waitress's own and
+with others that fit waitress's parser slot.
+"""
+
+import importlib
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress.parser import HTTPRequestParser
+
+from fcplug.server.limits import Limits, Settings
+from fcplug.server.parser import RequestParser
+
+REQUEST = b"\r\n".join(
+    [
+        b"POST /invoke HTTP/1.1",
+        b"Host: localhost:9000",
+        b"User-Agent: Go-http-client/1.1",
+        b"Content-Length: 256",
+        b"Content-Type: application/octet-stream",
+        b"Accept-Encoding: gzip",
+        b"X-Fc-Security-Token: " + b"CAIS" * 150,
+        *(b"X-Fc-Function-Field-%d: some-value-%d" % (n, n) for n in range(19)),
+        b"Connection: keep-alive",
+        b"",
+        b"x" * 256,
+    ]
+)
+ROUNDS, CALLS = 15, 4000
+
+
+def parse(make: Callable[[Any], Any], settings: Settings) -> None:
+    parser, data = make(settings), REQUEST
+    while not parser.completed:
+        data = data[parser.received(data) :]
+    assert not parser.error
+
+
+def microseconds(make: Callable[[Any], Any], settings: Settings) -> float:
+    started = time.perf_counter()
+    for _ in range(CALLS):
+        parse(make, settings)
+    return (time.perf_counter() - started) / CALLS * 1e6
+
+
+def main(*others: str) -> None:
+    makers: dict[str, Callable[[Any], Any]] = {
+        "fcplug (llhttp)": RequestParser,
+        "waitress": HTTPRequestParser,
+    }
+    for other in others:
+        module, _, name = other.partition(":")
+        makers[other] = getattr(importlib.import_module(module), name)
+    with socket.socket() as sock:
+        settings = Settings(Limits(), sock)
+    times: dict[str, list[float]] = {name: [] for name in makers}
+    for _ in range(ROUNDS):
+        for name, make in makers.items():
+            times[name].append(microseconds(make, settings))
+    for name, each in times.items():
+        print(f"{name:24} median {statistics.median(each):6.1f} us, best {min(each):6.1f} us")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

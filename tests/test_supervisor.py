@@ -1,0 +1,223 @@
+"""Processes that die, hang, grow and are frozen: what clients see of it."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervised import Supervised, alive, ask, clients, storm, supervised, wait_until
+
+IN_FLIGHT = 8
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
+    """Two processes for tests that leave two of them."""
+    with supervised(tmp_path_factory.mktemp("pair"), load="yes") as server:
+        yield server
+
+
+def test_all_processes_serve_and_the_supervisor_does_not(pair: Supervised) -> None:
+    seen: set[int] = set()
+    wait_until(lambda: seen.add(pair.get("/")) or len(seen) == 2)  # type: ignore[func-returns-value]
+    assert seen == pair.pids
+    assert pair.process.pid not in seen
+
+
+def test_plugins_are_loaded_once_for_all_and_not_in_the_supervisor(pair: Supervised) -> None:
+    loaders = {tuple(pair.get_from(pid, "/loaded-by")) for pid in pair.pids}
+    assert len(loaders) == 1
+    assert not {*loaders.pop()} & {*pair.pids, pair.process.pid}
+
+
+def test_processes_do_not_share_their_random_numbers(pair: Supervised) -> None:
+    numbers = [pair.get_from(pid, "/random") for pid in pair.pids]
+    assert len({*numbers}) == 2
+
+
+@pytest.mark.parametrize("way", ["SIGKILL", "SIGSEGV", "os._exit"])
+def test_a_process_that_dies_takes_only_its_own_requests_along(pair: Supervised, way: str) -> None:
+    before = pair.pids
+    with clients(pair, IN_FLIGHT) as count:
+        time.sleep(0.2)
+        victim = min(before)
+        if way == "os._exit":
+            with contextlib.suppress(OSError, EOFError):
+                pair.get_from(victim, "/exit?0")
+        else:
+            os.kill(victim, signal.Signals[way])
+        wait_until(lambda: len(pair.pids - {victim}) == 2)
+        time.sleep(0.5)
+    assert count.refused == 0
+    assert count.failed <= IN_FLIGHT
+    assert pair.pids - before <= count.pids  # the new one serves
+    assert count.worst < 0.5
+    told = {"SIGKILL": "SIGKILL", "SIGSEGV": "SIGSEGV", "os._exit": "exit code 0"}[way]
+    assert re.search(rf"ERROR process {victim} ended after [\d.]+ s: {told}$", pair.log, re.M)
+
+
+def test_siblings_answer_each_other(pair: Supervised) -> None:
+    here, there = pair.pids
+    assert pair.get_from(here, "/ask?ping") == [f"ping from {there}"]
+    assert pair.get_from(there, "/ask?ping") == [f"ping from {here}"]
+    assert pair.get_from(here, "/ask?empty") == [""]
+    assert pair.get_from(here, "/ask?fail") == [None]
+    assert "a sibling's question failed" in pair.log
+
+
+def test_a_sibling_that_dies_or_takes_too_long_is_not_waited_for(pair: Supervised) -> None:
+    here, there = sorted(pair.pids)
+    begun = time.monotonic()
+    assert pair.get_from(here, "/ask?die") == [None]
+    assert time.monotonic() - begun < 1
+    wait_until(lambda: len(pair.pids - {there}) == 2)
+    assert pair.get_from(here, "/ask?slow") == [None]
+    wait_until(lambda: pair.get_from(here, "/ask?ping") != [None])
+
+
+def test_a_single_process_is_back_in_half_a_second(tmp_path: Path) -> None:
+    with supervised(tmp_path, processes=1, load="yes") as server:
+        time.sleep(1)
+        victim = server.get("/")
+        os.kill(victim, signal.SIGKILL)
+        begun = time.monotonic()
+        assert server.get("/") != victim
+        assert time.monotonic() - begun < 0.5
+
+
+def test_20_segmentation_faults_refuse_no_connection(tmp_path: Path) -> None:
+    with supervised(tmp_path, processes=8, load="yes") as server:
+        time.sleep(1)
+        with clients(server, IN_FLIGHT) as count:
+            storm(server, 20, 0.12)
+        assert server.process.poll() is None
+        assert len(re.findall("SIGSEGV$", server.log, re.M)) == 20
+    assert (count.refused, count.failed <= 20 * IN_FLIGHT) == (0, True)
+    assert count.worst < 2  # a tenth of it on a machine with nothing else to do
+
+
+@pytest.mark.parametrize(
+    ("start", "told", "load"), [("exit", "exit code 3", ""), ("segv", "SIGSEGV", "yes")]
+)
+def test_processes_that_never_start_end_it(
+    tmp_path: Path, start: str, told: str, load: str
+) -> None:
+    with supervised(tmp_path, processes=4, start=start, load=load) as server:
+        assert server.process.wait(10) == 1
+        found = re.findall(r"CRITICAL giving up: (.*)", server.log)
+    assert len(found) == 1
+    assert re.fullmatch(
+        rf"10 processes ended right after their start, in [\d.]+ s: {told} 10 times", found[0]
+    )
+
+
+@pytest.mark.parametrize(("number", "load"), [(signal.SIGTERM, "yes"), (signal.SIGINT, "")])
+def test_what_was_accepted_before_the_stop_is_answered(
+    tmp_path: Path, number: int, load: str
+) -> None:
+    with supervised(tmp_path, load=load) as server:
+        family = server.family()
+        with clients(server, IN_FLIGHT, "/sleep?0.05") as count:
+            time.sleep(0.5)
+            assert server.stop(number) == 0
+            assert not any(map(alive, family))
+    assert count.ok > 2 * IN_FLIGHT
+    assert count.failed == 0
+    assert server.log.count("stopped") == 2
+
+
+def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    for load in ("", "yes"):
+        with supervised(tmp_path, load=load) as server:
+            family = server.family()
+            server.stop(signal.SIGKILL)
+            wait_until(lambda members=family: not any(map(alive, members)))  # type: ignore[misc]
+            assert len(family) == (4 if load else 3)
+
+
+def test_a_process_that_grew_is_replaced_without_a_failed_request(tmp_path: Path) -> None:
+    with supervised(tmp_path, memory_watermark=100_000_000) as server:
+        before = server.pids
+        with clients(server, IN_FLIGHT) as count:
+            grown = server.get("/grow?100000000")
+            wait_until(lambda: len(server.pids) == 3)
+            assert grown in server.pids
+            wait_until(lambda: len(server.pids) == 2)
+            time.sleep(0.5)
+        assert (count.failed, count.refused) == (0, 0)
+        assert server.pids & before == before - {grown}
+        assert count.pids == before | server.pids
+        assert f"stopped {grown}" in server.log
+        assert len(re.findall(r"WARNING a process uses \d+ bytes", server.log)) == 1
+
+
+@pytest.mark.parametrize("seconds", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_a_freeze_of_all_changes_nothing(pair: Supervised, seconds: float) -> None:
+    before, log = pair.pids, pair.log
+    with pair.connect() as sock:
+        assert ask(sock, "/") in before
+        for number, pause in ((signal.SIGSTOP, seconds), (signal.SIGCONT, 0.1)):
+            for pid in pair.family():
+                os.kill(pid, number)
+            time.sleep(pause)
+        assert ask(sock, "/") in before
+    assert (pair.pids, pair.log) == (before, log)
+
+
+def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    with supervised(tmp_path, stop_timeout=1, limits={"drain_timeout": 0.5}) as server:
+        hung = server.get("/")
+        with server.connect() as sock:
+            sock.sendall(b"GET /hang?60 HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.2)
+            begun = time.monotonic()
+            assert server.stop() == 1
+            assert 1 <= time.monotonic() - begun < 2
+        assert hung
+    assert len(re.findall("has not stopped within 1 s: it is killed", server.log)) == 1
+    assert len(re.findall(r"^stopped \d+$", server.log, re.M)) == 1  # the other one left in order
+
+
+@pytest.mark.parametrize("load", ["", "yes"])
+def test_a_second_signal_ends_all_at_once(tmp_path: Path, load: str) -> None:
+    with supervised(tmp_path, load=load) as server:
+        family = server.family()
+        with server.connect() as sock:
+            sock.sendall(b"GET /sleep?60 HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            assert server.stop(signal.SIGINT, 1) == 128 + signal.SIGINT
+        wait_until(lambda: not any(map(alive, family)), 1)
+
+
+def test_a_hang_up_ends_nobody(pair: Supervised) -> None:
+    before = pair.pids
+    pair.process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert pair.pids == before
+
+
+@pytest.mark.parametrize(
+    ("load", "told"),
+    [
+        ("thread", "hold what no fork may copy: thread 'reporter'$"),
+        ("socket", r"hold what no fork may copy: descriptor \d+ \(socket:.*\)$"),
+        ("segv", r"process \d+ ended after [\d.]+ s: SIGSEGV$"),
+        ("raise", r"process \d+ ended after [\d.]+ s: exit code 1$"),
+    ],
+)
+def test_where_loading_before_the_fork_is_not_safe_it_is_done_without(
+    tmp_path: Path, load: str, told: str
+) -> None:
+    with supervised(tmp_path, load=load) as server:
+        assert re.search(told, server.log, re.M)
+        assert "`preload: false` saves the attempt" in server.log
+        wait_until(lambda: len(server.pids) == 2)
+        assert server.get_from(max(server.pids), "/loaded-by") == []
+        assert server.stop() == 0

@@ -1,0 +1,104 @@
+"""The functions of one version of the configuration, and which of them answers."""
+
+import threading
+from typing import NamedTuple
+
+from fcplug import protocol
+from fcplug.config import Config, FunctionSpec
+from fcplug.context import Context
+from fcplug.deadline import Threads
+from fcplug.eventloop import EventLoop
+from fcplug.function import Function
+from fcplug.plugins import Loader, Plugins
+from fcplug.routing import Router
+from fcplug.worker import Workers, WorkerSettings
+
+
+class Shared(NamedTuple):
+    """What the functions of all snapshots share: one event loop, one set of threads."""
+
+    event_loop: EventLoop
+    threads: Threads
+
+
+class Snapshot:
+    """Serves one configuration, unchanged for as long as it lives.
+
+    The next version's snapshot takes over the functions whose entry did not change.
+    """
+
+    def __init__(self, config: Config, shared: Shared, before: "Snapshot | None" = None) -> None:
+        self.config = config
+        self._router = Router(config)
+        self._shared = shared
+        self._loader = Loader(config.document, shared.event_loop)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._functions: dict[str, Function] = {}
+        for function in before.functions if before else ():
+            if function.loaded and function.spec == config.functions.get(function.spec.name):
+                self._functions[function.spec.name] = function
+
+    @property
+    def functions(self) -> list[Function]:
+        """The functions that have come to life so far."""
+        with self._lock:
+            return list(self._functions.values())
+
+    def function(self, name: str) -> Function | None:
+        """Return a function of the configuration, None once this snapshot is closed."""
+        function = self._functions.get(name)
+        if function is None:
+            with self._lock:
+                if self._closed:
+                    return None
+                function = self._functions.get(name) or self._make(name)
+                self._functions[name] = function
+        return function
+
+    def resolve(self, context: Context) -> Function | None:
+        """Return the function that answers a call, None once this snapshot is closed.
+
+        Raises:
+            UnknownFunction: no route, name or default leads to one.
+        """
+        return self.function(self._router.resolve(context))
+
+    def candidates(self, context: Context) -> list[str]:
+        """Return the functions that calls like this may lead to; all if it names none.
+
+        Raises:
+            UnknownFunction: it names one that nothing leads to.
+        """
+        named = context.header(protocol.FUNCTION_NAME) or context.header(protocol.FUNCTION_HANDLER)
+        return self._router.candidates(context) if named else list(self.config.functions)
+
+    def close(self) -> list[Function]:
+        """Bring no more functions to life; return those that have come."""
+        with self._lock:
+            self._closed = True
+            return list(self._functions.values())
+
+    def _make(self, name: str) -> Function:
+        spec = self.config.functions[name]
+        return Function(spec, lambda: self._load(spec), self._shared.threads)
+
+    def _load(self, spec: FunctionSpec) -> Plugins | Workers:
+        if spec.isolation == "thread":
+            return self._loader.load(spec)
+        runtime = self.config.runtime
+        settings = WorkerSettings(
+            workers=spec.workers or 1,
+            memory_limit=spec.memory_limit,
+            max_calls=spec.max_calls,
+            python=spec.python,
+            log_format=runtime.log_format,
+            log_level=runtime.log_level,
+        )
+        workers = Workers(spec, self.config.document, settings)
+        try:
+            workers.load()
+        except BaseException:
+            workers.close()
+            raise
+        return workers

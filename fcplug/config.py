@@ -4,115 +4,27 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from fcplug import schema
 from fcplug.document import Document, FromEnvironment, Path
 from fcplug.document import parse as parse_document
+from fcplug.entries import (
+    DefaultsEntry,
+    File,
+    FunctionEntry,
+    MatchEntry,
+    MiddlewareEntry,
+    RouteEntry,
+    RuntimeEntry,
+)
 from fcplug.errors import ConfigError, Problem, did_you_mean
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
 
-Seconds = Annotated[float, Meta(gt=0, le=86400)]
-Count = Annotated[int, Meta(ge=1, le=10_000)]
-FunctionName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$(?!\n)",
-        description="a function name: letters, digits, '_', '.' and '-', at most 128",
-    ),
-]
-UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with /")]
-Pattern = Annotated[str, Meta(min_length=1)]
-
-
-class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapping of the file; a key that it does not know is an error."""
-
-
-class RuntimeEntry(_Entry, frozen=True):
-    """The process as a whole."""
-
-    threads: Annotated[Count, Meta(description="invocations at once in this process")] = 32
-    drain_timeout: Annotated[
-        Seconds, Meta(description="seconds to finish what was accepted, after SIGTERM")
-    ] = 30.0
-    log_format: Annotated[
-        Literal["text", "json"], Meta(description="how log records are written")
-    ] = "text"
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        Meta(description="the least level of log record that is written"),
-    ] = "INFO"
-    health_path: Annotated[
-        UrlPath | None,
-        Meta(description="answers GET with 200 whatever else runs; null for none"),
-    ] = "/health"
-
-
-class MiddlewareEntry(_Entry, frozen=True):
-    """A plugin that wraps a function's hooks, with settings of its own."""
-
-    name: str
-    settings: dict[str, Any] = {}
-
-
-class DefaultsEntry(_Entry, frozen=True):
-    """What every function has unless its own entry says otherwise."""
-
-    middleware: Annotated[
-        list[str | MiddlewareEntry],
-        Meta(description="plugins that wrap the hooks, outermost first"),
-    ] = []
-    settings: Annotated[
-        dict[str, Any], Meta(description="handed to the handler; merged key by key with defaults")
-    ] = {}
-    timeout: Annotated[
-        Seconds | None, Meta(description="seconds an invocation may take; null for FC's own limit")
-    ] = None
-    concurrency: Annotated[
-        Count | None, Meta(description="invocations at once of this function; more answer 429")
-    ] = None
-
-
-class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
-    """One function, under the name FC calls it by."""
-
-    handler: Annotated[
-        str,
-        Meta(description="an entry point of group fcplug.handlers, dist:name, or module:attribute"),
-    ]
-
-
-class MatchEntry(_Entry, frozen=True):
-    """What a request must carry: each exact, or with the wildcards ``*``, ``?`` and ``[...]``."""
-
-    function: Pattern | None = None
-    handler: Pattern | None = None
-    qualifier: Pattern | None = None
-
-
-class RouteEntry(_Entry, frozen=True):
-    """A rule that says which function answers; the first that matches does."""
-
-    match: MatchEntry
-    to: Annotated[
-        str | dict[str, Count],
-        Meta(description="a function, or functions with weights, split by request id"),
-    ]
-
-
-class File(_Entry, frozen=True):
-    """``functions.yaml``: which functions this runtime serves, and how."""
-
-    version: Literal[1]
-    functions: dict[FunctionName, FunctionEntry]
-    runtime: RuntimeEntry = RuntimeEntry()
-    defaults: DefaultsEntry = DefaultsEntry()
-    routes: list[RouteEntry] = []
-    default: Annotated[str | None, Meta(description="who answers when nothing else matched")] = None
+_OF_WORKERS = ("workers", "memory_limit", "max_calls", "python")
 
 
 class FunctionSpec(Struct, frozen=True):
@@ -124,6 +36,12 @@ class FunctionSpec(Struct, frozen=True):
     settings: Mapping[str, Any]
     timeout: float | None
     concurrency: int | None
+    queue: int
+    isolation: Literal["thread", "process"] = "thread"
+    workers: int | None = None
+    memory_limit: int | None = None
+    max_calls: int | None = None
+    python: str | None = None
 
 
 class Config(Struct, frozen=True):
@@ -147,15 +65,23 @@ def load(file: str, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: the file cannot be read, or holds problems: all of them, each with its place.
     """
+    return parse(read(file), file, environ)
+
+
+def read(file: str) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        ConfigError: it is not there, not a regular file of UTF-8 text, or larger than 1 MiB.
+    """
     try:
-        text = _read(file)
+        return _read(file)
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
         raise ConfigError([Problem(file, line, column, "", f"not UTF-8: {error.reason}")]) from None
     except OSError as error:
         raise ConfigError([Problem(file, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
-    return parse(text, file, environ)
 
 
 def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
@@ -208,8 +134,16 @@ def _read(file: str) -> str:
 
 def _contradictions(file: File) -> Iterator[tuple[Path, str]]:
     """Yield what each value alone allows and the file as a whole does not."""
+    auth = file.runtime.auth
+    if auth and bool(auth.tokens) == bool(auth.keys):
+        yield ("runtime", "auth"), "give tokens, or keys"
     if not file.functions:
         yield ("functions",), "at least one function is needed"
+    for name, entry in file.functions.items():
+        if entry.isolation == "thread" and file.defaults.isolation == "thread":
+            for key in _OF_WORKERS:
+                if getattr(entry, key) is not None:
+                    yield ("functions", name, key), "needs isolation: process"
     for index, route in enumerate(file.routes):
         path: Path = ("routes", index)
         if route.match == MatchEntry():
@@ -247,4 +181,10 @@ def _merged(
         settings={**defaults.settings, **entry.settings},
         timeout=own_or_default("timeout"),
         concurrency=own_or_default("concurrency"),
+        queue=own_or_default("queue"),
+        isolation=own_or_default("isolation"),
+        workers=own_or_default("workers"),
+        memory_limit=own_or_default("memory_limit"),
+        max_calls=own_or_default("max_calls"),
+        python=own_or_default("python"),
     )

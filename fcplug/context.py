@@ -61,8 +61,10 @@ class Context:
     """
 
     __slots__ = (
+        "_cancelled",
         "_environ",
         "_headers",
+        "_name",
         "_parts",
         "_received",
         "_timeout",
@@ -84,6 +86,8 @@ class Context:
         self._environ = environ
         self._received = received
         self._timeout = math.inf
+        self._cancelled = False
+        self._name = ""
         self._parts: dict[type, Any] = {}
         self.request_id = request_id
         self.settings = _NO_SETTINGS
@@ -102,20 +106,29 @@ class Context:
         """Return the headers that make this context again, credentials included."""
         headers = {name: self.header(name) for name in protocol.CONTEXT_HEADERS}
         keys = self.credentials
-        headers.update(
-            zip(
-                protocol.CREDENTIAL_HEADERS,
-                (keys.access_key_id, keys.access_key_secret, keys.security_token),
-                strict=True,
-            )
-        )
+        sent = (keys.access_key_id, keys.access_key_secret, keys.security_token)
+        headers.update(zip(protocol.CREDENTIAL_HEADERS, sent, strict=True))
         headers[protocol.REQUEST_ID] = self.request_id
-        return {name: value for name, value in headers.items() if value}
+        return {name: str(value) for name, value in headers.items() if value}
 
-    def for_function(self, settings: Mapping[str, Any], timeout: float | None) -> "Context":
-        """Return this context as one function sees it: its settings and its own time limit."""
+    def variables(self) -> dict[str, str]:
+        """Return the environment's variables that may stand in for headers."""
+        names = [
+            *protocol.CREDENTIAL_VARIABLES,
+            *(n for v in protocol.VARIABLES.values() for n in v),
+        ]
+        return {name: self._environ[name] for name in names if name in self._environ}
+
+    def for_function(
+        self, settings: Mapping[str, Any], timeout: float | None, name: str = ""
+    ) -> "Context":
+        """Return this context as one function sees it: its settings and its own time limit.
+
+        ``name`` is what ``functions.yaml`` calls it, for calls that name none.
+        """
         context = Context(self._headers, self._environ, self.request_id, self._received)
         context.settings = settings
+        context._name = name
         context._timeout = math.inf if timeout is None else timeout
         return context
 
@@ -127,6 +140,11 @@ class Context:
             if value := self._environ.get(variable):
                 return value
         return ""
+
+    @property
+    def age(self) -> float:
+        """The seconds since the call was received."""
+        return time.monotonic() - self._received
 
     @property
     def credentials(self) -> Credentials:
@@ -198,6 +216,18 @@ class Context:
         limit = min(limit, self._timeout)
         return None if limit == math.inf else self._received + limit
 
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether nobody waits for the result any more: the deadline has passed.
+
+        A handler that works in a loop looks at it and ends; nothing else ends its thread.
+        """
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Tell the handler that nobody waits for its result any more."""
+        self._cancelled = True
+
     def remaining_time(self) -> float:
         """Return the seconds left until the deadline, 0 once past it, ``inf`` without one."""
         deadline = self.deadline
@@ -264,15 +294,15 @@ class Context:
 
     def _credentials(self) -> Credentials:
         sent = [self._headers.get(name) or "" for name in protocol.CREDENTIAL_HEADERS]
-        if sent[0]:
-            return Credentials(*sent)
-        return Credentials(*(self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES))
+        if not sent[0]:
+            sent = [self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES]
+        return Credentials(*sent)
 
     def _function(self) -> FunctionInfo:
         own_limit = 0 if self._timeout == math.inf else math.ceil(self._timeout)
         memory_variable = self._environ.get(protocol.VARIABLES[protocol.FUNCTION_MEMORY][0], "")
         return FunctionInfo(
-            name=self.header(protocol.FUNCTION_NAME),
+            name=self.header(protocol.FUNCTION_NAME) or self._name,
             handler=self.header(protocol.FUNCTION_HANDLER),
             memory=_integer(self.header(protocol.FUNCTION_MEMORY), _integer(memory_variable, 0)),
             timeout=_integer(self.header(protocol.FUNCTION_TIMEOUT), own_limit),

@@ -17,6 +17,7 @@ from fcplug.errors import ConfigError, Problem
 Path = tuple[str | int, ...]
 
 MAX_DEPTH = 32  # levels of nesting
+MAX_NODES = 100_000  # keys and values: some 10,000 functions; PyYAML takes 20 us or more for each
 _VARIABLE = re.compile(r"\$(?:(\$)\{|\{(?:([A-Za-z_]\w*)(?::-([^{}]*))?\})?)", re.ASCII)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})|0x[0-9A-Fa-f]{1,16}")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
@@ -63,9 +64,9 @@ class Document(NamedTuple):
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader whose tree cannot be a bomb: no references, bounded depth."""
+    """A loader whose tree cannot be a bomb: no references, bounded depth and size."""
 
-    depth = 0
+    depth = nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -73,6 +74,9 @@ class _Loader(yaml.SafeLoader):
             raise _Refused("anchors and aliases are not allowed: write the value out", event)
         if self.depth == MAX_DEPTH:
             raise _Refused(f"nested more than {MAX_DEPTH} levels deep", event)
+        if self.nodes == MAX_NODES:
+            raise _Refused(f"more than {MAX_NODES} keys and values", event)
+        self.nodes += 1
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         if node and getattr(event, "tag", None):

@@ -7,6 +7,11 @@
     ├── UnknownFunction      no function answers the request
     ├── PluginError          a plugin cannot be made to serve its function
     ├── ConcurrencyExceeded  a function already runs as many invocations as it may
+    ├── FunctionTimeoutError an invocation did not end by its deadline
+    ├── RemoteError          a plugin raised, in a worker process
+    ├── WorkerDied           a worker process ended while it served a call
+    ├── WorkerUnavailable    no worker process can be had
+    ├── Unauthorized         a caller outside FC did not show what runtime.auth asks for
     ├── WebRequestError      a web request met a runtime that serves events
     └── BindError            the listening socket cannot be had
 
@@ -39,7 +44,13 @@ def listing(names: Iterable[str], most: int = 20) -> str:
 
 
 class FcplugError(Exception):
-    """Base of all errors that fcplug raises on purpose."""
+    """Base of all errors that fcplug raises on purpose.
+
+    Attributes:
+        explained: the text for the log, where the error was raised in another process.
+    """
+
+    explained = ""
 
     @property
     def error_type(self) -> str:
@@ -47,7 +58,7 @@ class FcplugError(Exception):
         return type(self).__name__
 
     @property
-    def causes(self) -> Sequence[str]:
+    def causes(self) -> Sequence[str | Sequence[str]]:
         """The original errors' text, the flat ``stackTrace`` of FC's load errors."""
         return ()
 
@@ -134,13 +145,77 @@ class PluginError(FcplugError):
 
 
 class ConcurrencyExceeded(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """A function already runs as many invocations as its ``concurrency`` allows."""
+    """A function already runs as many invocations as its ``concurrency`` allows.
 
-    def __init__(self, function: str, limit: int) -> None:
+    ``waiting`` more wait for a place. If some were ``abandoned`` at their deadline and still run,
+    these are why: nothing but their own end gives their places back.
+    """
+
+    def __init__(self, function: str, limit: int, *, waiting: int = 0, abandoned: int = 0) -> None:
+        if abandoned:
+            super().__init__(
+                f"function '{function}' is refused: {abandoned} of its invocations were abandoned "
+                "at their deadline and still run; call again when one has ended, and give what it "
+                "waits for a time limit of its own"
+            )
+            return
+        line = f", and {waiting} more wait" if waiting else ""
         super().__init__(
             f"function '{function}' already runs {limit} invocations, its concurrency in "
-            "functions.yaml: call again later, or raise it"
+            f"functions.yaml{line}: call again later, or raise it"
         )
+
+
+class FunctionTimeoutError(FcplugError):
+    """An invocation took longer than it may; FC's own name for that.
+
+    ``seconds`` is how long its caller has waited, ``then`` what became of it.
+    """
+
+    def __init__(self, function: str, seconds: float, then: str) -> None:
+        super().__init__(
+            f"function '{function}' timed out after {round(seconds, 2):g} seconds: {then}"
+        )
+
+
+class RemoteError(FcplugError):
+    """A plugin raised, in a worker process; told as if it had in this one."""
+
+    def __init__(
+        self, kind: str, message: str, trace: Sequence[str | Sequence[str]], explained: str
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.explained = explained
+        self._trace = trace
+
+    @property
+    def error_type(self) -> str:
+        """The class of the exception that was raised."""
+        return self.kind
+
+    @property
+    def causes(self) -> Sequence[str | Sequence[str]]:
+        """The ``stackTrace`` as FC lists it."""
+        return self._trace
+
+
+class WorkerDied(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """A worker process ended, or had to be ended, while it served a call."""
+
+    def __init__(self, function: str, pid: int, how: str) -> None:
+        super().__init__(f"worker {pid} of function '{function}' {how}")
+
+
+class WorkerUnavailable(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """No worker process can be had."""
+
+    def __init__(self, function: str, why: str, fix: str) -> None:
+        super().__init__(f"function '{function}' has no worker: {why}\n  fix: {fix}")
+
+
+class Unauthorized(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """A caller outside FC did not show what ``runtime.auth`` asks for."""
 
 
 class WebRequestError(FcplugError):

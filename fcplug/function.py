@@ -1,138 +1,154 @@
-"""One live function: loaded and initialized once, then invoked many times at once."""
+"""One live function: who may come in, how long each may stay, and when it is over."""
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
 
-from fcplug import logs
+from fcplug import logs, result
+from fcplug.bulkhead import Bulkhead
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
-from fcplug.errors import ConcurrencyExceeded
-from fcplug.plugins import Loader, Plugins
+from fcplug.deadline import Deadlines, Threads
+from fcplug.once import Once
+from fcplug.plugins import Plugins
 from fcplug.protocol import Phase
+from fcplug.worker import Workers
 
-_Value = TypeVar("_Value")
-
-
-class Once(Generic[_Value]):
-    """Work that is done until it first succeeds.
-
-    Callers that meet a running attempt wait and share its outcome: a slow failure costs its time
-    once, not once for each of them. The next caller after a failure tries again.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failures = 0
-        self._error: BaseException | None = None
-        self._value: tuple[_Value] | None = None
-
-    @property
-    def done(self) -> bool:
-        """Tell whether the work has succeeded."""
-        return self._value is not None
-
-    def run(self, work: Callable[[], _Value]) -> _Value:
-        """Return the value of the work, done now if it has not been yet."""
-        failures = self._failures
-        if self._value is not None:
-            return self._value[0]
-        with self._lock:
-            if self._value is not None:
-                return self._value[0]
-            if self._failures != failures and self._error is not None:
-                raise self._error
-            try:
-                value = work()
-            except BaseException as error:
-                self._failures += 1
-                self._error = error
-                raise
-            self._value = (value,)
-            return value
-
-    def reset(self) -> bool:
-        """Let the work be done again; tell whether it had been done."""
-        with self._lock:
-            done, self._value = self.done, None
-            return done
+_MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
 
 class Function:
-    """A function of the configuration, from its plugins' import to its stop."""
+    """A function of the configuration, from its plugins' import to its retirement.
 
-    def __init__(self, spec: FunctionSpec, loader: Loader) -> None:
+    ``load`` imports the plugins, here or in workers; it is tried again until it succeeds.
+    ``threads`` are those of invocations with a deadline; workers keep theirs themselves.
+    """
+
+    def __init__(
+        self, spec: FunctionSpec, load: Callable[[], Plugins | Workers], threads: Threads
+    ) -> None:
         self.spec = spec
-        self._loader = loader
-        self._loaded: Once[Plugins] = Once()
-        self._initialized: Once[Any] = Once()
-        self._places = threading.BoundedSemaphore(spec.concurrency) if spec.concurrency else None
+        self._load = load
+        self._loaded: Once[Plugins | Workers] = Once()
+        self._initialized: Once[bytes] = Once()
+        self._bulkhead = self._deadlines = None
+        if spec.concurrency:
+            self._bulkhead = Bulkhead(spec.name, spec.concurrency, spec.queue)
+        if spec.timeout and spec.isolation == "thread":
+            most = min(_MOST_ABANDONED, spec.concurrency or _MOST_ABANDONED)
+            self._deadlines = Deadlines(spec.name, threads, most)
+        self._empty = threading.Condition()
+        self._inside = 0
+        self._retired = False
+
+    @property
+    def loaded(self) -> bool:
+        """Tell whether the plugins have been imported."""
+        return self._loaded.done
 
     @property
     def initialized(self) -> bool:
         """Tell whether the initialize hooks have run, and no stop since."""
         return self._initialized.done
 
-    def load(self) -> Plugins:
+    @property
+    def stoppable(self) -> bool:
+        """Tell whether there are pre_stop hooks to run."""
+        return self.initialized and self.load().implements("pre_stop")
+
+    def load(self) -> Plugins | Workers:
         """Import the plugins, once.
 
         Raises:
             PluginError: a plugin cannot be made to serve; the next call tries again.
         """
-        return self._loaded.run(lambda: self._loader.load(self.spec))
+        return self._loaded.run(self._load)
 
-    def initialize(self, context: Context) -> Any:
-        """Run the initialize hooks, once, and return what the handler's own returned.
+    def initialize(self, context: Context) -> bytes:
+        """Run the initialize hooks, once, and return what the handler's own returned, encoded.
 
         Whatever a hook raises is passed on, and the next call tries again.
         """
-        return self._initialized.run(lambda: self._initialize(context))
+        own = self._own(context)
+        return self._initialized.run(lambda: result.encode(self.load().initialize(own)))
 
-    def invoke(self, event: bytes, context: Context) -> Any:
-        """Answer one event; a function that was not initialized yet is so first.
+    def invoke(self, event: bytes, context: Context) -> bytes:
+        """Answer one event, encoded; a function that was not initialized yet is so first.
 
         Raises:
             PluginError: a plugin cannot be made to serve.
-            ConcurrencyExceeded: as many invocations as the function may have are running.
+            ConcurrencyExceeded: as many invocations as the function may have run and wait.
+            FunctionTimeoutError: the time is up; whatever still runs, runs for nobody.
         """
-        if self._places is None:
-            return self._invoke(event, context)
-        if not self._places.acquire(blocking=False):
-            raise ConcurrencyExceeded(self.spec.name, self.spec.concurrency or 0)
-        try:
-            return self._invoke(event, context)
-        finally:
-            self._places.release()
+        own = self._own(context)
+        deadline = own.deadline
+        if self._deadlines:
+            self._deadlines.admit()  # no waiting in line behind what hangs
+        if self._bulkhead:
+            self._bulkhead.enter(deadline)
+        if self._deadlines is None or deadline is None:
+            try:
+                return self._invoke(event, own)
+            finally:
+                self._give_place_back()
+        return self._deadlines.run(
+            lambda: self._invoke(event, own),
+            deadline,
+            cancel=own.cancel,
+            on_end=self._give_place_back,
+        )
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks of a function that is initialized."""
         if self.initialized:
-            self.load().hook.pre_freeze(context=self._own(context))
+            self.load().pre_freeze(self._own(context))
 
     def pre_stop(self, context: Context) -> None:
         """Run the pre_stop hooks of a function that is initialized; it then no longer is."""
         if self._initialized.reset():
-            self.load().hook.pre_stop(context=self._own(context))
+            self.load().pre_stop(self._own(context))
+
+    def enter(self) -> bool:
+        """Hold the function for one invocation; False once it is retired."""
+        with self._empty:
+            if not self._retired:
+                self._inside += 1
+            return not self._retired
+
+    def leave(self) -> None:
+        """Give the function back."""
+        with self._empty:
+            self._inside -= 1
+            if self._retired and not self._inside:
+                self._empty.notify_all()
+
+    def retire(self, patience: float) -> None:
+        """Let no invocation in any more; wait for those inside, ``patience`` seconds at most."""
+        with self._empty:
+            self._retired = True
+            self._empty.wait_for(lambda: not self._inside, patience)
+
+    def close(self) -> None:
+        """End the workers of a function that has some."""
+        if self._loaded.done:
+            self.load().close()
 
     def _own(self, context: Context) -> Context:
-        return context.for_function(self.spec.settings, self.spec.timeout)
+        return context.for_function(self.spec.settings, self.spec.timeout, self.spec.name)
 
-    def _initialize(self, context: Context) -> Any:
-        results = self.load().hook.initialize(context=self._own(context))
-        if isinstance(results, list):
-            return results[-1] if results else b""
-        return b"" if results is None else results  # a wrapper's own
-
-    def _invoke(self, event: bytes, context: Context) -> Any:
+    def _invoke(self, event: bytes, own: Context) -> bytes:
         plugins = self.load()
         if not self.initialized:
-            self._initialize_first(plugins, context)
-        return plugins.hook.invoke(event=event, context=self._own(context))
+            self._initialize_first(plugins, own)
+        return result.encode(plugins.invoke(event, own, own.deadline))
 
-    def _initialize_first(self, plugins: Plugins, context: Context) -> None:
+    def _initialize_first(self, plugins: Plugins | Workers, own: Context) -> None:
         """Initialize before the first invocation: FC was not told to ask for it."""
         if not plugins.implements("initialize"):
-            self.initialize(context)
+            self.initialize(own)
             return
-        with logs.phase(Phase.INITIALIZE, context):
-            self.initialize(context)
+        with logs.phase(Phase.INITIALIZE, own):
+            self.initialize(own)
+
+    def _give_place_back(self) -> None:
+        if self._bulkhead:
+            self._bulkhead.leave()

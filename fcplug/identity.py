@@ -5,6 +5,21 @@ from collections.abc import Mapping
 import msgspec
 
 
+class Secret(str):
+    """Text that a ``repr`` does not show: not in a log of its holder, nor in a debugger's locals.
+
+    Otherwise it is the text itself, as SDKs need it to sign with.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'" if self else "''"
+
+    def __rich_repr__(self) -> list[str]:
+        return [repr(self)]
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """Temporary keys of the function's role; empty strings when it has none.
 
@@ -14,6 +29,10 @@ class Credentials(msgspec.Struct, frozen=True):
     access_key_id: str = ""
     access_key_secret: str = ""
     security_token: str = ""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, Secret(getattr(self, name)))
 
     @property
     def accessKeyId(self) -> str:  # noqa: N802 - FC's spelling
@@ -29,12 +48,6 @@ class Credentials(msgspec.Struct, frozen=True):
     def securityToken(self) -> str:  # noqa: N802 - FC's spelling
         """The security token."""
         return self.security_token
-
-    def __repr__(self) -> str:
-        return "Credentials(***)"
-
-    def __rich_repr__(self) -> list[tuple[str, str]]:
-        return [("keys", "***")]
 
 
 class FunctionInfo(msgspec.Struct, frozen=True):

@@ -72,6 +72,8 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 """The environment variables that stand in for a header FC did not send."""
 
+SIGNATURE = "x-fcplug-signature"  # not FC's: what callers outside FC sign with
+
 # Response header: it alone decides whether FC counts the call as failed.
 STATUS = "x-fc-status"
 

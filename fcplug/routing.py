@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fcplug import protocol
-from fcplug.config import Config, RouteEntry
+from fcplug.config import Config
 from fcplug.context import Context
+from fcplug.entries import RouteEntry
 from fcplug.errors import UnknownFunction
 
 

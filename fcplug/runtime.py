@@ -2,42 +2,66 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from fcplug import logs, protocol, result
 from fcplug.config import Config
 from fcplug.context import Context
+from fcplug.deadline import Threads
 from fcplug.errors import PluginError, UnknownFunction, WebRequestError
+from fcplug.eventloop import EventLoop
 from fcplug.function import Function
-from fcplug.plugins import Loader
 from fcplug.protocol import Phase
+from fcplug.reload import Reloader
 from fcplug.result import Result
-from fcplug.routing import Router
+from fcplug.snapshot import Shared, Snapshot
+from fcplug.watch import ConfigFile
+
+log = logging.getLogger("fcplug")
 
 _Value = TypeVar("_Value")
 
 
 class Runtime:
-    """Serves the functions of one configuration.
+    """Serves the functions of a configuration, and of its next versions if it is given the file.
 
     No method raises for what a plugin or a request does wrong: the failure is the answer, and the
     other functions go on.
+
+    Args:
+        config: what to serve.
+        environ: the process environment.
+        file: where later versions of the configuration are read.
+        on_exhausted: called when abandoned invocations have worn this process out.
     """
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self._router = Router(config)
-        self._loader = Loader(config.document)
-        self._functions: dict[str, Function] = {}
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        *,
+        file: ConfigFile | None = None,
+        on_exhausted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._environ = environ
+        shared = Shared(EventLoop(), Threads(on_exhausted))
+        self._reloader = Reloader(config, shared, file, environ)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that answers now."""
+        return self._snapshot.config
 
     def invoke(self, event: bytes, context: Context) -> Result:
         """Answer one event by the function that the context leads to."""
+        self._reloader.look()
 
         def work() -> bytes:
-            function = self._function(self._router.resolve(context))
-            return result.encode(function.invoke(event, context))
+            with self._lease(context) as function:
+                return function.invoke(event, context)
 
         return _answer(Phase.INVOKE, context, work)
 
@@ -45,8 +69,10 @@ class Runtime:
         """Run the initializers of the functions the context leads to; of all if it names none."""
 
         def work() -> bytes:
-            outcomes = _each(self._meant(context), lambda f: f.initialize(context))
-            return result.encode(outcomes[0]) if len(outcomes) == 1 else b""
+            snapshot = self._snapshot
+            functions = map(snapshot.function, snapshot.candidates(context))
+            outcomes = _each(filter(None, functions), lambda f: f.initialize(context))
+            return outcomes[0] if len(outcomes) == 1 else b""
 
         return _answer(Phase.INITIALIZE, context, work)
 
@@ -54,7 +80,7 @@ class Runtime:
         """Run the pre_freeze hooks of every initialized function."""
 
         def work() -> bytes:
-            _each(self._initialized(), lambda f: f.pre_freeze(context))
+            _each(self._initialized, lambda f: f.pre_freeze(context))
             return b""
 
         return _answer(Phase.PRE_FREEZE, context, work)
@@ -63,7 +89,7 @@ class Runtime:
         """Run the pre_stop hooks of every initialized function."""
 
         def work() -> bytes:
-            _each(self._initialized(), lambda f: f.pre_stop(context))
+            _each(self._initialized, lambda f: f.pre_stop(context))
             return b""
 
         return _answer(Phase.PRE_STOP, context, work)
@@ -76,49 +102,79 @@ class Runtime:
 
         return _answer(Phase.WEB, context, work)
 
+    def reload(self) -> None:
+        """Look at the configuration's file at once, whatever the rate limit, without waiting."""
+        self._reloader.look_now()
+
     def load(self, names: Iterable[str]) -> Iterator[tuple[str, str, PluginError | None]]:
         """Bring functions to life in turn; yield each name, its handler's package, its error."""
         for name in names:
+            function = self._snapshot.function(name)
+            if function is None:
+                continue  # an edit has replaced the snapshot meanwhile
             try:
-                yield name, self._function(name).load().handler.package, None
+                yield name, function.load().package, None
             except PluginError as error:
                 yield name, "", error
 
-    def wanted(self, environ: Mapping[str, str]) -> list[str]:
+    def wanted(self) -> list[str]:
         """Return the functions to bring to life at start.
 
         On FC those that calls of this instance's function can reach, elsewhere all.
         """
-        if not environ.get(protocol.INSTANCE_VARIABLE):
+        if not self._environ.get(protocol.INSTANCE_VARIABLE):
             return list(self.config.functions)
         try:
-            return self._router.candidates(Context.from_headers({}, environ))
+            return self._snapshot.candidates(Context.from_headers({}, self._environ))
         except UnknownFunction as error:
-            logging.getLogger("fcplug").error("%s", error)
+            log.error("%s", error)
             return []
 
-    def stop(self, environ: Mapping[str, str]) -> None:
-        """Run the pre_stop hooks that no ``/pre-stop`` has run before."""
-        if self._initialized():
-            self.pre_stop(Context.from_headers({}, environ))
+    def stop(self, limit: float) -> bool:
+        """Run the pre_stop hooks that no ``/pre-stop`` has run before, and end all workers.
 
-    def _function(self, name: str) -> Function:
-        function = self._functions.get(name)
-        if function is None:
-            with self._lock:
-                spec = self.config.functions[name]
-                function = self._functions.setdefault(name, Function(spec, self._loader))
-        return function
+        The functions' hooks run at once; False if some were not done within ``limit`` seconds.
+        """
+        until = time.monotonic() + limit
+        stopping = {
+            function.spec.name: threading.Thread(target=self._stop, args=(function,), daemon=True)
+            for function in self._snapshot.functions
+        }
+        for thread in stopping.values():
+            thread.start()
+        for thread in stopping.values():
+            thread.join(max(0.0, until - time.monotonic()))
+        late = [name for name, thread in stopping.items() if thread.is_alive()]
+        if late:
+            log.error("not stopped within %g s, abandoned: %s", limit, ", ".join(late))
+        return not late
 
-    def _meant(self, context: Context) -> list[Function]:
-        named = context.header(protocol.FUNCTION_NAME) or context.header(protocol.FUNCTION_HANDLER)
-        names = self._router.candidates(context) if named else self.config.functions
-        return [self._function(name) for name in names]
+    def _stop(self, function: Function) -> None:
+        if function.stoppable:
+            context = Context.from_headers({}, self._environ)
+            with suppress(BaseException), logs.phase(Phase.PRE_STOP, context):
+                function.pre_stop(context)  # the phase logs what goes wrong
+        function.close()
 
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._reloader.snapshot
+
+    @property
     def _initialized(self) -> list[Function]:
-        with self._lock:
-            functions = list(self._functions.values())
-        return [function for function in functions if function.initialized]
+        return [function for function in self._snapshot.functions if function.initialized]
+
+    @contextmanager
+    def _lease(self, context: Context) -> Iterator[Function]:
+        """Hold the function that answers: an edit retires it only when it is given back."""
+        while True:
+            function = self._snapshot.resolve(context)
+            if function is not None and function.enter():
+                break
+        try:
+            yield function
+        finally:
+            function.leave()
 
 
 def _answer(which: Phase, context: Context, work: Callable[[], bytes]) -> Result:
@@ -140,7 +196,7 @@ def _each(functions: Iterable[Function], action: Callable[[Function], _Value]) -
         except BaseException as error:
             errors.append(error)
     for further in errors[1:]:
-        logging.getLogger("fcplug").error("%s", result.explain(further))
+        log.error("%s", result.explain(further))
     if errors:
         raise errors[0]
     return values

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 CONFIG = """\
 version: 1
+runtime: {trust_credentials: true}
 functions:
   echo: {handler: conformance_functions.echo}
   nothing: {handler: "conformance_functions:nothing"}

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,12 @@ import pytest
 from fcplug import config
 from fcplug.context import Context
 from fcplug.runtime import Runtime
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """Let tests interrupt: a shell starts its background jobs with the signal ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ def serve() -> Callable[..., Runtime]:
             for name, entry in functions.items()
         }
         text = dedent(text) or json.dumps({"version": 1, "functions": entries})
-        return Runtime(config.parse(text, "functions.yaml", environ or {}))
+        return Runtime(config.parse(text, "functions.yaml", environ or {}), environ or {})
 
     return make
 

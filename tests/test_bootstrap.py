@@ -1,5 +1,6 @@
 """``bootstrap`` as FC starts it: the file, the interpreter, the paths, the process."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -142,3 +143,12 @@ def test_it_works_from_any_folder(tmp_path: Path) -> None:
     (elsewhere / "bootstrap").chmod(0o755)
     with start(elsewhere, environ={"FC_FUNC_CODE_PATH": str(code)}) as instance:
         assert instance.invoke("where").status == 200
+
+
+def test_a_stop_that_comes_while_it_starts_answers_what_has_come(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, CONFIG, FILES)
+    with start(folder, loaded=False) as instance, contextlib.closing(instance.connect()) as client:
+        client.request("POST", "/invoke", b"", {"x-fc-function-name": "where"})
+        instance.process.terminate()
+        assert client.getresponse().status == 200
+        assert instance.process.wait(20) == 0

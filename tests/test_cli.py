@@ -149,7 +149,7 @@ def test_json_logs_are_one_object_a_line(tmp_path: Path) -> None:
     )
     with start(folder) as instance:
         instance.invoke("f", x_fc_request_id="r-1")
-        (line,) = [line for line in instance.log.splitlines() if line.startswith("{")]
+        (line,) = [line for line in instance.log.splitlines() if '"requestId": "r-1"' in line]
     record = json.loads(line)
     assert record.pop("time").endswith("Z")
     assert record == {

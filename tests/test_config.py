@@ -6,7 +6,8 @@ from textwrap import dedent
 import pytest
 
 from fcplug import config
-from fcplug.config import Config, MiddlewareEntry, RuntimeEntry
+from fcplug.config import Config
+from fcplug.entries import MiddlewareEntry, RuntimeEntry
 from fcplug.errors import ConfigError
 
 HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"

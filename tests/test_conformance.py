@@ -41,8 +41,8 @@ class InProcess:
         self.code = code
         self._log = log
         self._out = out
-        runtime = Runtime(config.parse(CONFIG, "config/functions.yaml", {}))
-        self._app = create_app(runtime, ENVIRONMENT, health_path="/health")
+        runtime = Runtime(config.parse(CONFIG, "config/functions.yaml", {}), ENVIRONMENT)
+        self._app = create_app(runtime, ENVIRONMENT, runtime.config.runtime)
 
     @property
     def log(self) -> str:
@@ -105,9 +105,14 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     del sys.modules[MODULE.removesuffix(".py")]
 
 
-@pytest.fixture(scope="module")
-def over_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverSocket]:
-    code = deploy(tmp_path_factory.mktemp("code"), CONFIG, FILES)
+@pytest.fixture(scope="module", params=["thread", "process"])
+def over_socket(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[OverSocket]:
+    config = CONFIG.replace(
+        "functions:", f"defaults: {{isolation: {request.param}}}\nfunctions:", 1
+    )
+    code = deploy(tmp_path_factory.mktemp("code"), config, FILES)
     with start(code, environ=ENVIRONMENT) as instance:
         yield OverSocket(code, instance)
 

@@ -174,3 +174,9 @@ def test_no_call_is_current_outside_of_one() -> None:
 def test_a_made_request_id_is_one_that_would_be_accepted() -> None:
     made = context().request_id
     assert context({"x-fc-request-id": made}).request_id == made
+
+
+def test_a_call_that_names_no_function_has_the_name_of_the_one_that_answers() -> None:
+    assert context().for_function({}, None, "hello").function.name == "hello"
+    named = context({"x-fc-function-name": "img-1"}).for_function({}, None, "hello")
+    assert named.function.name == "img-1"

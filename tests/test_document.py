@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fcplug import document
-from fcplug.document import MAX_DEPTH, Place, dotted
+from fcplug.document import MAX_DEPTH, MAX_NODES, Place, dotted
 from fcplug.errors import ConfigError
 
 NUMBER = "one number to some YAML readers, another or text to others"
@@ -153,6 +153,11 @@ def test_deep_nesting_is_refused(opening: str, closing: str, times: int) -> None
     (problem,) = told(opening * times + "x" + closing * times)
     assert problem.endswith(f": nested more than {MAX_DEPTH} levels deep")
     assert problem.startswith("f.yaml:1:")
+
+
+def test_more_values_than_anybody_writes_are_refused_before_they_take_long() -> None:
+    (problem,) = told("- 1\n" * MAX_NODES)
+    assert problem == f"f.yaml:{MAX_NODES}:3: more than {MAX_NODES} keys and values"
 
 
 def test_nesting_is_allowed_up_to_its_limit() -> None:

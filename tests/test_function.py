@@ -1,5 +1,6 @@
 import contextlib
 import importlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,11 @@ import pytest
 
 from fcplug import config
 from fcplug.context import Context
+from fcplug.deadline import Threads
 from fcplug.errors import ConcurrencyExceeded, PluginError
-from fcplug.function import Function, Once
+from fcplug.eventloop import EventLoop
+from fcplug.function import Function
+from fcplug.once import Once
 from fcplug.plugins import Loader
 
 Code = Callable[[str, str], Path]
@@ -151,7 +155,8 @@ def function(code: Code) -> MakeFunction:
         entries = ", ".join(f"{key}: {value}" for key, value in entry.items())
         text = f'{{version: 1, functions: {{f: {{handler: "{handler}", {entries}}}}}}}'
         parsed = config.parse(text, "functions.yaml", {})
-        return Function(parsed.functions["f"], Loader(parsed.document))
+        spec, loader = parsed.functions["f"], Loader(parsed.document, EventLoop())
+        return Function(spec, lambda: loader.load(spec), Threads(lambda: None))
 
     return make
 
@@ -165,7 +170,7 @@ def test_fifty_invocations_at_once_initialize_once(function: MakeFunction, calle
     # 52, 53
     counting = function()
     counting_class().slow = 0.05
-    assert at_once(50, lambda: counting.invoke(b"", called())) == ["1"] * 50
+    assert at_once(50, lambda: counting.invoke(b"", called())) == ["b'1'"] * 50
     assert counting_class().calls == ["initialize"]
 
 
@@ -178,7 +183,7 @@ def test_initialize_runs_until_it_succeeds_and_then_no_more(
     with pytest.raises(OSError, match="not ready"):
         counting.initialize(called())
     assert not counting.initialized
-    assert [counting.initialize(called()) for _ in range(3)] == ["ready"] * 3
+    assert [counting.initialize(called()) for _ in range(3)] == [b"ready"] * 3
     assert counting.initialized
     assert counting_class().calls == ["initialize", "initialize"]
 
@@ -190,7 +195,7 @@ def test_an_invocation_whose_initialize_fails_is_not_run(
     counting_class().fail = 1
     with pytest.raises(OSError, match="not ready"):
         counting.invoke(b"", called())
-    assert counting.invoke(b"", called()) == 2
+    assert counting.invoke(b"", called()) == b"2"
 
 
 def test_an_invocation_that_initializes_logs_that_phase_too(
@@ -245,7 +250,7 @@ def test_an_invocation_after_the_stop_initializes_again(
     counting = function()
     counting.invoke(b"", called())
     counting.pre_stop(called())
-    assert counting.invoke(b"", called()) == 3
+    assert counting.invoke(b"", called()) == b"3"
     assert counting_class().calls == ["initialize", "pre_stop", "initialize"]
 
 
@@ -266,7 +271,7 @@ def test_more_invocations_than_the_limit_are_refused_until_places_come_back(
     function: MakeFunction, called: Called
 ) -> None:
     # 60
-    limited = function(concurrency=3)
+    limited = function(concurrency=3, queue=0)
     for _ in range(2):
         with waiting(limited, 3, called()):
             with pytest.raises(ConcurrencyExceeded) as caught:
@@ -275,7 +280,7 @@ def test_more_invocations_than_the_limit_are_refused_until_places_come_back(
                 "function 'f' already runs 3 invocations, its concurrency in functions.yaml: "
                 "call again later, or raise it"
             )
-        assert limited.invoke(b"", called()) == 1
+        assert limited.invoke(b"", called()) == b"1"
 
 
 def test_invocations_that_fail_give_their_place_back(
@@ -286,7 +291,7 @@ def test_invocations_that_fail_give_their_place_back(
     for expected in (OSError, OSError, ValueError, ValueError):
         with pytest.raises(expected):
             limited.invoke(b"fail", called())
-    assert limited.invoke(b"", called()) == 3
+    assert limited.invoke(b"", called()) == b"3"
 
 
 def test_a_function_without_a_limit_runs_as_many_as_come(
@@ -294,7 +299,7 @@ def test_a_function_without_a_limit_runs_as_many_as_come(
 ) -> None:
     unlimited = function()
     with waiting(unlimited, 20, called()):
-        assert unlimited.invoke(b"", called()) == 1
+        assert unlimited.invoke(b"", called()) == b"1"
 
 
 def test_a_handler_sees_its_own_settings_and_time_limit(
@@ -302,7 +307,7 @@ def test_a_handler_sees_its_own_settings_and_time_limit(
 ) -> None:
     code("seeing", "def handle(context): return dict(context.settings), context.remaining_time()")
     seeing = function("seeing:handle", settings="{a: 1}", timeout=5)
-    settings, remaining = seeing.invoke(b"", called(function_timeout="60"))
+    settings, remaining = json.loads(seeing.invoke(b"", called(function_timeout="60")))
     assert settings == {"a": 1}
     assert 4 < remaining <= 5
 
@@ -310,14 +315,14 @@ def test_a_handler_sees_its_own_settings_and_time_limit(
 @pytest.mark.parametrize(
     ("hook", "answered"),
     [
-        ("def initialize(self): yield; return 'mine'", "mine"),
+        ("def initialize(self): yield; return 'mine'", b"mine"),
         ("def initialize(self): yield", b""),
         ("def initialize(self): return (yield)", b"handler's"),
     ],
     ids=["replaced", "not returned", "passed on"],
 )
 def test_middleware_may_replace_what_initialize_answers(
-    function: MakeFunction, code: Code, called: Called, hook: str, answered: object
+    function: MakeFunction, code: Code, called: Called, hook: str, answered: bytes
 ) -> None:
     code("wrapping", f"from fcplug import hookimpl\nclass W:\n  @hookimpl(wrapper=True)\n  {hook}\n"
          "class H:\n  @hookimpl\n  def initialize(self): return b\"handler's\"\n"

@@ -144,7 +144,7 @@ from fcplug import config
 from fcplug.context import Context
 from fcplug.runtime import Runtime
 text = "version: 1\\nfunctions: {f: {handler: '%s'}}" % sys.argv[1]
-runtime = Runtime(config.parse(text, "functions.yaml", {}))
+runtime = Runtime(config.parse(text, "functions.yaml", {}), {})
 print(runtime.invoke(b"ab", Context.from_headers({"x-fc-function-name": "f"}, {})).body)
 """
 

@@ -183,7 +183,12 @@ def test_no_way_of_printing_shows_a_key(
 def test_a_context_shows_its_request_and_function() -> None:
     whole = context(HEADERS)
     assert repr(whole) == f"Context(request_id='{whole.request_id}', function='resize')"
-    assert repr(whole.credentials) == "Credentials(***)"
+    assert repr(whole.credentials) == (
+        "Credentials(access_key_id='***', access_key_secret='***', security_token='***')"
+    )
+    assert repr(Credentials()) == (
+        "Credentials(access_key_id='', access_key_secret='', security_token='')"
+    )
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -262,7 +262,7 @@ def handle(event, context):
     print("no end of", name, end="")
 
 text = "{version: 1, functions: {f: {handler: '__main__:handle'}}}"
-runtime = Runtime(config.parse(text, "functions.yaml", {}))
+runtime = Runtime(config.parse(text, "functions.yaml", {}), {})
 
 def call(number):
     headers = {"x-fc-request-id": f"1-{number}", "x-fc-function-name": "f",

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from fcplug import config
-from fcplug.config import Config, MatchEntry, RouteEntry
+from fcplug.config import Config
 from fcplug.context import Context
+from fcplug.entries import MatchEntry, RouteEntry
 from fcplug.errors import ConfigError, UnknownFunction
 from fcplug.routing import Router
 

@@ -154,7 +154,7 @@ def test_more_invocations_than_the_limit_are_answered_with_an_error(
     code("index", "import threading\nrunning, gate = threading.Event(), threading.Event()\n"
          "def handle():\n  running.set()\n  gate.wait(10)\n")  # fmt: skip
     index = importlib.import_module("index")
-    runtime = serve(f={"handler": "index:handle", "concurrency": 1})
+    runtime = serve(f={"handler": "index:handle", "concurrency": 1, "queue": 0})
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(runtime.invoke, b"", called("f"))
         assert index.running.wait(10)
@@ -253,18 +253,16 @@ def test_what_was_initialized_stays_so_when_others_are_tried_again(
 def test_stop_runs_what_no_pre_stop_has_run_before(
     routed: Runtime, calls: list[str], called: Called, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    routed.stop({})
+    assert routed.stop(10)
     assert capsys.readouterr().out == ""
     routed.initialize(called("a"))
     routed.pre_stop(called())
     routed.initialize(called("split"))
     for _ in range(2):
-        routed.stop({"FC_FUNCTION_NAME": "a"})
-    assert calls == [
-        *("initialize a", "pre_stop a"),
-        *("initialize a", "initialize b", "pre_stop a", "pre_stop b"),
-    ]
-    assert capsys.readouterr().out.count("FC PreStop Start") == 2
+        assert routed.stop(10)
+    assert calls[:4] == ["initialize a", "pre_stop a", "initialize a", "initialize b"]
+    assert sorted(calls[4:]) == ["pre_stop a", "pre_stop b"]
+    assert capsys.readouterr().out.count("FC PreStop Start") == 3
 
 
 def test_a_web_request_is_refused(routed: Runtime, called: Called) -> None:
@@ -302,13 +300,13 @@ def test_loading_tells_of_each_function_what_it_is_or_what_is_wrong(
     ],
 )
 def test_on_fc_only_the_functions_of_the_instance_are_wanted(
-    routed: Runtime,
+    serve: Serve,
     environ: dict[str, str],
     wanted: list[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        assert routed.wanted(environ) == wanted
+        assert serve(ROUTED, environ=environ).wanted() == wanted
     assert ("no function 'other'" in caplog.text) == (not wanted)
 
 

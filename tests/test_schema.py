@@ -11,7 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from fcplug import config, schema
+from fcplug import config, entries, schema
 from fcplug.document import FromEnvironment
 from fcplug.errors import ConfigError
 
@@ -28,6 +28,16 @@ runtime:
   log_format: json
   log_level: DEBUG
   health_path: /healthy
+  processes: 2
+  supervise: true
+  preload: false
+  memory_watermark: 100000000
+  watchdog: 60
+  reload: "off"
+  trust_credentials: true
+  auth:
+    tokens: [a-token-of-16-characters]
+    keys: []
 defaults:
   middleware: [audit]
   settings: {a: 1}
@@ -43,7 +53,14 @@ functions:
     settings: {b: [1, {c: d}]}
     timeout: null
     concurrency: 8
-  hello-2: {handler: dist:hello}
+    queue: 0
+  hello-2:
+    handler: dist:hello
+    isolation: process
+    workers: 2
+    memory_limit: 500000000
+    max_calls: 1000
+    python: .venv
 routes:
   - match: {function: "img-*", handler: index.handler, qualifier: canary}
     to: hello
@@ -128,7 +145,7 @@ def test_a_value_that_fits_is_converted(value: Any, kind: Any, converted: Any) -
         ([], Literal["text"], "expected 'text', got a list"),
         (5, Path, "expected a path, got 5"),
         ([[]], list[Path], "[0]: expected a path, got a list"),
-        ("a b", config.FunctionName, NAME),
+        ("a b", entries.FunctionName, NAME),
     ],
     ids=repr,
 )
@@ -139,7 +156,7 @@ def test_a_value_that_does_not_fit_is_told_in_words(value: Any, kind: Any, what:
 
 
 @pytest.mark.parametrize(
-    "kind", [int, float, bool, Literal["a"], Literal[1], config.UrlPath, Point]
+    "kind", [int, float, bool, Literal["a"], Literal[1], entries.UrlPath, Point]
 )
 def test_a_value_of_the_environment_is_never_told(kind: Any) -> None:
     with pytest.raises(ValueError, match="expected") as error:

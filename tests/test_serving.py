@@ -19,13 +19,13 @@ MIB = 1024 * 1024
 
 CONFIG = """\
 version: 1
-runtime: {threads: 16}
+runtime: {threads: 14}
 functions:
   alpha: {handler: shop.alpha}
   beta: {handler: shop.beta}
   gamma: {handler: shop.Gamma}
   waiting: {handler: shop.waiting}
-  narrow: {handler: shop.waiting, concurrency: 2}
+  narrow: {handler: shop.waiting, concurrency: 2, queue: 0}
   exiting: {handler: shop.exiting}
 """
 SHOP = """\

@@ -3,5 +3,6 @@
 from fcplug.server.binding import bind
 from fcplug.server.limits import Limits
 from fcplug.server.serving import serve
+from fcplug.server.signals import hold_stop_signals
 
-__all__ = ["Limits", "bind", "serve"]
+__all__ = ["Limits", "bind", "hold_stop_signals", "serve"]

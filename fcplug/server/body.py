@@ -10,7 +10,9 @@ from fcplug.server.refusal import Refusal, bad_request, body_too_large
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _EXTENSION = rb";" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t !#-\[\]-~]*"))?'
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n")
-_TRAILER_LINE = re.compile(_TOKEN + rb":[\t -~\xa0-\xff]*\r\n")
+# whoever merges trailer fields into the head would see another body, so none may frame one
+_NO_FRAMING = rb"(?!(?i:transfer-encoding|content-length):)"
+_TRAILER_LINE = re.compile(_NO_FRAMING + _TOKEN + rb":[\t -~\xa0-\xff]*\r\n")
 
 _MAX_LINE = 256  # bytes of a chunk's size with its extensions, or of a trailer field
 _MAX_CONTROL = 64 * 1024  # bytes around the chunks' data, on top of as many as the data has

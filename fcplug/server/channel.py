@@ -151,6 +151,8 @@ class Channel(HTTPChannel):
             self.handle_close()
         else:
             patience = _GOODBYE if self.refused else self.adj.limits.linger
+            if len(self.server.active_channels) >= self.adj.limits.connection_limit:
+                patience = 0.0  # others wait for its place
             self._deaf_until = time.monotonic() + patience
 
     def _overdue(self, now: float) -> bool:

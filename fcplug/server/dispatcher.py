@@ -31,6 +31,11 @@ class Dispatcher(ThreadedTaskDispatcher):
             self.queue_cv.notify()
 
     @property
+    def busy(self) -> bool:
+        """Whether any request is being answered, or waits for a thread."""
+        return bool(self.queue) or self.active_count > 0
+
+    @property
     def waiting(self) -> int:
         """How many requests no thread has taken yet."""
         return len(self.queue)

@@ -25,6 +25,8 @@ log = logging.getLogger("fcplug.server")
 
 PATIENCE = 0.5  # seconds in poll without an event; also how long accepting pauses
 FROZEN = 3.0  # seconds between two turns that no poll explains: the instance did not run
+_CHECK = 1.0  # seconds between two looks at the clocks of all connections ...
+_CROWDED_CHECK = 0.2  # ... and while others wait for their places
 ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
 
 Express = Callable[[str, str], bool]
@@ -39,9 +41,16 @@ class Server(TcpWSGIServer):
     task_dispatcher: Dispatcher
 
     def __init__(
-        self, app: "WSGIApplication", sock: socket, settings: "Settings", *, express: Express
+        self,
+        app: "WSGIApplication",
+        sock: socket,
+        settings: "Settings",
+        *,
+        express: Express,
+        on_turn: Callable[[bool], None] = lambda _busy: None,
     ) -> None:
         self._express = express
+        self._on_turn = on_turn
         self.express_dispatcher = Dispatcher("express", 1)
         self._accept_after = self._warned = self._checked = 0.0
         self._turned, self._turned_wall = time.monotonic(), time.time()
@@ -69,13 +78,18 @@ class Server(TcpWSGIServer):
     def turn(self, patience: float = PATIENCE) -> None:
         """Handle what the sockets have, waiting at most ``patience`` seconds for it."""
         self._keep_time()
+        self._on_turn(self.task_dispatcher.busy)
         wasyncore.poll2(patience, self._map)
 
     def add_task(self, channel: HTTPChannel) -> None:
         """Have the channel's first request answered by a worker or, for a health check, express."""
         request = channel.requests[0]
         express = request.error is not None or self._express(request.command, request.path)
-        (self.express_dispatcher if express else self.task_dispatcher).add_task(channel)
+        if express:
+            self.express_dispatcher.add_task(channel)
+            return
+        self._on_turn(True)
+        self.task_dispatcher.add_task(channel)
 
     @property
     def full(self) -> bool:
@@ -149,7 +163,7 @@ class Server(TcpWSGIServer):
         if gap > FROZEN or gap_wall > FROZEN:
             for channel in self.active_channels.values():
                 channel.credit(gap, gap_wall)
-        if now - self._checked < 1:
+        if now - self._checked < (_CROWDED_CHECK if self.full else _CHECK):
             return
         self._checked = now
         limits = self.adj.limits

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     return
 
 
@@ -25,6 +25,7 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
     *,
     express: Express,
     on_stop: Callable[[], None],
+    on_turn: Callable[[bool], None] = _nothing,
     on_drain: Callable[[], None] = _nothing,
 ) -> int:
     """Serve until SIGTERM or SIGINT, finish what was accepted, return the exit code.
@@ -44,6 +45,8 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
             are answered while all others are busy: health checks. Called for every request in
             the loop's thread: it must be quick and must not raise.
         on_stop: called when the last answer is sent or abandoned; brings its own time limit.
+        on_turn: called at each turn of the loop, at least twice a second, with whether requests
+            are in flight; before any work of a request begins, too.
         on_drain: called when a stop signal came, before the listener closes.
 
     Returns:
@@ -52,11 +55,12 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
     Raises:
         RuntimeError: this is not the main thread.
     """
-    server = Server(app, sock, Settings(limits, sock), express=express)
+    server = Server(app, sock, Settings(limits, sock), express=express, on_turn=on_turn)
     with contextlib.closing(server), StopSignals(server.wake) as stop:
         while not stop.received:
             server.turn()
         on_drain()
         abandoned = drain(server)
+        on_turn(False)
         on_stop()
     return int(any(abandoned))

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fcplug import door
 from fcplug.server import Limits, bind, serve
 
 if TYPE_CHECKING:
@@ -105,12 +106,17 @@ def main(port_file: str, limits: str, fds: str, file_size: str) -> None:
     sock = bind("127.0.0.1", 0)
     Path(port_file).with_suffix(".new").write_text(str(sock.getsockname()[1]), encoding="ascii")
     Path(port_file).with_suffix(".new").rename(port_file)
+
+    def stopping() -> None:
+        print("draining", flush=True)
+        door.shut(sock)
+
     code = serve(
         app,
         sock,
         Limits(**json.loads(limits)),
         express=express,
-        on_drain=lambda: print("draining", flush=True),
+        on_drain=stopping,
         on_stop=lambda: print("stopping", flush=True),
     )
     print("left", threading.active_count(), flush=True)

@@ -81,6 +81,13 @@ def test_malformed_chunks_are_refused_however_they_are_cut(wire: bytes) -> None:
         assert body.error.status == "400 Bad Request"
 
 
+@pytest.mark.parametrize("field", [b"Transfer-Encoding: chunked", b"content-length: 5"])
+def test_a_trailer_field_may_not_frame_the_body(field: bytes) -> None:
+    body = chunked()
+    feed(body, b"0\r\na: b\r\n" + field + b"\r\n\r\n", 99)
+    assert body.error is not None
+
+
 def test_the_limit_is_inclusive() -> None:
     body = chunked(10)
     feed(body, b"a\r\n0123456789\r\n0\r\n\r\n", 99)

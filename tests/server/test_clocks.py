@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bar import Report
+from clients import probe
 from served import Served, read_answer, request, served
 
 
@@ -91,6 +93,14 @@ def test_slow_clients_do_not_keep_others_out(tmp_path: Path) -> None:
         assert server.log.count("the limit") <= 8
         for sock in attackers:
             sock.close()
+
+
+@pytest.mark.slow
+def test_slow_clients_that_come_again_hold_no_place_longer_than_a_head_may_take(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path, header_timeout=2, connection_limit=20) as server:
+        assert probe(server.port, 40, 2, Report("clients", talks=False)) < 6
 
 
 @pytest.mark.slow

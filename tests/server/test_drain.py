@@ -195,7 +195,7 @@ def test_under_load_no_request_is_lost_again_and_again(tmp_path: Path, trial: in
 
 def stop_under_load(folder: Path, clients: int = 16, seconds: float = 0.4) -> dict[str, int]:
     counts = {"ok": 0, "lost": 0, "wrong": 0}
-    with served(folder) as server:
+    with served(folder, linger=1.0) as server:  # as an instance does
         stop = threading.Event()
         threads = [
             threading.Thread(target=_client, args=(server, counts, stop)) for _ in range(clients)

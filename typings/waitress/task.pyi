@@ -7,6 +7,7 @@ from waitress.channel import HTTPChannel
 
 class ThreadedTaskDispatcher:
     threads: set[int]
+    active_count: int
     queue: deque[HTTPChannel]
     lock: Lock
     queue_cv: Condition

@@ -1,0 +1,173 @@
+"""The keys of ``functions.yaml``: their types, limits and defaults, and what each is for."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+FunctionName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$(?!\n)",
+        description="a function name: letters, digits, '_', '.' and '-', at most 128",
+    ),
+]
+UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with /")]
+Pattern = Annotated[str, Meta(min_length=1)]
+
+
+class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mapping of the file; a key that it does not know is an error."""
+
+
+Secret = Annotated[str, Meta(min_length=16, description="a secret of at least 16 characters")]
+
+
+class AuthEntry(_Entry, frozen=True):
+    """What callers outside FC must show: one of the tokens, or a signature by one of the keys."""
+
+    tokens: Annotated[list[Secret], Meta(description="accepted as Authorization: Bearer ...")] = []
+    keys: Annotated[
+        list[Secret], Meta(description="accepted as HMAC keys of X-Fcplug-Signature")
+    ] = []
+
+
+class RuntimeEntry(_Entry, frozen=True):
+    """The process as a whole."""
+
+    threads: Annotated[Count, Meta(description="invocations at once in this process")] = 32
+    drain_timeout: Annotated[
+        Seconds, Meta(description="seconds to finish what was accepted, after SIGTERM")
+    ] = 30.0
+    processes: Annotated[
+        Annotated[int, Meta(ge=1, le=64)],
+        Meta(description="processes that serve; above 1 under a supervisor, which restarts them"),
+    ] = 1
+    supervise: Annotated[
+        bool, Meta(description="whether a single process has a supervisor that restarts it, too")
+    ] = False
+    preload: Annotated[
+        bool, Meta(description="whether supervised processes share what they imported")
+    ] = True
+    memory_watermark: Annotated[
+        Annotated[int, Meta(ge=16 * 1024 * 1024)] | None,
+        Meta(description="bytes of memory above which a supervised process is replaced"),
+    ] = None
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="how log records are written")
+    ] = "text"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        Meta(description="the least level of log record that is written"),
+    ] = "INFO"
+    health_path: Annotated[
+        UrlPath | None,
+        Meta(description="answers GET with 200 whatever else runs; null for none"),
+    ] = "/health"
+    watchdog: Annotated[
+        Annotated[float, Meta(ge=3, le=86400)] | None,
+        Meta(description="seconds of a hang that holds the GIL until the process is ended"),
+    ] = 120.0
+    reload: Annotated[
+        Literal["on-request", "off"],
+        Meta(description="whether edits of this file are taken over while it serves"),
+    ] = "on-request"
+    auth: Annotated[
+        AuthEntry | None, Meta(description="who may call outside FC; null for everybody")
+    ] = None
+    trust_credentials: Annotated[
+        bool, Meta(description="whether credentials in headers count outside FC")
+    ] = False
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a parent looks after the processes that serve."""
+        return self.supervise or self.processes > 1 or self.memory_watermark is not None
+
+
+class MiddlewareEntry(_Entry, frozen=True):
+    """A plugin that wraps a function's hooks, with settings of its own."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class DefaultsEntry(_Entry, frozen=True):
+    """What every function has unless its own entry says otherwise."""
+
+    middleware: Annotated[
+        list[str | MiddlewareEntry],
+        Meta(description="plugins that wrap the hooks, outermost first"),
+    ] = []
+    settings: Annotated[
+        dict[str, Any], Meta(description="handed to the handler; merged key by key with defaults")
+    ] = {}
+    timeout: Annotated[
+        Seconds | None, Meta(description="seconds an invocation may take; null for FC's own limit")
+    ] = None
+    concurrency: Annotated[
+        Count | None, Meta(description="invocations at once of this function; more wait in line")
+    ] = None
+    queue: Annotated[
+        Annotated[int, Meta(ge=0, le=1000)],
+        Meta(description="how many may wait for one of concurrency; more answer 429"),
+    ] = 8
+    isolation: Annotated[
+        Literal["thread", "process"],
+        Meta(description="where the plugins run: in the runtime, or in processes of their own"),
+    ] = "thread"
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="worker processes at most, started as calls need them; null for one"),
+    ] = None
+    memory_limit: Annotated[
+        Annotated[int, Meta(ge=64 * 1024 * 1024)] | None,
+        Meta(description="bytes of address space of each worker"),
+    ] = None
+    max_calls: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="invocations after which a worker is replaced"),
+    ] = None
+    python: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="the workers' own interpreter, or folder of a virtual environment"),
+    ] = None
+
+
+class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
+    """One function, under the name FC calls it by."""
+
+    handler: Annotated[
+        str,
+        Meta(description="an entry point of group fcplug.handlers, dist:name, or module:attribute"),
+    ]
+
+
+class MatchEntry(_Entry, frozen=True):
+    """What a request must carry: each exact, or with the wildcards ``*``, ``?`` and ``[...]``."""
+
+    function: Pattern | None = None
+    handler: Pattern | None = None
+    qualifier: Pattern | None = None
+
+
+class RouteEntry(_Entry, frozen=True):
+    """A rule that says which function answers; the first that matches does."""
+
+    match: MatchEntry
+    to: Annotated[
+        str | dict[str, Count],
+        Meta(description="a function, or functions with weights, split by request id"),
+    ]
+
+
+class File(_Entry, frozen=True):
+    """``functions.yaml``: which functions this runtime serves, and how."""
+
+    version: Literal[1]
+    functions: dict[FunctionName, FunctionEntry]
+    runtime: RuntimeEntry = RuntimeEntry()
+    defaults: DefaultsEntry = DefaultsEntry()
+    routes: list[RouteEntry] = []
+    default: Annotated[str | None, Meta(description="who answers when nothing else matched")] = None

@@ -1,0 +1,173 @@
+"""The hooks of a plugin object: found, told apart and checked before anything is called."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
+from typing import Any
+
+from fcplug import hookspecs
+from fcplug.discovery import MIDDLEWARE, Source
+from fcplug.errors import PluginError, did_you_mean
+from fcplug.hookspecs import PROJECT, hookimpl
+
+MARK = f"{PROJECT}_impl"
+_Parameter = inspect.Parameter
+
+
+class FunctionHandler:
+    """A plain function as a plugin; FC calls it by position, whatever its parameters are called."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        given = _positions(function)
+        is_async = inspect.iscoroutinefunction
+        if is_async(function) or is_async(type(function).__call__):
+
+            async def invoke(event: bytes, context: Any) -> Any:
+                return await function(*given(event, context))
+        else:
+
+            def invoke(event: bytes, context: Any) -> Any:  # type: ignore[misc]
+                return function(*given(event, context))
+
+        self.invoke = hookimpl(invoke)
+
+
+def _positions(function: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, ...]]:
+    """Return what picks the arguments a function takes of event and context.
+
+    Raises:
+        PluginError: the function cannot be called with these two.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # written in C and silent about itself
+        return lambda event, context: (event, context)
+    by_position = (_Parameter.POSITIONAL_ONLY, _Parameter.POSITIONAL_OR_KEYWORD)
+    positional = [p for p in parameters if p.kind in by_position]
+    needed = [p for p in positional if p.default is _Parameter.empty]
+    keywords = [
+        p.name
+        for p in parameters
+        if p.kind is _Parameter.KEYWORD_ONLY and p.default is _Parameter.empty
+    ]
+    if len(needed) > 2 or keywords:
+        raise PluginError(
+            "PluginInvalid",
+            f"{name_of(function)}{inspect.signature(function)} cannot be called with an event and "
+            "a context",
+            fix=f"def {name_of(function)}(event, context)",
+        )
+    takes_rest = any(p.kind is _Parameter.VAR_POSITIONAL for p in parameters)
+    if len(positional) >= 2 or takes_rest:
+        return lambda event, context: (event, context)
+    if [p.name for p in positional] == ["context"]:
+        return lambda _, context: (context,)
+    if positional:
+        return lambda event, _: (event,)
+    return lambda _event, _context: ()
+
+
+def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
+    """Return the marked hooks of a plugin; properties and the like are left alone."""
+    hooks: dict[str, Callable[..., Any]] = {}
+    for attribute in dir(plugin):
+        if attribute.startswith("__"):
+            continue
+        options = _options(inspect.getattr_static(plugin, attribute, None))
+        if options is None:
+            continue
+        name, hook = options["specname"] or attribute, getattr(plugin, attribute)
+        if name in hooks or not isinstance(hook, FunctionType | MethodType):
+            what = "given twice" if name in hooks else f"a {type(hook).__name__}"
+            raise PluginError(
+                "PluginInvalid", f"the hook '{name}' is {what}", fix="write it once, with def"
+            )
+        setattr(getattr(hook, "__func__", hook), MARK, options)
+        hooks[name] = hook
+    return hooks
+
+
+def _options(found: Any) -> Mapping[str, Any] | None:
+    """Return what ``@hookimpl`` noted, above or below ``@staticmethod`` and ``@classmethod``."""
+    options: Mapping[str, Any] | None = inspect.getattr_static(found, MARK, None)
+    if options is None and isinstance(found, staticmethod | classmethod | MethodType):
+        return _options(found.__func__)
+    return options
+
+
+def wraps(options: Mapping[str, Any]) -> bool:
+    """Tell whether a hook marked so is a wrapper, of the new kind or the old."""
+    return bool(options["wrapper"] or options["hookwrapper"])
+
+
+def check(name: str, hook: Callable[..., Any]) -> None:
+    """Refuse a hook that could not be called, or never would be."""
+    options = getattr(hook, MARK)
+    if name not in hookspecs.NAMES:
+        if options["optionalhook"]:
+            return
+        raise PluginError(
+            "PluginInvalid",
+            f"unknown hook '{name}'{did_you_mean(name, hookspecs.NAMES)}",
+            fix=f"the hooks are {', '.join(hookspecs.NAMES)}",
+        )
+    is_async = inspect.isasyncgenfunction(hook) or inspect.iscoroutinefunction(hook)
+    yields = inspect.isasyncgenfunction(hook) or inspect.isgeneratorfunction(hook)
+    if wraps(options) and (is_async or not yields):
+        raise PluginError(
+            "PluginInvalid",
+            f"the wrapper '{name}' {'is async' if is_async else 'does not yield'}",
+            fix="a wrapper is a plain def with one: result = yield",
+        )
+    if yields and not wraps(options):
+        raise PluginError(
+            "PluginInvalid",
+            f"the hook '{name}' yields, and is no wrapper",
+            fix="mark it @hookimpl(wrapper=True), or return a value",
+        )
+    _check_parameters(name, hook)
+
+
+def _check_parameters(name: str, hook: Callable[..., Any]) -> None:
+    signature = inspect.signature(hook)
+    given = list(inspect.signature(getattr(hookspecs, name)).parameters)
+    for parameter in signature.parameters.values():
+        optional = parameter.default is not _Parameter.empty
+        if parameter.kind in (_Parameter.VAR_POSITIONAL, _Parameter.VAR_KEYWORD):
+            continue
+        if parameter.name not in given and not optional:
+            what = f"'{parameter.name}'{did_you_mean(parameter.name, given)}, which nobody gives it"
+        elif parameter.name in given and (optional or parameter.kind is _Parameter.KEYWORD_ONLY):
+            what = f"'{parameter.name}' with a default or by keyword only, and never gets it"
+        else:
+            continue
+        raise PluginError(
+            "PluginInvalid",
+            f"the hook {name}{signature} takes {what}",
+            fix=f"take {' and '.join(given)}, or fewer: each by its name, without a default",
+        )
+
+
+def without_hooks(plugin: Any, name: str, source: Source) -> PluginError:
+    """Return what to say of an object that is no plugin."""
+    kinds: tuple[type, ...] = (FunctionType, staticmethod, classmethod)
+    plain = [
+        hook
+        for hook in hookspecs.NAMES
+        if isinstance(inspect.getattr_static(plugin, hook, None), kinds)
+    ]
+    if plain:
+        return PluginError(
+            "PluginInvalid",
+            f"{name} has {', '.join(plain)}, not marked as hooks",
+            fix="from fcplug import hookimpl, and put @hookimpl above each",
+        )
+    shape = "a function, a class or a module with hooks"
+    if source.group == MIDDLEWARE:
+        shape = "a class or a module with hooks marked @hookimpl(wrapper=True)"
+    return PluginError("PluginInvalid", f"{name} has no hooks", fix=f"name {shape}")
+
+
+def name_of(thing: Any) -> str:
+    """Return what an object is called, for people."""
+    return str(getattr(thing, "__name__", None) or f"an object of type {type(thing).__name__}")

@@ -1,0 +1,221 @@
+"""One running process of the runtime: what is composed of what, from the socket to the exit."""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from socket import socket
+from typing import TYPE_CHECKING, NoReturn
+
+import fcplug
+from fcplug import codepath, door, logs, protocol
+from fcplug.config import Config, FunctionSpec
+from fcplug.errors import BindError
+from fcplug.result import explain
+from fcplug.watch import ConfigFile
+
+if TYPE_CHECKING:
+    from fcplug.runtime import Runtime
+
+log = logging.getLogger("fcplug")
+
+STOP_LIMIT = 5.0  # seconds for the pre_stop hooks of all functions, after the last answer
+_MOST_ROWS = 20  # functions listed one by one; of more, only those that failed
+_MOST_THREADS = 512  # FC gives an instance 1,024 threads and processes
+
+
+class Instance:
+    """An instance over a configuration that was read, and a socket that is to be bound."""
+
+    def __init__(self, file: ConfigFile, config: Config, environ: Mapping[str, str]) -> None:
+        self._file = file
+        self._config = config
+        self._environ = environ
+
+    def run(self, host: str, port: int | None) -> NoReturn:
+        """Serve until SIGTERM or SIGINT, then end the process: 0, or 1 if work was abandoned.
+
+        Raises:
+            BindError: the port cannot be had.
+        """
+        config, settings = self._config, self._config.runtime
+        logs.configure(settings.log_format, settings.log_level)
+        # FC waits for the port: it is open before Falcon and the plugins are imported
+        from fcplug import server  # noqa: PLC0415
+
+        if not settings.supervised:  # a supervisor waits for signals, and loses none
+            server.hold_stop_signals()
+        sock = server.bind(host, _port(self._environ) if port is None else port)
+        port = sock.getsockname()[1]
+        count = f"{len(config.functions)} function{'' if len(config.functions) == 1 else 's'}"
+        logs.say(f"{protocol.INITED_LINE}\n")
+        logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}\n")
+        self._warn_if_open(host)
+        codepath.add(self._environ)
+        code = self._supervised(sock) if settings.supervised else self._alone(sock)
+        logging.shutdown()
+        # sys.exit would wait for every thread that a plugin left behind
+        os._exit(code)
+
+    def _warn_if_open(self, host: str) -> None:
+        """Tell who serves everybody: on FC the platform keeps others away, elsewhere nobody."""
+        on_fc = self._environ.get(protocol.INSTANCE_VARIABLE)
+        if on_fc or self._config.runtime.auth or host in ("127.0.0.1", "::1", "localhost"):
+            return
+        log.warning(
+            "outside Function Compute, and open to everybody who reaches this port: "
+            "set runtime.auth, or listen on this machine alone with --host 127.0.0.1"
+        )
+
+    def _alone(self, sock: socket) -> int:
+        from fcplug.runtime import Runtime  # noqa: PLC0415
+
+        runtime = Runtime(
+            self._config, self._environ, file=self._watched, on_exhausted=_ask_to_stop
+        )
+        _listen_for_reload(runtime)
+        self._load_beside(runtime, sock)
+        return self._serve(runtime, sock, on_drain=lambda: door.shut(sock))
+
+    def _supervised(self, sock: socket) -> int:
+        from fcplug import server  # noqa: PLC0415
+        from fcplug.relay import RelayedRuntime  # noqa: PLC0415
+        from fcplug.supervisor import Siblings, supervise  # noqa: PLC0415
+
+        settings = self._config.runtime
+        runtime = RelayedRuntime(
+            self._config, self._environ, file=self._watched, on_exhausted=_ask_to_stop
+        )
+        alive = False
+
+        def preload() -> None:
+            nonlocal alive
+            _bring_to_life(runtime, sock.getsockname()[1])
+            alive = True
+
+        def serve(siblings: Siblings) -> int:
+            server.hold_stop_signals()
+            runtime.join(siblings)
+            _listen_for_reload(runtime)
+            if not alive:
+                self._load_beside(runtime, sock)
+            return self._serve(runtime, sock, on_drain=lambda: None)
+
+        return supervise(
+            serve,
+            sock,
+            processes=settings.processes,
+            stop_timeout=settings.drain_timeout + STOP_LIMIT,
+            memory_watermark=settings.memory_watermark,
+            preload=preload if settings.preload else None,
+        )
+
+    @property
+    def _watched(self) -> ConfigFile | None:
+        return self._file if self._config.runtime.reload == "on-request" else None
+
+    def _serve(self, runtime: "Runtime", sock: socket, on_drain: Callable[[], None]) -> int:
+        from fcplug import server  # noqa: PLC0415
+        from fcplug.app import create_app  # noqa: PLC0415
+
+        settings = self._config.runtime
+        health_path = settings.health_path
+        in_time = True
+
+        def stop() -> None:
+            nonlocal in_time
+            in_time = runtime.stop(STOP_LIMIT)
+
+        with _watchdog(settings.watchdog) as beat:
+            code = server.serve(
+                create_app(runtime, self._environ, settings),
+                sock,
+                server.Limits(threads=_threads(self._config), drain_timeout=settings.drain_timeout),
+                express=lambda method, path: path == health_path and method in ("GET", "HEAD"),
+                on_turn=beat,
+                on_drain=on_drain,
+                on_stop=stop,
+            )
+        return code if in_time else 1
+
+    def _load_beside(self, runtime: "Runtime", sock: socket) -> None:
+        threading.Thread(
+            target=_bring_to_life,
+            args=(runtime, sock.getsockname()[1]),
+            name="fcplug-loader",
+            daemon=True,
+        ).start()
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    try:
+        return protocol.port(environ)
+    except ValueError as error:
+        raise BindError(str(error)) from None
+
+
+def _threads(config: Config) -> int:
+    """Return how many requests are answered at once.
+
+    Functions with a concurrency of their own have threads for all who are in and in line: what
+    waits there takes none from the others.
+    """
+    own = sum(f.concurrency + f.queue for f in config.functions.values() if f.concurrency)
+    return max(config.runtime.threads, min(config.runtime.threads + own, _MOST_THREADS))
+
+
+def _listen_for_reload(runtime: "Runtime") -> None:
+    signal.signal(signal.SIGHUP, lambda *_: runtime.reload())
+
+
+def _ask_to_stop() -> None:
+    """Have this process drain and end; whoever started it starts another."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
+    """Give what the server's loop says at each turn; the process ends when it says no more."""
+    if seconds is None:
+        yield lambda _busy: None
+        return
+    from fcplug.watchdog import Watchdog  # noqa: PLC0415
+
+    try:
+        watchdog = Watchdog(seconds, sys.stdout.fileno())
+    except OSError as error:
+        log.warning("a hang that holds the GIL will not be ended: %s", error)
+        yield lambda _busy: None
+        return
+    try:
+        yield watchdog.beat
+    finally:
+        watchdog.stop()
+
+
+def _bring_to_life(runtime: "Runtime", port: int) -> None:
+    """Load the functions while the server already listens, and say how each fares."""
+    names = runtime.wanted()
+    plugins = {name: _plugins_of(runtime.config.functions[name]) for name in names}
+    widths = max(map(len, names), default=0), max(map(len, plugins.values()), default=0)
+    healthy = ""
+    for name, package, error in runtime.load(names):
+        outcome = package
+        if error:
+            log.error("function '%s': %s", name, explain(error))
+            outcome = f"NOT LOADED: {error.error_type} (see above)"
+        elif not healthy:
+            healthy = name
+        if error or len(names) <= _MOST_ROWS:
+            row = f"  {name:{widths[0]}}  {plugins[name]:{widths[1]}}  {outcome}"
+            logs.say(f"{row.rstrip()}\n")
+    header = f"{protocol.FUNCTION_NAME}: {healthy}"
+    command = f"try: curl -d Ada -H '{header}' http://127.0.0.1:{port}/invoke"
+    logs.say(f"{command if healthy else 'no function could be loaded'}\n")
+
+
+def _plugins_of(spec: FunctionSpec) -> str:
+    return " > ".join([*(item.name for item in spec.middleware), spec.handler])

@@ -8,13 +8,15 @@ SOURCES := $(shell find fcplug $(PLUGINS) -name '*.py' -not -path '*/tests/*')
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schema clean
+BARS ?=
+
+.PHONY: help run test check resilience format schema clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000
-	@./bootstrap
+	@./bootstrap --host 127.0.0.1
 
 test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the coverage
 	$(BIN)/coverage erase
@@ -25,8 +27,11 @@ test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the c
 check: $(VENV)/installed $(VENV)/dev ## look for mistakes that need no running
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy fcplug tests
+	$(BIN)/mypy fcplug tests resilience
 	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/mypy --config-file ../../pyproject.toml .) || exit 1; done
+
+resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every bar at full size, or BARS="drain reload"
+	@PYTHONPATH=tests:tests/server:resilience $(BIN)/python resilience $(BARS)
 
 format: $(VENV)/dev ## write the code as check wants it
 	$(BIN)/ruff check --fix --quiet .
@@ -47,6 +52,10 @@ $(VENV)/made:
 
 $(VENV)/dev: $(VENV)/made pyproject.toml
 	@$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/resilience: $(VENV)/made pyproject.toml
+	@$(PIP) install --group resilience || echo "no atheris for this Python: the fuzz bar cannot be met"
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made pyproject.toml README.md $(SOURCES) $(wildcard plugins/*/pyproject.toml)

@@ -1,0 +1,29 @@
+"""All bars there are."""
+
+import importlib
+
+from bar import Bar
+
+MODULES = (
+    "malformed",
+    "differential",
+    "fuzzed",
+    "soak",
+    "drain",
+    "reloads",
+    "neighbours",
+    "kill9",
+    "crashes",
+    "clients",
+    "freeze",
+    "bodies",
+    "bombs",
+    "settle",
+    "contract",
+)
+
+
+def bars() -> list[Bar]:
+    """Return every bar, in order."""
+    found: list[Bar] = [importlib.import_module(name).BAR for name in MODULES]
+    return sorted(found, key=lambda bar: bar.number)

@@ -123,7 +123,7 @@ def test_a_plugin_may_need_what_the_runtime_cannot_have(code: Path, tmp_path: Pa
     )
     (plugin / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-        '[project]\nname = "conflicting"\nversion = "1"\ndependencies = ["pluggy==1.5.0"]\n'
+        '[project]\nname = "conflicting"\nversion = "1"\ndependencies = ["pluggy==1.6.0"]\n'
         '[project.entry-points."fcplug.handlers"]\nconflicting = "conflicting:handle"\n'
         '[tool.hatch.build.targets.wheel]\ninclude = ["conflicting.py"]\n'
     )
@@ -132,4 +132,4 @@ def test_a_plugin_may_need_what_the_runtime_cannot_have(code: Path, tmp_path: Pa
     subprocess.run(pip, check=True)
     with isolated("conflicting", python=str(own)) as workers:
         assert workers.load() == "conflicting 1"
-        assert act(workers, b"") == b"1.5.0"
+        assert act(workers, b"") == b"1.6.0"

@@ -13,6 +13,8 @@
     ├── WorkerUnavailable    no worker process can be had
     ├── Unauthorized         a caller outside FC did not show what runtime.auth asks for
     ├── WebRequestError      a web request met a runtime that serves events
+    ├── InvalidEvent         an event does not fit the type that its handler asks for
+    ├── InvalidResponse      what a web function answers cannot be sent
     └── BindError            the listening socket cannot be had
 
 Each holds its facts and says where, what and the likely fix.
@@ -226,6 +228,14 @@ class WebRequestError(FcplugError):
             f"{method!a} {path!a} is a web request and this runtime answers events: "
             "send the event as the body of POST /invoke"
         )
+
+
+class InvalidEvent(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """An event does not fit the type that its handler asks for."""
+
+
+class InvalidResponse(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """What a web function answers cannot be sent."""
 
 
 class BindError(FcplugError):

@@ -1,7 +1,12 @@
-"""The Falcon app over a runtime: HTTP at the edge, and nowhere else."""
+"""The app over a runtime: HTTP at the edge, and nowhere else.
 
+A front decides what a request asks for. The platform's phases go on to Falcon; web requests go
+straight to the runtime, since what an application answers is sent as it is.
+"""
+
+import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import falcon
@@ -10,32 +15,41 @@ from fcplug import auth, protocol, result
 from fcplug.auth import Gate, Signature, Token
 from fcplug.context import Context
 from fcplug.entries import RuntimeEntry
-from fcplug.errors import ConcurrencyExceeded, Unauthorized
+from fcplug.errors import (
+    ConcurrencyExceeded,
+    FunctionTimeoutError,
+    Unauthorized,
+    UnknownFunction,
+    WebRequestError,
+)
 from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime import Runtime
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("fcplug")
 
 _OK = 200
 _FAILED = 404  # never 500: FC restarts an instance whose hook answers it
-_UNAUTHORIZED = 401
 _TOO_MANY = 429
 _HIDDEN = "fcplug.hidden"  # in no environ
+_UNAUTHORIZED = "401 Unauthorized"
+_WEB_FAILED = "500 Internal Server Error"
+_WEB_STATUS: Mapping[type, str] = {
+    ConcurrencyExceeded: "429 Too Many Requests",
+    FunctionTimeoutError: "504 Gateway Timeout",
+    UnknownFunction: "404 Not Found",
+    WebRequestError: "404 Not Found",
+}
 
-
-def _key(name: str) -> str:
-    return f"HTTP_{name.upper().replace('-', '_')}"
-
-
-_KEYS = {name: _key(name) for name in (*protocol.CONTEXT_HEADERS, protocol.CONTROL_PATH)}
-
-
+_KEYS = {
+    name: protocol.environ_key(name) for name in (*protocol.CONTEXT_HEADERS, protocol.CONTROL_PATH)
+}
 _KEYS_WITHOUT_CREDENTIALS = {**_KEYS, **dict.fromkeys(protocol.CREDENTIAL_HEADERS, _HIDDEN)}
+_CLIENT_IP = protocol.environ_key(protocol.CLIENT_IP)
 
 
 class EnvironHeaders:
@@ -52,7 +66,8 @@ class EnvironHeaders:
 
     def get(self, name: str, /) -> str | None:
         """Return the value of a header, None when it was not sent."""
-        value: str | None = self._environ.get(self._keys.get(name) or _key(name))
+        key = self._keys.get(name) or protocol.environ_key(name)
+        value: str | None = self._environ.get(key)
         return value
 
 
@@ -67,27 +82,99 @@ def create_app(
     on_fc = bool(environ.get(protocol.INSTANCE_VARIABLE))
     trusted = on_fc or settings.auth is not None or settings.trust_credentials
 
-    def context_of(req: falcon.Request) -> Context:
-        return Context.from_headers(EnvironHeaders(req.env, trusted=trusted), environ)
+    def context_of(sent: "WSGIEnvironment") -> Context:
+        return Context.from_headers(EnvironHeaders(sent, trusted=trusted), environ)
 
-    def web(req: falcon.Request, resp: falcon.Response, **_params: Any) -> None:
-        path = req.env["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-        _send(resp, runtime.web(req.method, path, context_of(req)))
+    return _Front(
+        _phases(runtime, context_of),
+        _Web(runtime, context_of, trusted=trusted),
+        settings.health_path,
+        None if on_fc else _gate(settings),
+    )
+
+
+class _Front:
+    """Answers health checks, turns strangers away, and tells phases from web requests."""
+
+    def __init__(
+        self,
+        phases: "WSGIApplication",
+        web: "WSGIApplication",
+        health_path: str | None,
+        gate: Gate | None,
+    ) -> None:
+        self._phases = phases
+        self._web = web
+        self._health_path = health_path
+        self._gate = gate
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        control = environ.get(_KEYS[protocol.CONTROL_PATH], "")
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if protocol.is_health_check(method, path, control, self._health_path):
+            start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
+            return [b"ok\n"]
+        if self._gate and (why := self._gate.refusal(_shown(environ))):
+            log.warning("a request is refused: %s", why)
+            failure = result.failure(Unauthorized(why), Credentials())
+            return _send_failure(_UNAUTHORIZED, failure, start_response)
+        phase = protocol.phase_of(control, method, path)
+        if phase is Phase.WEB:
+            return self._web(environ, start_response)
+        environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.value, "POST"
+        return self._phases(environ, start_response)
+
+
+class _Web:
+    """Web requests, answered by the runtime."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        context_of: "Callable[[WSGIEnvironment], Context]",
+        *,
+        trusted: bool,
+    ) -> None:
+        self._runtime = runtime
+        self._context_of = context_of
+        self._trusted = trusted
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        context = self._context_of(environ)
+        if not self._trusted:
+            for name in protocol.CREDENTIAL_HEADERS:
+                environ.pop(_KEYS[name], None)
+        elif client := environ.get(_CLIENT_IP):
+            environ["REMOTE_ADDR"] = client
+        answer = self._runtime.web(environ, context)
+        if isinstance(answer, Result):
+            status = _WEB_STATUS.get(type(answer.error), _WEB_FAILED)
+            return _send_failure(status, answer, start_response)
+        headers = [*answer.headers, (protocol.STATUS, str(_OK))]
+        start_response(answer.status, headers)
+        return answer.body
+
+
+def _phases(
+    runtime: Runtime, context_of: "Callable[[WSGIEnvironment], Context]"
+) -> "WSGIApplication":
+    """Return the Falcon app of the four phases, each of which is a path."""
 
     def hook(run: Callable[[Context], Result]) -> _Resource:
-        return _Resource(lambda req: run(context_of(req)))
+        return _Resource(lambda req: run(context_of(req.env)))
 
-    app = falcon.App(
-        middleware=[_Dispatch(settings.health_path, None if on_fc else _gate(settings))]
-    )
+    app = falcon.App()
     app.add_route(
         Phase.INVOKE.value,
-        _Resource(lambda req: runtime.invoke(_body(req), context_of(req))),
+        _Resource(lambda req: runtime.invoke(req.bounded_stream.read(), context_of(req.env))),
     )
     app.add_route(Phase.INITIALIZE.value, hook(runtime.initialize))
     app.add_route(Phase.PRE_FREEZE.value, hook(runtime.pre_freeze))
     app.add_route(Phase.PRE_STOP.value, hook(runtime.pre_stop))
-    app.add_sink(web)
     app.add_error_handler(Exception, _failed)
     # Falcon types start_response more narrowly than WSGI does
     return cast("WSGIApplication", app)
@@ -103,62 +190,35 @@ class _Resource:
         _send(resp, self._answer(req))
 
 
-class _Dispatch:
-    """Rewrites path and method to the phase that a request asks for, before Falcon routes it.
-
-    The environ keeps the client's own.
-    """
-
-    def __init__(self, health_path: str | None, gate: Gate | None) -> None:
-        self._health_path = health_path
-        self._gate = gate
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        control = req.env.get(_KEYS[protocol.CONTROL_PATH], "")
-        if not control and req.path == self._health_path and req.method in ("GET", "HEAD"):
-            resp.content_type, resp.data, resp.complete = falcon.MEDIA_TEXT, b"ok\n", True
-            return
-        if self._gate and (why := self._gate.refusal(_shown(req))):
-            _refuse(resp, why)
-            return
-        phase = protocol.phase_of(control, req.method, req.path)
-        req.path = phase.value
-        if phase is not Phase.WEB:
-            req.method = "POST"
-
-
 def _gate(settings: RuntimeEntry) -> Gate | None:
     if settings.auth is None:
         return None
     return Token(settings.auth.tokens) if settings.auth.tokens else Signature(settings.auth.keys)
 
 
-def _shown(req: falcon.Request) -> auth.Request:
-    """Return what a caller shows, and what a signature covers."""
-    headers = EnvironHeaders(req.env)
+def _shown(environ: "WSGIEnvironment") -> auth.Request:
+    """Return what a caller shows, and what a signature covers; the body can be read again."""
+    headers = EnvironHeaders(environ)
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
     return auth.Request(
-        authorization=req.env.get("HTTP_AUTHORIZATION", ""),
+        authorization=environ.get("HTTP_AUTHORIZATION", ""),
         signature=headers.get(protocol.SIGNATURE) or "",
-        method=req.method,
-        path=req.env.get("REQUEST_URI") or req.path,
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("REQUEST_URI") or environ["PATH_INFO"],
         function=headers.get(protocol.FUNCTION_NAME) or "",
-        body=_body(req),
+        body=body,
     )
 
 
-def _body(req: falcon.Request) -> bytes:
-    """Return the request's body, which can be read only once."""
-    if not hasattr(req.context, "body"):
-        req.context.body = req.bounded_stream.read()
-    body: bytes = req.context.body
-    return body
-
-
-def _refuse(resp: falcon.Response, why: str) -> None:
-    log.warning("a request is refused: %s", why)
-    _send(resp, result.failure(Unauthorized(why), Credentials()))
-    resp.status = _UNAUTHORIZED
-    resp.complete = True
+def _send_failure(status: str, failure: Result, start_response: "StartResponse") -> Iterable[bytes]:
+    headers = [
+        ("Content-Type", protocol.ERROR_TYPE),
+        ("Content-Length", str(len(failure.body))),
+        (protocol.STATUS, str(_FAILED)),
+    ]
+    start_response(status, headers)
+    return [failure.body]
 
 
 def _send(resp: falcon.Response, answer: Result) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -31,7 +31,7 @@ class FunctionSpec(Struct, frozen=True):
     """One function with the defaults merged in."""
 
     name: str
-    handler: str
+    handler: str | None
     middleware: tuple[MiddlewareEntry, ...]
     settings: Mapping[str, Any]
     timeout: float | None
@@ -42,6 +42,14 @@ class FunctionSpec(Struct, frozen=True):
     memory_limit: int | None = None
     max_calls: int | None = None
     python: str | None = None
+    wsgi: str | None = None
+    asgi: str | None = None
+    expose_credentials: bool = False
+
+    @property
+    def application(self) -> str | None:
+        """The application that answers web requests, of whatever kind."""
+        return self.wsgi or self.asgi
 
 
 class Config(Struct, frozen=True):
@@ -98,7 +106,7 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
 
     checked: File = schema.check(document.values, File, (), report)
     if not problems:
-        for path, what in _contradictions(checked):
+        for path, what in _contradictions(checked, document.values.get("functions") or {}):
             report(path, what)
     if problems:
         raise ConfigError(problems)
@@ -132,7 +140,9 @@ def _read(file: str) -> str:
     return data.decode("utf-8-sig")
 
 
-def _contradictions(file: File) -> Iterator[tuple[Path, str]]:
+def _contradictions(
+    file: File, given: Mapping[str, Mapping[str, Any] | None]
+) -> Iterator[tuple[Path, str]]:
     """Yield what each value alone allows and the file as a whole does not."""
     auth = file.runtime.auth
     if auth and bool(auth.tokens) == bool(auth.keys):
@@ -144,6 +154,10 @@ def _contradictions(file: File) -> Iterator[tuple[Path, str]]:
             for key in _OF_WORKERS:
                 if getattr(entry, key) is not None:
                     yield ("functions", name, key), "needs isolation: process"
+        own_middleware = "middleware" in (given[name] or {})
+        middleware = entry.middleware if own_middleware else file.defaults.middleware
+        for key, what in _misplaced(entry, middleware):
+            yield ("functions", name, key) if key else ("functions", name), what
     for index, route in enumerate(file.routes):
         path: Path = ("routes", index)
         if route.match == MatchEntry():
@@ -156,6 +170,24 @@ def _contradictions(file: File) -> Iterator[tuple[Path, str]]:
             yield from _unknown(target, file, way)
     if file.default is not None:
         yield from _unknown(file.default, file, ("default",))
+
+
+def _misplaced(entry: FunctionEntry, middleware: Sequence[object]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with what a function answers by, each with the key at fault."""
+    key = "wsgi" if entry.wsgi else "asgi"
+    application = getattr(entry, key)
+    if not entry.handler and not application:
+        yield "", "give handler, wsgi or asgi: what answers"
+    if entry.wsgi and entry.asgi:
+        yield "asgi", "a function has one application: give wsgi or asgi"
+    if application and not entry.handler and middleware:
+        fix = "give middleware: [], and wrap the application itself"
+        yield (
+            key,
+            f"middleware wraps events, and would not wrap this application: {fix}",
+        )
+    if entry.expose_credentials and not application:
+        yield "expose_credentials", "needs wsgi or asgi"
 
 
 def _unknown(name: str, file: File, path: Path) -> Iterator[tuple[Path, str]]:
@@ -187,4 +219,7 @@ def _merged(
         memory_limit=own_or_default("memory_limit"),
         max_calls=own_or_default("max_calls"),
         python=own_or_default("python"),
+        wsgi=entry.wsgi,
+        asgi=entry.asgi,
+        expose_credentials=entry.expose_credentials,
     )

@@ -18,8 +18,15 @@ from fcplug.result import causes_of, is_own_file, message_of, told
 
 HANDLERS = "fcplug.handlers"
 MIDDLEWARE = "fcplug.middleware"
+WSGI = "fcplug.wsgi"
+ASGI = "fcplug.asgi"
 
-_ROLES = {HANDLERS: "handler", MIDDLEWARE: "middleware"}
+_ROLES = {
+    HANDLERS: "handler",
+    MIDDLEWARE: "middleware",
+    WSGI: "WSGI application",
+    ASGI: "ASGI application",
+}
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -165,9 +172,14 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> metadata.Entry
         raise PluginError(
             "PluginAmbiguous",
             f"{len(found)} packages offer the {role} '{reference}': {', '.join(packages)}",
-            fix=f"say which: {role}: {packages[0]}:{reference}",
+            fix=f"say which: {_key(group)}: {packages[0]}:{reference}",
         )
     return found[0] if found else None
+
+
+def _key(group: str) -> str:
+    """Return the key of ``functions.yaml`` that names what a group offers."""
+    return group.rpartition(".")[2] if group in (WSGI, ASGI) else _ROLES[group]
 
 
 def _canonical(package: str) -> str:
@@ -192,8 +204,9 @@ def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
         if not found:
             raise _not_installed(catalog, source.group, reference)
         names = [*module.split("."), *attribute.split(".")]
-        what = f"Invalid handler '{reference}'"
-        fix = "write the name of an installed handler, module:function or module.function"
+        role = _ROLES[source.group]
+        what = f"Invalid {role} '{reference}'"
+        fix = f"write the name of an installed {role}, module:attribute or module.attribute"
     if not all(map(str.isidentifier, names)):
         raise PluginError("InvalidHandleName", what, fix=fix)
     return module, attribute
@@ -210,7 +223,7 @@ def _not_installed(catalog: Catalog, group: str, name: str) -> PluginError:
         fix=_pip_install(folder)
         if folder
         else f"{_pip_install('PACKAGE')}, with the package that offers it; "
-        "code that is not packaged is named module:function",
+        "code that is not packaged is named module:attribute",
     )
 
 
@@ -234,12 +247,13 @@ def _pip_install(*what: str) -> str:
 def _attribute(module_name: str, attribute: str, source: Source) -> Any:
     """Import a module and return its attribute, or the module itself for an empty name."""
     target = module = _module(module_name, source)
+    role = _ROLES[source.group]
     for name in filter(None, attribute.split(".")):
         if not hasattr(target, name):
             known = [known for known in dir(target) if not known.startswith("_")]
             raise PluginError(
                 "HandlerNotFound",
-                f"Handler '{attribute}' is missing on module '{module_name}'"
+                f"{role[0].upper()}{role[1:]} '{attribute}' is missing on module '{module_name}'"
                 f"{did_you_mean(name, known)}",
                 fix="define it there, or correct the name",
             ).located(f", {getattr(module, '__file__', None) or module_name}")

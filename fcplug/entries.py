@@ -139,9 +139,20 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     """One function, under the name FC calls it by."""
 
     handler: Annotated[
-        str,
+        str | None,
         Meta(description="an entry point of group fcplug.handlers, dist:name, or module:attribute"),
-    ]
+    ] = None
+    wsgi: Annotated[
+        str | None,
+        Meta(description="the WSGI application of web requests; of group fcplug.wsgi, or code"),
+    ] = None
+    asgi: Annotated[
+        str | None,
+        Meta(description="the ASGI application of web requests; of group fcplug.asgi, or code"),
+    ] = None
+    expose_credentials: Annotated[
+        bool, Meta(description="whether the application sees the headers with FC's credentials")
+    ] = False
 
 
 class MatchEntry(_Entry, frozen=True):

@@ -12,7 +12,8 @@
     ├── WorkerDied           a worker process ended while it served a call
     ├── WorkerUnavailable    no worker process can be had
     ├── Unauthorized         a caller outside FC did not show what runtime.auth asks for
-    ├── WebRequestError      a web request met a runtime that serves events
+    ├── WebRequestError      a web request met a function that answers events only
+    ├── EventRequestError    an event met a function that answers web requests only
     ├── InvalidEvent         an event does not fit the type that its handler asks for
     ├── InvalidResponse      what a web function answers cannot be sent
     └── BindError            the listening socket cannot be had
@@ -221,12 +222,22 @@ class Unauthorized(FcplugError):  # noqa: N818 - the name is the errorType that 
 
 
 class WebRequestError(FcplugError):
-    """A web request met a runtime whose functions answer events only."""
+    """A web request met a function that answers events only."""
 
-    def __init__(self, method: str, path: str) -> None:
+    def __init__(self, function: str, method: str, path: str) -> None:
         super().__init__(
-            f"{method!a} {path!a} is a web request and this runtime answers events: "
-            "send the event as the body of POST /invoke"
+            f"{method!a} {path!a} is a web request and function '{function}' answers events: "
+            "send the event as the body of POST /invoke, or give the function an application (wsgi)"
+        )
+
+
+class EventRequestError(FcplugError):
+    """An event met a function that answers web requests only."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(
+            f"function '{function}' answers web requests and this is an event: send an HTTP "
+            "request to its own path, or give the function a handler"
         )
 
 

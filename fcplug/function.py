@@ -2,16 +2,25 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from fcplug import logs, result
+from fcplug import logs, result, web
 from fcplug.bulkhead import Bulkhead
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
-from fcplug.deadline import Deadlines, Threads
+from fcplug.deadline import Deadlines
+from fcplug.errors import EventRequestError, WebRequestError
 from fcplug.once import Once
 from fcplug.plugins import Plugins
 from fcplug.protocol import Phase
+from fcplug.steps import Steps
+from fcplug.threads import Threads
+from fcplug.web import Body, Response
 from fcplug.worker import Workers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
@@ -97,6 +106,27 @@ class Function:
             on_end=self._give_place_back,
         )
 
+    def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
+        """Answer one web request; until its body is closed it counts as running.
+
+        Raises:
+            WebRequestError: the function answers events only.
+            PluginError, ConcurrencyExceeded, FunctionTimeoutError: as ``invoke``.
+        """
+        own = self._own(context)
+        deadline = own.deadline
+        if self._deadlines:
+            self._deadlines.admit()
+        if self._bulkhead:
+            self._bulkhead.enter(deadline)
+        if self._deadlines and deadline is not None:
+            return self._web_in_time(environ, own, deadline)
+        with ExitStack() as held:
+            held.callback(self._give_place_back)
+            response = self._web(environ, own)
+            held.callback(web.close, response.body)
+            return response._replace(body=Body(response.body, held.pop_all().close))
+
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks of a function that is initialized."""
         if self.initialized:
@@ -136,10 +166,43 @@ class Function:
         return context.for_function(self.spec.settings, self.spec.timeout, self.spec.name)
 
     def _invoke(self, event: bytes, own: Context) -> bytes:
+        if self.spec.handler is None:
+            raise EventRequestError(self.spec.name)
+        return result.encode(self._ready(own).invoke(event, own, own.deadline))
+
+    def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
+        if self.spec.application is None:
+            raise WebRequestError(self.spec.name, environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        return self._ready(own).web(environ, own, own.deadline)
+
+    def _web_in_time(self, environ: "WSGIEnvironment", own: Context, deadline: float) -> Response:
+        """Answer on a thread of the deadline's, from the application's call to its body's end."""
+        assert self._deadlines is not None  # noqa: S101 - who calls has looked
+        opened = ExitStack()
+
+        def begin() -> Response:
+            response = self._web(environ, own)
+            opened.callback(web.close, response.body)
+            return response
+
+        steps = Steps(
+            self._deadlines,
+            deadline,
+            cancel=own.cancel,
+            at_end=opened.close,
+            on_end=self._give_place_back,
+        )
+        with ExitStack() as held:
+            held.callback(steps.end)
+            response = steps.do(begin)
+            chunks = iter(lambda: steps.do(lambda: next(response.body, None)), None)
+            return response._replace(body=Body(chunks, held.pop_all().close))
+
+    def _ready(self, own: Context) -> Plugins | Workers:
         plugins = self.load()
         if not self.initialized:
             self._initialize_first(plugins, own)
-        return result.encode(plugins.invoke(event, own, own.deadline))
+        return plugins
 
     def _initialize_first(self, plugins: Plugins | Workers, own: Context) -> None:
         """Initialize before the first invocation: FC was not told to ask for it."""

@@ -134,7 +134,9 @@ class Instance:
                 create_app(runtime, self._environ, settings),
                 sock,
                 server.Limits(threads=_threads(self._config), drain_timeout=settings.drain_timeout),
-                express=lambda method, path: path == health_path and method in ("GET", "HEAD"),
+                express=lambda method, path, control: protocol.is_health_check(
+                    method, path, control, health_path
+                ),
                 on_turn=beat,
                 on_drain=on_drain,
                 on_stop=stop,
@@ -213,9 +215,16 @@ def _bring_to_life(runtime: "Runtime", port: int) -> None:
             row = f"  {name:{widths[0]}}  {plugins[name]:{widths[1]}}  {outcome}"
             logs.say(f"{row.rstrip()}\n")
     header = f"{protocol.FUNCTION_NAME}: {healthy}"
-    command = f"try: curl -d Ada -H '{header}' http://127.0.0.1:{port}/invoke"
-    logs.say(f"{command if healthy else 'no function could be loaded'}\n")
+    spec = runtime.config.functions.get(healthy)
+    asked = f"http://127.0.0.1:{port}/"
+    what = (
+        f"-d Ada -H '{header}' {asked}invoke" if spec and spec.handler else f"-H '{header}' {asked}"
+    )
+    logs.say(f"try: curl {what}\n" if healthy else "no function could be loaded\n")
 
 
 def _plugins_of(spec: FunctionSpec) -> str:
-    return " > ".join([*(item.name for item in spec.middleware), spec.handler])
+    names = [*(item.name for item in spec.middleware), spec.handler or ""]
+    answering = [" > ".join(names)] if spec.handler else []
+    answering += [f"{key} {name}" for key in ("wsgi", "asgi") if (name := getattr(spec, key))]
+    return ", ".join(answering)

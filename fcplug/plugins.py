@@ -3,33 +3,46 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from fcplug import discovery, hooks, hookspecs
+from fcplug import application, discovery, hooks, hookspecs, wsgi
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
 from fcplug.discovery import HANDLERS, MIDDLEWARE, Catalog, Source
 from fcplug.document import Document, Path
+from fcplug.environ import Environs
 from fcplug.errors import PluginError
 from fcplug.eventloop import EventLoop
 from fcplug.hookspecs import PROJECT
 from fcplug.result import message_of
 from fcplug.settings import Settings
+from fcplug.web import Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 
 class Plugins:
-    """A function's middleware and its one handler behind a plugin manager of their own.
+    """A function's middleware and handler behind a plugin manager of their own; its application.
 
     Attributes:
         hook: calls a hook of all of them, in the order of ``functions.yaml``.
-        handler: where the handler comes from.
+        package: the distribution and version that the handler, else the application, comes from.
     """
 
-    def __init__(self, manager: pluggy.PluginManager, handler: Source) -> None:
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        package: str,
+        application: "WSGIApplication | None",
+        environs: Environs,
+    ) -> None:
         self.hook = manager.hook
-        self.handler = handler
+        self.package = package
+        self._application = application
+        self._environs = environs
 
     def initialize(self, context: Context) -> Any:
         """Run the initialize hooks, and return what the handler's own returned."""
@@ -38,14 +51,16 @@ class Plugins:
             return results[-1] if results else b""
         return b"" if results is None else results  # a wrapper's own
 
-    @property
-    def package(self) -> str:
-        """The distribution and version that the handler comes from."""
-        return self.handler.package
-
     def invoke(self, event: bytes, context: Context, _deadline: float | None) -> Any:
         """Answer one event; a thread cannot be stopped, the deadline is the handler's to heed."""
         return self.hook.invoke(event=event, context=context)
+
+    def web(
+        self, environ: "WSGIEnvironment", context: Context, _deadline: float | None
+    ) -> Response:
+        """Answer one web request by the application, on the caller's thread to the body's end."""
+        assert self._application is not None  # noqa: S101 - its function asks only if there is one
+        return wsgi.call(self._application, self._environs.make(environ, context))
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks."""
@@ -67,10 +82,13 @@ class Plugins:
 class Loader:
     """Makes the plugins of functions; what they share is looked up once."""
 
-    def __init__(self, document: Document, event_loop: EventLoop) -> None:
+    def __init__(
+        self, document: Document, event_loop: EventLoop, environ: Mapping[str, str]
+    ) -> None:
         self._document = document
         self._catalog = Catalog()
         self._event_loop = event_loop
+        self._environ = environ
 
     def load(self, spec: FunctionSpec) -> Plugins:
         """Import a function's plugins and put them behind their own plugin manager.
@@ -88,8 +106,21 @@ class Loader:
     def _load(self, spec: FunctionSpec) -> Plugins:
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
+        sources: list[Source] = []
+        if spec.handler is not None:
+            sources.append(self._load_handler(manager, spec, spec.handler))
+        loaded = application.load(self._catalog, spec)
+        if loaded:
+            sources.append(loaded[1])
+        environs = Environs(self._environ, exposed=spec.expose_credentials)
+        return Plugins(manager, sources[0].package, loaded[0] if loaded else None, environs)
+
+    def _load_handler(
+        self, manager: pluggy.PluginManager, spec: FunctionSpec, reference: str
+    ) -> Source:
+        """Register the handler and its middleware; return where the handler comes from."""
         path: Path = ("functions", spec.name)
-        target, handler = discovery.find(self._catalog, HANDLERS, spec.handler)
+        target, handler = discovery.find(self._catalog, HANDLERS, reference)
         wanted = [(target, handler, spec.settings, (*path, "settings"))]
         if (*path, "middleware") not in self._document.places:
             path = ("defaults",)
@@ -103,7 +134,7 @@ class Loader:
                 self._register(manager, target, source, self._settings(settings, way))
         with self._blamed(handler, wanted[0][0]):
             _require_one_invoke(manager)
-        return Plugins(manager, handler)
+        return handler
 
     @contextmanager
     def _blamed(self, source: Source, target: Any) -> Iterator[None]:

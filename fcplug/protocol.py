@@ -72,10 +72,23 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 """The environment variables that stand in for a header FC did not send."""
 
+CLIENT_IP = "x-fc-client-ip"
+PROXY_PATH = "/2016-08-15/proxy/"  # where FC 2.0 serves HTTP functions, and a path begins then
+
 SIGNATURE = "x-fcplug-signature"  # not FC's: what callers outside FC sign with
 
 # Response header: it alone decides whether FC counts the call as failed.
 STATUS = "x-fc-status"
+
+_RESERVED = {
+    "connection",
+    "date",
+    "keep-alive",
+    "proxy-connection",
+    "server",
+    "transfer-encoding",
+    "upgrade",
+}
 
 EVENT_TYPE = "application/octet-stream"
 ERROR_TYPE = "application/json"
@@ -86,6 +99,7 @@ INSTANCE_VARIABLE = "FC_FUNCTION_NAME"  # set by FC in every instance, and nowhe
 CODE_PATH_VARIABLE = "FC_FUNC_CODE_PATH"
 LAYER_PATH = "/opt/python"
 MAX_EVENT_SIZE = 32 * 1024 * 1024  # bytes: FC's limit of a synchronous invocation
+MAX_RESPONSE_FIELDS = 8 * 1024  # bytes of a web answer's header fields
 MAX_LOG_RECORD = 32 * 1024  # bytes: the log service cuts longer entries
 
 INITED_LINE = "FunctionCompute fcplug runtime inited."
@@ -126,6 +140,36 @@ def phase_of(control_path: str, method: str, path: str) -> Phase:
     """
     by_control = _BY_CONTROL_PATH.get(control_path)
     return by_control or _BY_REQUEST.get((method, path), Phase.WEB)
+
+
+def environ_key(header: str) -> str:
+    """Return the name of a request header in a WSGI environ."""
+    return f"HTTP_{header.upper().replace('-', '_')}"
+
+
+def is_health_check(method: str, path: str, control_path: str, health_path: str | None) -> bool:
+    """Tell whether a request is a health check: with a control path, its path is the client's."""
+    return not control_path and path == health_path and method in ("GET", "HEAD")
+
+
+def is_reserved(header: str) -> bool:
+    """Tell whether a response header is the platform's or the server's to set."""
+    name = header.lower()
+    return name in _RESERVED or name.startswith(PREFIX)
+
+
+def proxy_prefix(path: str, service: str, function: str) -> str:
+    """Return what FC 2.0 puts before an HTTP function's own path; empty where it did not.
+
+    ``/2016-08-15/proxy/service[.qualifier]/function``, of this very service and function.
+    """
+    if not (service and function and path.startswith(PROXY_PATH)):
+        return ""
+    named, _, rest = path[len(PROXY_PATH) :].partition("/")
+    called = rest.partition("/")[0]
+    if named.partition(".")[0] != service or called != function:
+        return ""
+    return f"{PROXY_PATH}{named}/{called}"
 
 
 def start_line(phase: Phase, request_id: str) -> str:

@@ -4,21 +4,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import TypeVar
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
 
-from fcplug import logs, protocol, result
+from fcplug import exchange, logs, protocol, result, web
 from fcplug.config import Config
 from fcplug.context import Context
-from fcplug.deadline import Threads
-from fcplug.errors import PluginError, UnknownFunction, WebRequestError
+from fcplug.errors import PluginError, UnknownFunction
 from fcplug.eventloop import EventLoop
 from fcplug.function import Function
 from fcplug.protocol import Phase
 from fcplug.reload import Reloader
 from fcplug.result import Result
 from fcplug.snapshot import Shared, Snapshot
+from fcplug.threads import Threads
 from fcplug.watch import ConfigFile
+from fcplug.web import Body, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger("fcplug")
 
@@ -47,7 +51,7 @@ class Runtime:
         on_exhausted: Callable[[], None] = lambda: None,
     ) -> None:
         self._environ = environ
-        shared = Shared(EventLoop(), Threads(on_exhausted))
+        shared = Shared(EventLoop(), Threads(on_exhausted), environ)
         self._reloader = Reloader(config, shared, file, environ)
 
     @property
@@ -94,13 +98,22 @@ class Runtime:
 
         return _answer(Phase.PRE_STOP, context, work)
 
-    def web(self, method: str, path: str, context: Context) -> Result:
-        """Refuse a web request: functions answer events."""
+    def web(self, environ: "WSGIEnvironment", context: Context) -> Response | Result:
+        """Answer one web request: the response, or a failure before its first bytes were made.
 
-        def work() -> bytes:
-            raise WebRequestError(method, path)
+        The function is held until the response's body is closed. Steps of one response may come
+        from several threads, one after the other; a body that fails raises BodyCut.
+        """
+        self._reloader.look()
 
-        return _answer(Phase.WEB, context, work)
+        def work() -> Response:
+            with ExitStack() as held:
+                function = held.enter_context(self._lease(context))
+                response = function.web(environ, context)
+                held.callback(web.close, response.body)
+                return response._replace(body=Body(response.body, held.pop_all().close))
+
+        return exchange.answer(environ, context, work)
 
     def reload(self) -> None:
         """Look at the configuration's file at once, whatever the rate limit, without waiting."""

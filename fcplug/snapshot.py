@@ -1,24 +1,26 @@
 """The functions of one version of the configuration, and which of them answers."""
 
 import threading
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fcplug import protocol
 from fcplug.config import Config, FunctionSpec
 from fcplug.context import Context
-from fcplug.deadline import Threads
 from fcplug.eventloop import EventLoop
 from fcplug.function import Function
 from fcplug.plugins import Loader, Plugins
 from fcplug.routing import Router
+from fcplug.threads import Threads
 from fcplug.worker import Workers, WorkerSettings
 
 
 class Shared(NamedTuple):
-    """What the functions of all snapshots share: one event loop, one set of threads."""
+    """What the functions of all snapshots share: one event loop, threads, the environment."""
 
     event_loop: EventLoop
     threads: Threads
+    environ: Mapping[str, str]
 
 
 class Snapshot:
@@ -31,7 +33,7 @@ class Snapshot:
         self.config = config
         self._router = Router(config)
         self._shared = shared
-        self._loader = Loader(config.document, shared.event_loop)
+        self._loader = Loader(config.document, shared.event_loop, shared.environ)
         self._lock = threading.Lock()
         self._closed = False
         self._functions: dict[str, Function] = {}

@@ -101,7 +101,7 @@ def latencies(size: int, calls: int) -> tuple[list[float], list[float]]:
     event = bytes(size)
     text = f'{{"version": 1, "functions": {{"{NAME}": {{"handler": "worker_functions:echo"}}}}}}'
     config = parse(text, "functions.yaml", {})
-    plugins = Loader(config.document, EventLoop()).load(config.functions[NAME])
+    plugins = Loader(config.document, EventLoop(), {}).load(config.functions[NAME])
     direct = timed(calls, lambda: plugins.hook.invoke(event=event, context=call(HEADERS)))
     with isolated("worker_functions:echo") as workers:
         workers.load()

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from fcplug.bulkhead import Bulkhead
-from fcplug.deadline import Deadlines, Threads
+from fcplug.deadline import Deadlines
+from fcplug.threads import Threads
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.identity import Credentials
 from fcplug.result import failure
@@ -158,7 +159,7 @@ def test_a_late_invocation_is_answered_at_once_and_told_to_stop(
     assert "in handle\n    bench.gate.wait(PATIENCE)  # the line where it hangs" in told
     assert "s3cr3t-value" not in told
     assert "_bootstrap" not in told
-    assert "fcplug/deadline.py" not in told.partition("was at:")[2]
+    assert "fcplug/threads.py" not in told.partition("was at:")[2]
 
 
 def test_the_thread_of_a_late_invocation_serves_nobody_else_and_ends_with_it(bench: Bench) -> None:

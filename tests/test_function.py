@@ -12,7 +12,7 @@ import pytest
 
 from fcplug import config
 from fcplug.context import Context
-from fcplug.deadline import Threads
+from fcplug.threads import Threads
 from fcplug.errors import ConcurrencyExceeded, PluginError
 from fcplug.eventloop import EventLoop
 from fcplug.function import Function
@@ -155,7 +155,7 @@ def function(code: Code) -> MakeFunction:
         entries = ", ".join(f"{key}: {value}" for key, value in entry.items())
         text = f'{{version: 1, functions: {{f: {{handler: "{handler}", {entries}}}}}}}'
         parsed = config.parse(text, "functions.yaml", {})
-        spec, loader = parsed.functions["f"], Loader(parsed.document, EventLoop())
+        spec, loader = parsed.functions["f"], Loader(parsed.document, EventLoop(), {})
         return Function(spec, lambda: loader.load(spec), Threads(lambda: None))
 
     return make

@@ -1,7 +1,9 @@
 """One connection."""
 
+import contextlib
 import logging
 import socket
+import struct
 import time
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -81,6 +83,11 @@ class Channel(HTTPChannel):
             data = ReadOnlyFileBasedBuffer(BytesIO(data))
             data.prepare()
         return super().write_soon(data)
+
+    def sever(self) -> None:
+        """Have the connection reset once it is closed: its client must not take that for an end."""
+        with contextlib.suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def hold(self) -> None:
         """Keep small writes, to be sent together."""

@@ -16,7 +16,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from fcplug import protocol
 from fcplug.server.refusal import Refusal, bad_request, head_too_large, not_implemented
 
-_CLEAN = bytes([*b"\t\r\n", *range(0x20, 0x7F), *range(0xA0, 0x100)])
+_CLEAN = bytes([*b"\t\r\n", *range(0x20, 0x7F), *range(0x80, 0x100)])
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=:%\[\]-]*")
 _SINGLE = {
     "AUTHORIZATION",

@@ -13,6 +13,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from fcplug import protocol
 from fcplug.server.channel import Channel
 from fcplug.server.dispatcher import Dispatcher
 
@@ -29,7 +30,9 @@ _CHECK = 1.0  # seconds between two looks at the clocks of all connections ...
 _CROWDED_CHECK = 0.2  # ... and while others wait for their places
 ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
 
-Express = Callable[[str, str], bool]
+_CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
+
+Express = Callable[[str, str, str], bool]
 
 
 class Server(TcpWSGIServer):
@@ -84,7 +87,8 @@ class Server(TcpWSGIServer):
     def add_task(self, channel: HTTPChannel) -> None:
         """Have the channel's first request answered by a worker or, for a health check, express."""
         request = channel.requests[0]
-        express = request.error is not None or self._express(request.command, request.path)
+        control = request.headers.get(_CONTROL, "")
+        express = request.error is not None or self._express(request.command, request.path, control)
         if express:
             self.express_dispatcher.add_task(channel)
             return

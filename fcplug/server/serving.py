@@ -41,9 +41,9 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
         app: the WSGI application; called in ``limits.threads`` threads and one more.
         sock: a socket that listens.
         limits: what a client may ask.
-        express: tells by method and path which requests have a thread of their own, so that they
-            are answered while all others are busy: health checks. Called for every request in
-            the loop's thread: it must be quick and must not raise.
+        express: tells by method, path and FC's control path which requests have a thread of their
+            own, so that they are answered while all others are busy: health checks. Called for
+            every request in the loop's thread: it must be quick and must not raise.
         on_stop: called when the last answer is sent or abandoned; brings its own time limit.
         on_turn: called at each turn of the loop, at least twice a second, with whether requests
             are in flight; before any work of a request begins, too.

@@ -3,17 +3,20 @@
 import contextlib
 import logging
 import re
-from typing import Protocol
+from typing import Any, Protocol
 
 from waitress.channel import ClientDisconnected
 from waitress.task import ErrorTask, Task, WSGITask
+from waitress.utilities import build_http_date
 
 from fcplug.server.parser import RequestParser
 from fcplug.server.refusal import FAILED, Refusal
+from fcplug.web import BodyCut
 
 log = logging.getLogger("fcplug.server")
 
-_TEXT = rb"[\t -~\xa0-\xff]*"
+_LENGTH = "content-length"
+_TEXT = rb"[\t -~\x80-\xff]*"
 _FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _TEXT + rb"\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n")
 _HEAD = re.compile(_STATUS_LINE.pattern + rb"(" + _FIELD.pattern + rb")*\r\n")
@@ -30,6 +33,9 @@ class Connection(Protocol):
     refused: bool
     request: RequestParser | None
     requests: list[RequestParser]
+
+    def sever(self) -> None:
+        """Have the connection end as a broken one does."""
 
     def hold(self) -> None:
         """Keep small writes, to be sent together."""
@@ -56,6 +62,8 @@ class _Answer(Task):
             self.finish()
         except ClientDisconnected:
             self.close_on_finish = True
+        except BodyCut:
+            self._fail()
         except BaseException as error:
             log.error("the application failed to answer", exc_info=error)
             self._fail()
@@ -68,11 +76,43 @@ class _Answer(Task):
         """
         if self.channel.parting and self._is_last():
             self._close_after()
-        head = super().build_response_header()
+        fields = self._framed()
+        fields += self._connection(sized=any(name.lower() == _LENGTH for name, _ in fields))
+        if not any(name.lower() == "date" for name, _ in fields):
+            fields.append(("Date", build_http_date(self.start_time)))
+        lines = [f"HTTP/{self.version} {self.status}", *map(": ".join, fields), "", ""]
+        head = "\r\n".join(lines).encode("latin-1")
         _check(head)
         if self.request.command == "HEAD":
             self.chunked_response = False
         return head
+
+    def _framed(self) -> list[tuple[str, str]]:
+        """Return the application's fields, as they are and in their order, and the body's framing.
+
+        waitress would sort them, write ``Etag`` for ``ETag``, and close after every chunked answer.
+        """
+        if not self.has_body:
+            return [field for field in self.response_headers if field[0].lower() != _LENGTH]
+        fields = list(self.response_headers)
+        if any(name.lower() == _LENGTH for name, _ in fields):
+            return fields
+        if self.content_length is not None:
+            fields.append(("Content-Length", str(self.content_length)))
+        elif self.version == "1.1":
+            fields.append(("Transfer-Encoding", "chunked"))
+            self.chunked_response = True
+        return fields
+
+    def _connection(self, *, sized: bool) -> list[tuple[str, str]]:
+        """Return what is said of the connection, and note whether it ends with this answer."""
+        asked = self.request.headers.get("CONNECTION", "").lower()
+        if self.version == "1.0" and asked == "keep-alive" and sized:
+            return [("Connection", "Keep-Alive")]
+        if self.version == "1.1" and asked != "close" and not self.close_on_finish:
+            return []
+        self.close_on_finish = True
+        return [("Connection", "close")]
 
     def write(self, data: bytes) -> None:
         """Send the head, if it is not sent yet, and the body's next bytes; a HEAD has no body."""
@@ -106,6 +146,8 @@ class _Answer(Task):
                 self.refuse(FAILED, closes=False)
                 return
         self.close_on_finish = True  # the client tells by the length that the rest is missing
+        if self.content_length is None and not self.chunked_response:
+            self.channel.sever()
 
     def _close_after(self) -> None:
         """Have waitress do what it does for a client that asked for it, in HTTP/1.0 too."""
@@ -118,6 +160,13 @@ class _Answer(Task):
 
 class AnswerTask(_Answer, WSGITask):
     """The application's answer."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """Return the environ, its path as the client sent it: waitress makes one slash of many."""
+        environ = super().get_environment()
+        environ["PATH_INFO"] = self.request.path
+        environ["SERVER_SOFTWARE"] = "fcplug"
+        return environ
 
 
 class RefusalTask(_Answer, ErrorTask):

@@ -44,14 +44,14 @@ def serve(sock: socket.socket) -> NoReturn:
 def _load(channel: Channel, assignment: Assignment) -> "_Worker | None":
     """Bring the function to life, and tell the runtime how that went."""
     try:
-        plugins = Loader(assignment.document, EventLoop()).load(assignment.spec)
+        plugins = Loader(assignment.document, EventLoop(), os.environ).load(assignment.spec)
     except BaseException as error:
         _end_output()
         channel.send(Frame(Kind.ERROR, header=Report.of(error).to_header()))
         return None
     hooks = [phase for phase in hookspecs.NAMES if plugins.implements(phase)]
     _end_output()
-    channel.send(Frame(Kind.READY, header=Ready(plugins.handler.package, hooks).to_header()))
+    channel.send(Frame(Kind.READY, header=Ready(plugins.package, hooks).to_header()))
     return _Worker(channel, assignment, plugins)
 
 

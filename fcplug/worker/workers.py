@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from fcplug import logs, result
 from fcplug.config import FunctionSpec
@@ -13,9 +14,13 @@ from fcplug.context import Context
 from fcplug.document import Document
 from fcplug.errors import FunctionTimeoutError
 from fcplug.protocol import Phase
+from fcplug.web import Response
 from fcplug.worker.assignment import Assignment, WorkerSettings
 from fcplug.worker.pool import FAREWELL, Pool
 from fcplug.worker.worker import NotTaken, Worker
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 HOOK_LIMIT = 10.0  # seconds that the pre_freeze and pre_stop hooks of all workers may take
 
@@ -79,6 +84,10 @@ class Workers:
             return worker.call("invoke", context, event, deadline)
 
         return self._on_a_worker(work, context, deadline)
+
+    def web(self, environ: "WSGIEnvironment", context: Context, deadline: float | None) -> Response:
+        """Answer one web request in a worker that is initialized."""
+        raise NotImplementedError
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks in every initialized worker."""

@@ -95,7 +95,7 @@ _RAISED: dict[str, BaseException] = {
 }
 
 
-def express(method: str, path: str) -> bool:
+def express(method: str, path: str, control_path: str) -> bool:
     return method in ("GET", "HEAD") and path == "/health"
 
 

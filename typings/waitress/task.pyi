@@ -21,6 +21,9 @@ class Task:
     request: Any
     close_on_finish: bool
     status: str
+    version: str
+    start_time: float
+    has_body: bool
     wrote_header: bool
     complete: bool
     content_length: int | None
@@ -37,4 +40,6 @@ class Task:
     def set_close_on_finish(self) -> None: ...
 
 class ErrorTask(Task): ...
-class WSGITask(Task): ...
+
+class WSGITask(Task):
+    def get_environment(self) -> dict[str, Any]: ...

@@ -1,0 +1,62 @@
+"""The environ that an application gets: the server's, over that of the process as FC 2.0 had it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fcplug import protocol
+from fcplug.context import Context
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_OF_A_REQUEST = (
+    "AUTH_TYPE",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "GATEWAY_INTERFACE",
+    "PATH_INFO",
+    "PATH_TRANSLATED",
+    "QUERY_STRING",
+    "REMOTE_ADDR",
+    "REMOTE_HOST",
+    "REMOTE_IDENT",
+    "REMOTE_PORT",
+    "REMOTE_USER",
+    "REQUEST_METHOD",
+    "REQUEST_URI",
+    "SCRIPT_NAME",
+)  # variables of these names would pass for a client's
+
+
+class Environs:
+    """Makes the environs of one function's application.
+
+    ``process`` is the environment of the process; credentials are left out unless ``exposed``.
+    """
+
+    def __init__(self, process: Mapping[str, str], *, exposed: bool) -> None:
+        hidden = () if exposed else protocol.CREDENTIAL_VARIABLES
+        self._below = {
+            name: value.encode(errors="surrogateescape").decode("latin-1")
+            for name, value in process.items()
+            if not name.startswith("HTTP_") and name not in (*hidden, *_OF_A_REQUEST)
+        }
+        headers = () if exposed else protocol.CREDENTIAL_HEADERS
+        self._hidden = [*map(protocol.environ_key, headers), "wsgi.file_wrapper"]
+
+    def make(self, environ: "WSGIEnvironment", context: Context) -> "WSGIEnvironment":
+        """Return a request's environ as the application sees it."""
+        made = {**self._below, **environ}
+        for key in self._hidden:
+            made.pop(key, None)
+        made["fc.context"] = context
+        made["fc.request_uri"] = environ.get("REQUEST_URI", environ["PATH_INFO"])
+        prefix = protocol.proxy_prefix(
+            environ["PATH_INFO"],
+            context.header(protocol.SERVICE_NAME),
+            context.header(protocol.FUNCTION_NAME),
+        )
+        if prefix:
+            made["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
+            made["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
+        return made

@@ -1,0 +1,171 @@
+"""A WSGI application (PEP 3333): called, and what it answers checked before any of it is sent.
+
+What PEP 3333 leaves to servers is done as FC 2.0's built-in runtime does it: chunks of text are
+sent as UTF-8, and a result of plain ``bytes`` is the body.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from fcplug import web
+from fcplug.errors import InvalidResponse
+from fcplug.web import Body, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+_STATUS = re.compile(r"[2-5][0-9]{2} [\t -~\x80-\xff]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def call(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:
+    """Call an application; return once its status and the first bytes of its body are known.
+
+    Everything, the body and its ``close`` included, is to happen on one thread: what a framework
+    keeps for a request, it keeps there.
+
+    Raises:
+        InvalidResponse: what it answers cannot be sent.
+        BaseException: whatever it raises.
+    """
+    start = _Start()
+    result: Any = application(environ, start)
+    with ExitStack() as ended:
+        if callable(closing := getattr(result, "close", None)):
+            ended.callback(closing)
+        chunks = _chunks(start, _iterable(result))
+        first = next(chunks, None)
+        if start.head is None:
+            raise InvalidResponse(
+                "the application answered without calling start_response: "
+                "call it before the first bytes of the body"
+            )
+        start.sent = True
+        status, headers = start.head
+        if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
+            headers = _measured(status, headers, len(first or b""))
+        rest = ended.pop_all()
+    return Response(
+        status, headers, Body(chain(() if first is None else (first,), chunks), rest.close)
+    )
+
+
+class _Start:
+    """``start_response``: what an application has said of its answer so far."""
+
+    def __init__(self) -> None:
+        self.head: tuple[str, list[tuple[str, str]]] | None = None
+        self.sent = False
+        self._written: list[bytes] = []
+
+    def __call__(
+        self, status: str, response_headers: list[tuple[str, str]], exc_info: _ExcInfo | None = None
+    ) -> Callable[[bytes], object]:
+        if exc_info and exc_info[1] and self.sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if self.head and not exc_info:
+            raise InvalidResponse(
+                "the application called start_response twice: "
+                "a second call needs exc_info, and replaces the first"
+            )
+        self.head = _checked_status(status), _checked_headers(response_headers)
+        return self._write
+
+    def take(self) -> bytes:
+        """Return what was written by ``write`` and not taken yet."""
+        data = b"".join(self._written)
+        self._written.clear()
+        return data
+
+    def _write(self, data: bytes) -> None:
+        self._written.append(_as_bytes(data))
+
+
+def _chunks(start: _Start, result: Iterable[Any]) -> Iterator[bytes]:
+    """Yield what is not empty, each after what was written before it."""
+    for chunk in result:
+        data = _as_bytes(chunk)
+        data = start.take() + data
+        if data:
+            yield data
+    if data := start.take():
+        yield data
+
+
+def _iterable(result: Any) -> Iterable[Any]:
+    if isinstance(result, bytes):
+        return (result,)
+    kind = type(result)
+    iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+    if isinstance(result, str) or not iterable:
+        raise InvalidResponse(
+            f"the application returned {_told(result)}: return an iterable of bytes, as [b'...']"
+        )
+    return result  # type: ignore[no-any-return]
+
+
+def _whole(result: Any) -> bool:
+    """Tell whether the first chunk is all there will be."""
+    return isinstance(result, bytes) or (isinstance(result, list | tuple) and len(result) <= 1)
+
+
+def _measured(status: str, headers: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
+    if web.has_no_body(status) or web.length_of(headers) is not None:
+        return headers
+    return [*headers, ("Content-Length", str(size))]
+
+
+def _as_bytes(chunk: Any) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, str):
+        return chunk.encode()
+    raise InvalidResponse(f"the body holds {_told(chunk)}: give bytes")
+
+
+def _checked_status(status: Any) -> str:
+    if isinstance(status, str) and _STATUS.fullmatch(status):
+        return status
+    raise InvalidResponse(
+        f"the status is {_told(status)}: give three digits from 200 to 599, a space and a reason, "
+        "as '200 OK'"
+    )
+
+
+def _checked_headers(headers: Any) -> list[tuple[str, str]]:
+    if not isinstance(headers, list):
+        raise InvalidResponse(f"the headers are {_told(headers)}: give a list of (name, value)")
+    lengths = 0
+    for item in headers:
+        if not (isinstance(item, tuple) and len(item) == 2 and {*map(type, item)} <= {str}):
+            raise InvalidResponse(f"a header is {_told(item)}: give a tuple of two str")
+        name, value = item
+        if not _NAME.fullmatch(name):
+            raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
+        if not _VALUE.fullmatch(value):
+            raise InvalidResponse(
+                f"the header {name} has a value with a character that cannot be sent: "
+                "give none of control, encode others to latin-1"
+            )
+        if name.lower() == "content-length":
+            lengths += 1
+            if lengths > 1 or not _LENGTH.fullmatch(value):
+                raise InvalidResponse("the Content-Length is no number, or given twice: give one")
+    return list(headers)
+
+
+def _told(value: Any) -> str:
+    """Return what a wrong value is, shortly; its text only where that cannot be long."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    text = ascii(value) if isinstance(value, int | str) else ""
+    return f"{text} ({name})" if 0 < len(text) <= 80 else f"an object of type {name}"

@@ -15,6 +15,7 @@ from fcplug import auth, protocol, result
 from fcplug.auth import Gate, Signature, Token
 from fcplug.context import Context
 from fcplug.entries import RuntimeEntry
+from fcplug.environ import body_of
 from fcplug.errors import (
     ConcurrencyExceeded,
     FunctionTimeoutError,
@@ -199,7 +200,7 @@ def _gate(settings: RuntimeEntry) -> Gate | None:
 def _shown(environ: "WSGIEnvironment") -> auth.Request:
     """Return what a caller shows, and what a signature covers; the body can be read again."""
     headers = EnvironHeaders(environ)
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body = body_of(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     return auth.Request(
         authorization=environ.get("HTTP_AUTHORIZATION", ""),

@@ -28,6 +28,14 @@ _OF_A_REQUEST = (
 )  # variables of these names would pass for a client's
 
 
+def body_of(environ: "WSGIEnvironment") -> bytes:
+    """Read the whole body of a request."""
+    terminated = environ.get("wsgi.input_terminated")
+    size = -1 if terminated else int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(size)
+    return body
+
+
 class Environs:
     """Makes the environs of one function's application.
 

@@ -66,6 +66,7 @@ def install(site: Path, code: Callable[[str, str], Path]) -> Callable[..., Path]
         *,
         handlers: Mapping[str, str] | None = None,
         middleware: Mapping[str, str] | None = None,
+        wsgi: Mapping[str, str] | None = None,
         requires: Sequence[str] = (),
     ) -> Path:
         for name, text in (modules or {}).items():
@@ -75,7 +76,7 @@ def install(site: Path, code: Callable[[str, str], Path]) -> Callable[..., Path]
         metadata = ["Metadata-Version: 2.1", f"Name: {dist}", "Version: 1.2"]
         metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
         (info / "METADATA").write_text("\n".join(metadata) + "\n", "utf-8")
-        groups = {"fcplug.handlers": handlers, "fcplug.middleware": middleware}
+        groups = {"fcplug.handlers": handlers, "fcplug.middleware": middleware, "fcplug.wsgi": wsgi}
         (info / "entry_points.txt").write_text(
             "".join(
                 f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items())

@@ -10,6 +10,7 @@ from fcplug.config import Config
 from fcplug.entries import MiddlewareEntry, RuntimeEntry
 from fcplug.errors import ConfigError
 
+ANSWERS = "give handler, wsgi or asgi: what answers"
 HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"
 
 
@@ -134,8 +135,8 @@ def test_an_empty_file_lacks_its_keys(text: str) -> None:
         (HELLO.replace("1", "'1'"), "f.yaml:1:1: version: expected 1, got '1'"),
         (HELLO.replace("1", "true"), f"f.yaml:1:1: version: expected {COUNT}, got true or false"),
         ("version: 1\nfunctions: {'': {handler: h}}", f"f.yaml:2:1: functions: the key '': {NAME}"),
-        (HELLO + "  b:\n", "f.yaml:4:3: functions.b: the key 'handler' is missing"),
-        (HELLO + "  b: {handler: }", "f.yaml:4:7: functions.b.handler: expected text, got nothing"),
+        (HELLO + "  b:\n", f"f.yaml:4:3: functions.b: {ANSWERS}"),
+        (HELLO + "  b: {handler: }", f"f.yaml:4:3: functions.b: {ANSWERS}"),
     ],
     ids=ascii,
 )
@@ -181,7 +182,6 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
         "f.yaml:4:3: runtime.log_format: expected 'text' or 'json', got 'xml'",
         "f.yaml:5:12: defaults.timeout: expected a number > 0.0",
         "f.yaml:9:5: functions.hello: unknown key 'timeuot' (did you mean 'timeout'?)",
-        "f.yaml:10:3: functions.resize: the key 'handler' is missing",
         "f.yaml:10:12: functions.resize.concurrency: expected a whole number, got a number",
         f"f.yaml:11:3: functions: the key 'ümlaut': {NAME}",
         "f.yaml:13:13: routes[0].match: unknown key 'func' (did you mean 'function'?)",
@@ -241,6 +241,40 @@ def test_middleware_of_its_own_replaces_the_default(own: str, names: list[str]) 
 def test_middleware_may_have_settings() -> None:
     merged = function("middleware: [a, {name: b, settings: {rate: 0.5}}]")
     assert merged.middleware == (MiddlewareEntry("a"), MiddlewareEntry("b", {"rate": 0.5}))
+
+
+def test_an_application_answers_alone_or_beside_a_handler() -> None:
+    text = "version: 1\nfunctions:\n  f: {wsgi: 'shop:app', expose_credentials: true}\n"
+    alone = read(text).functions["f"]
+    assert (alone.handler, alone.application, alone.expose_credentials) == (None, "shop:app", True)
+    both = function("asgi: 'shop:app', middleware: [a]")
+    assert (both.handler, both.application, both.expose_credentials) == ("h", "shop:app", False)
+
+
+@pytest.mark.parametrize("defaults", ["", "defaults: {middleware: [auth]}\n"])
+def test_middleware_that_would_not_wrap_an_application_is_an_error(defaults: str) -> None:
+    own = "" if defaults else ", middleware: [auth]"
+    (problem,) = told(f"version: 1\n{defaults}functions:\n  f: {{wsgi: 'shop:app'{own}}}\n")
+    assert problem.endswith(
+        ":7: functions.f.wsgi: middleware wraps events, and would not wrap this application: "
+        "give middleware: [], and wrap the application itself"
+    )
+    text = f"version: 1\n{defaults}functions:\n  f: {{wsgi: 'shop:app', middleware: []}}\n"
+    assert read(text).functions["f"].middleware == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{timeout: 3}", f"functions.f: {ANSWERS}"),
+        ("{wsgi: a, asgi: b}", "functions.f.asgi: a function has one application: give wsgi or asgi"),
+        ("{handler: h, expose_credentials: true}",
+         "functions.f.expose_credentials: needs wsgi or asgi"),
+    ],
+)  # fmt: skip
+def test_what_answers_must_be_clear(entry: str, problem: str) -> None:
+    (line,) = told(f"version: 1\nfunctions:\n  f: {entry}\n")
+    assert line.endswith(problem)
 
 
 def test_a_key_with_nothing_after_it_has_its_default() -> None:

@@ -115,7 +115,7 @@ def test_a_name_that_nobody_offers_suggests_one_that_is_installed(install: Insta
     assert "in:  handler 'resize-imag'\n" in str(error)
     assert error.fix == (
         f"{PIP} PACKAGE, with the package that offers it; "
-        "code that is not packaged is named module:function"
+        "code that is not packaged is named module:attribute"
     )
 
 

@@ -158,6 +158,6 @@ def test_a_busy_function_is_told_with_its_limit() -> None:
 
 
 def test_a_web_request_is_told_how_to_send_an_event() -> None:
-    text = str(WebRequestError("GET", "/\x85"))
-    assert text.startswith(r"'GET' '/\x85' is a web request")
-    assert text.endswith("send the event as the body of POST /invoke")
+    text = str(WebRequestError("f", "GET", "/\x85"))
+    assert text.startswith(r"'GET' '/\x85' is a web request and function 'f' answers events")
+    assert "send the event as the body of POST /invoke" in text

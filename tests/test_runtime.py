@@ -265,13 +265,15 @@ def test_stop_runs_what_no_pre_stop_has_run_before(
     assert capsys.readouterr().out.count("FC PreStop Start") == 3
 
 
-def test_a_web_request_is_refused(routed: Runtime, called: Called) -> None:
-    answer = routed.web("GET", "/index.html", called("a"))
+def test_a_web_request_to_a_function_of_events_is_refused(routed: Runtime, called: Called) -> None:
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/index.html"}
+    answer = routed.web(environ, called("a"))
+    assert isinstance(answer, Result)
     assert isinstance(answer.error, WebRequestError)
     assert document(answer) == {
         "errorType": "WebRequestError",
-        "errorMessage": "'GET' '/index.html' is a web request and this runtime answers events: "
-        "send the event as the body of POST /invoke",
+        "errorMessage": "'GET' '/index.html' is a web request and function 'a' answers events: "
+        "send the event as the body of POST /invoke, or give the function an application (wsgi)",
     }
 
 

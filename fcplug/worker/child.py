@@ -2,24 +2,29 @@
 
 import contextvars
 import ctypes
+import io
 import logging
 import os
 import signal
 import socket
 import sys
 import traceback
-from contextlib import suppress
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
-from fcplug import codepath, hookspecs, logs, result
+from fcplug import codepath, hookspecs, logs, result, web
 from fcplug.context import Context, current
 from fcplug.eventloop import EventLoop
 from fcplug.plugins import Loader, Plugins
 from fcplug.worker.assignment import Assignment
 from fcplug.worker.frames import MAX_PART, Channel, Frame, Kind
-from fcplug.worker.headers import Call, Hello, Ready
+from fcplug.worker.headers import WEB, Call, Head, Hello, Ready
 from fcplug.worker.report import Report
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _PR_SET_PDEATHSIG = 1
 
@@ -67,7 +72,7 @@ class _Worker:
         try:
             call = Call.from_header(frame.header)
             # what a handler does to context variables is gone after its call
-            body = contextvars.copy_context().run(self._run, call, frame.body)
+            body = contextvars.copy_context().run(self._run, call, frame)
             if len(body) > MAX_PART:
                 raise ValueError(f"a result of {len(body)} bytes: {MAX_PART} may be sent")
             answer = Frame(Kind.RESULT, frame.number, body=body)
@@ -78,11 +83,38 @@ class _Worker:
         _end_output()
         self._channel.send(answer)
 
-    def _run(self, call: Call, event: bytes) -> bytes:
+    def _run(self, call: Call, frame: Frame) -> bytes:
         context = call.context()
         current.set(context)
         own = context.for_function(self._spec.settings, self._spec.timeout, self._spec.name)
-        return result.encode(self._call(call.hook, event, own))
+        if call.hook == WEB:
+            self._web(call, frame, own)
+            return b""
+        return result.encode(self._call(call.hook, frame.body, own))
+
+    def _web(self, call: Call, frame: Frame, context: Context) -> None:
+        """Send what the application answers, each chunk of it when it is asked for."""
+        environ: WSGIEnvironment = {
+            **call.environ,
+            "wsgi.version": (1, 0),
+            "wsgi.input": io.BytesIO(frame.body),
+            "wsgi.input_terminated": True,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": False,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
+        response = self._plugins.web(environ, context, context.deadline)
+        with ExitStack() as opened:
+            opened.callback(web.close, response.body)
+            head = Head(response.status, list(response.headers))
+            self._channel.send(Frame(Kind.HEAD, frame.number, head.to_header()))
+            pieces = _pieces(response.body)
+            while self._channel.receive().kind is Kind.NEXT:
+                piece = next(pieces, None)
+                if piece is None:
+                    return
+                self._channel.send(Frame(Kind.CHUNK, frame.number, body=piece))
 
     def _call(self, hook: str, event: bytes, context: Context) -> Any:
         if hook == "invoke":
@@ -91,6 +123,13 @@ class _Worker:
             return self._plugins.initialize(context)
         getattr(self._plugins.hook, hook)(context=context)
         return b""
+
+
+def _pieces(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the chunks of a body, none of them too large for a frame."""
+    for chunk in body:
+        for start in range(0, len(chunk), MAX_PART):
+            yield chunk[start : start + MAX_PART]
 
 
 def _die_with_parent() -> None:

@@ -24,8 +24,12 @@ class Kind(IntEnum):
     READY = 3
     CALL = 4
     TAKEN = 5
-    RESULT = 6
-    ERROR = 7
+    HEAD = 6
+    NEXT = 7
+    CHUNK = 8
+    STOP = 9
+    RESULT = 10
+    ERROR = 11
 
 
 class FrameError(ValueError):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +12,8 @@ from fcplug import protocol
 from fcplug.context import Context
 from fcplug.worker.frames import FrameError
 
+WEB = "web"
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 _Self = TypeVar("_Self", bound="Header")
 
 
@@ -48,18 +51,30 @@ class Ready(Header, frozen=True):
     hooks: list[str]
 
 
+class Head(Header, frozen=True):
+    """The first part of a web answer."""
+
+    status: str
+    headers: list[tuple[str, str]]
+
+
 class Call(Header, frozen=True):
-    """A hook to run, and the context to run it with; ``age`` in seconds."""
+    """A hook to run, and the context to run it with; ``age`` in seconds.
+
+    ``hook`` is ``WEB`` for a web request; ``environ`` holds what is text of its WSGI environ.
+    """
 
     hook: str
     headers: dict[str, str]
     variables: dict[str, str]
     age: float
+    environ: dict[str, str] = {}
 
     @classmethod
-    def of(cls, hook: str, context: Context) -> "Call":
-        """Return the call of a hook with a context."""
-        return cls(hook, context.to_headers(), context.variables(), context.age)
+    def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "Call":
+        """Return the call of a hook with a context, and with an environ if it is a web request."""
+        texts = {name: value for name, value in environ.items() if isinstance(value, str)}
+        return cls(hook, context.to_headers(), context.variables(), context.age, texts)
 
     def context(self) -> Context:
         """Return the context, its deadline at the same moment."""

@@ -1,18 +1,24 @@
 """The runtime's side of one worker."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import fcplug
 from fcplug.context import Context
+from fcplug.environ import body_of
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
 from fcplug.worker import frames
 from fcplug.worker.assignment import Assignment
 from fcplug.worker.frames import Channel, Frame, FrameError, Kind
-from fcplug.worker.headers import Call, Hello, Ready
+from fcplug.worker.headers import WEB, Call, Head, Hello, Ready
 from fcplug.worker.interpreter import Interpreter
 from fcplug.worker.process import Process
 from fcplug.worker.report import Report
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 START_LIMIT = 300.0  # seconds from the start of a worker to its function's being loaded
 _LAST_WORDS = 1.0  # seconds from a worker's silence to the news of how it ended
@@ -103,16 +109,37 @@ class Worker:
             WorkerDied: the worker ended, or said what it must not, and is killed.
             FunctionTimeoutError: the deadline passed; the worker is killed.
         """
-        frames.check(len(event))
-        self._number = (self._number + 1) % _NUMBERS
-        header = Call.of(hook, context).to_header()
-        call = Frame(Kind.CALL, self._number, header, event)
-        answer = self._exchange(call, context, deadline)
+        answer = self._call(Call.of(hook, context), event, Kind.RESULT, deadline)
         if hook == "invoke":
             self.answers += 1
         if answer.kind is Kind.ERROR:
             raise Report.from_header(answer.header).error()
         return answer.body
+
+    def web(self, environ: "WSGIEnvironment", context: Context, deadline: float | None) -> Head:
+        """Have the application called; ``next_chunk`` and ``stop_body`` are for its body.
+
+        Raises what ``call`` does.
+        """
+        call = Call.of(WEB, context, environ)
+        answer = self._call(call, body_of(environ), Kind.HEAD, deadline)
+        self._check_end(answer)
+        return Head.from_header(answer.header)
+
+    def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
+        """Return the next bytes of the body, None at its end; raises what ``call`` does."""
+        with self._watched(context):
+            self._channel.send(Frame(Kind.NEXT, self._number), deadline)
+            answer = self._receive((Kind.CHUNK, Kind.RESULT, Kind.ERROR), deadline)
+        self._check_end(answer)
+        return answer.body if answer.kind is Kind.CHUNK else None
+
+    def stop_body(self, context: Context, deadline: float) -> None:
+        """Have the body closed before its end; raises what ``call`` does."""
+        with self._watched(context):
+            self._channel.send(Frame(Kind.STOP, self._number), deadline)
+            answer = self._receive((Kind.RESULT, Kind.ERROR), deadline)
+        self._check_end(answer)
 
     def kill(self) -> None:
         """Kill the process and what it started; it will be given no other call."""
@@ -140,11 +167,28 @@ class Worker:
             self._process.kill()
             self._process.wait(_LAST_WORDS)
 
-    def _exchange(self, call: Frame, context: Context, deadline: float | None) -> Frame:
-        """Return the answer to a call; without one, the worker is at its end."""
+    def _call(self, call: Call, body: bytes, kind: Kind, deadline: float | None) -> Frame:
+        """Return the first answer to a call."""
+        frames.check(len(body))
+        self._number = (self._number + 1) % _NUMBERS
+        context = call.context()
+        with self._watched(context):
+            frame = Frame(Kind.CALL, self._number, call.to_header(), body)
+            self._hand_over(frame, deadline)
+            return self._receive((kind, Kind.ERROR), deadline)
+
+    def _check_end(self, answer: Frame) -> None:
+        """Count a web answer that is complete, and raise what it failed with."""
+        if answer.kind in (Kind.RESULT, Kind.ERROR):
+            self.answers += 1
+        if answer.kind is Kind.ERROR:
+            raise Report.from_header(answer.header).error()
+
+    @contextmanager
+    def _watched(self, context: Context) -> Iterator[None]:
+        """Tell what became of a worker that gives no answer; it is at its end."""
         try:
-            self._hand_over(call, deadline)
-            return self._receive((Kind.RESULT, Kind.ERROR), deadline)
+            yield
         except TimeoutError:
             self.kill()
             then = f"its worker {self.pid} was killed"

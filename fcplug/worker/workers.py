@@ -5,22 +5,25 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, TypeVar
 
-from fcplug import logs, result
+from fcplug import logs, result, web
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
 from fcplug.document import Document
 from fcplug.errors import FunctionTimeoutError
 from fcplug.protocol import Phase
-from fcplug.web import Response
+from fcplug.web import Body, Response
 from fcplug.worker.assignment import Assignment, WorkerSettings
 from fcplug.worker.pool import FAREWELL, Pool
+from fcplug.worker.stream import Stream
 from fcplug.worker.worker import NotTaken, Worker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+_Value = TypeVar("_Value")
 
 HOOK_LIMIT = 10.0  # seconds that the pre_freeze and pre_stop hooks of all workers may take
 
@@ -86,8 +89,19 @@ class Workers:
         return self._on_a_worker(work, context, deadline)
 
     def web(self, environ: "WSGIEnvironment", context: Context, deadline: float | None) -> Response:
-        """Answer one web request in a worker that is initialized."""
-        raise NotImplementedError
+        """Answer one web request in a worker that is initialized, and hold it to the body's end."""
+
+        def work(worker: Worker) -> Response:
+            if not worker.initialized:
+                _initialize_first(worker, context, deadline)
+            head = worker.web(environ, context, deadline)
+            return Response(head.status, head.headers, Stream(worker, context, deadline))
+
+        worker, response = self._begin(work, context, deadline)
+        with ExitStack() as held:
+            held.callback(self._give_back, worker, context)
+            held.callback(web.close, response.body)
+            return response._replace(body=Body(response.body, held.pop_all().close))
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks in every initialized worker."""
@@ -102,23 +116,31 @@ class Workers:
         self._pool.close()
 
     def _on_a_worker(
+        self, work: Callable[[Worker], bytes], context: Context, deadline: float | None
+    ) -> bytes:
+        worker, answer = self._begin(work, context, deadline)
+        self._give_back(worker, context)
+        return answer
+
+    def _begin(
         self,
-        work: Callable[[Worker], bytes],
+        work: Callable[[Worker], _Value],
         context: Context,
         deadline: float | None,
         *,
         again: bool = False,
-    ) -> bytes:
-        """Do the work with the next worker; once more if that one ended before it began."""
+    ) -> tuple[Worker, _Value]:
+        """Do the work with the next worker, and hold it; once more if it ended before it began."""
         worker = self._take(context, deadline, first=again)
         try:
-            return work(worker)
-        except NotTaken as refused:
-            if again:
-                raise refused.error from None
-        finally:
+            return worker, work(worker)
+        except BaseException as error:
             self._give_back(worker, context)
-        return self._on_a_worker(work, context, deadline, again=True)
+            if not isinstance(error, NotTaken):
+                raise
+            if again:
+                raise error.error from None
+        return self._begin(work, context, deadline, again=True)
 
     def _take(self, context: Context, deadline: float | None, *, first: bool) -> Worker:
         try:

@@ -80,12 +80,13 @@ def test_a_head_answer_has_no_body(server: Served) -> None:
     data = server.send(request("HEAD", "/") + request("GET", "/", close=True))
     assert data.count(b"hello") == 1
     assert data.count(b"Content-Length: 5") == 2
-    assert b"one" not in server.send(request("HEAD", "/stream"))
+    assert b"one" not in server.send(request("HEAD", "/stream", close=True))
 
 
 def test_a_streamed_answer_is_sent_in_chunks(server: Served) -> None:
-    data = server.send(request("GET", "/stream"))
-    assert data.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+    data = server.send(request("GET", "/stream") + request("GET", "/stream", close=True))
+    assert data.count(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n") == 2  # on one connection
+    assert data.endswith(b"0\r\n\r\n")
 
 
 SECRET = b"s3cr3t-4711"
@@ -171,7 +172,7 @@ def test_an_application_that_fails_in_the_middle_closes_the_connection(server: S
         ("200 OK", [["X-Bad", "a\r\nSet-Cookie: b"]]),
         ("200 OK", [["X-Bad", "\u4f60"]]),
         ("200 OK", [["X-Bad", "a\x00b"]]),
-        ("200 OK", [["X-Bad", "a\x85b"]]),
+        ("200 OK", [["X-Bad", "a\x7fb"]]),
         ("200 OK", [["X Bad", "a"]]),
         ("200 OK", [["", "a"]]),
         ("200 OK", [["X-Bad\r\n", "a"]]),
@@ -195,9 +196,10 @@ def test_an_answer_that_cannot_be_sent_becomes_an_error_document(
 
 
 def test_good_answers_are_sent_as_they_are(server: Served) -> None:
-    body = json.dumps(["299", [["x-caf\xe9"[:3] + "y", "caf\xe9\ttab"]]]).encode()
+    utf8 = "\u00c9\u4f60".encode().decode("latin-1")  # with bytes that latin-1 calls control
+    body = json.dumps(["299", [["x-y", f"caf\xe9\ttab{utf8}"]]]).encode()
     status, fields, _ = exchange(server, request("POST", "/fields", body))
-    assert (status, fields["x-cy"]) == (299, "caf\xe9\ttab")
+    assert (status, fields["x-y"]) == (299, f"caf\xe9\ttab{utf8}")
 
 
 def test_health_is_answered_while_every_worker_is_busy(server: Served) -> None:

@@ -159,7 +159,7 @@ def test_a_bad_first_line_is_refused(line: str | bytes) -> None:
         ("Host: a", b"X: bare\rcr"),
         ("Host: a", b"X: bare\nlf"),
         *(("Host: a", bytes([*b"X: a", control, *b"b"])) for control in (0, 1, 8, 11, 12, 27, 31)),
-        *(("Host: a", bytes([*b"X: a", control, *b"b"])) for control in (0x7F, 0x80, 0x85, 0x9F)),
+        *(("Host: a", bytes([*b"X: a", control, *b"b"])) for control in (0x7F,)),
         ("Host: a", "Host: a"),
         ("Host: a, b",),
         ("Host: a b",),

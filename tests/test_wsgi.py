@@ -1,0 +1,244 @@
+"""One application and what it answers: every way to answer well, and every way to answer badly."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from fcplug import web, wsgi
+from fcplug.errors import InvalidResponse
+from fcplug.web import Response
+
+Start = Callable[..., Any]
+
+
+def call(application: Any, method: str = "GET") -> Response:
+    environ: dict[str, Any] = {"REQUEST_METHOD": method}
+    setup_testing_defaults(environ)
+    return wsgi.call(application, environ)
+
+
+def answering(result: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Any:
+    """Return an application that answers so."""
+
+    def application(_: Any, start_response: Start) -> Any:
+        start_response(status, list(headers))
+        return result
+
+    return application
+
+
+class Chunks:
+    """A body that counts how often it is closed."""
+
+    def __init__(self, *chunks: Any, fail: BaseException | None = None) -> None:
+        self._chunks = iter(chunks)
+        self._fail = fail
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        for chunk in self._chunks:
+            return chunk
+        raise self._fail or StopIteration
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Sequence:
+    """What can be iterated only as Python once did it."""
+
+    def __getitem__(self, index: int) -> bytes:
+        return [b"a", b"b"][index]
+
+
+@pytest.mark.parametrize(
+    ("result", "chunks"),
+    [
+        ([b"a", b"", b"bc"], [b"a", b"bc"]),
+        ((b"a", b"bc"), [b"a", b"bc"]),
+        (iter([b"a", b"bc"]), [b"a", b"bc"]),
+        (Sequence(), [b"a", b"b"]),
+        (["grüß", b"x"], ["grüß".encode(), b"x"]),  # FC 2.0 sends text as UTF-8 ...
+        (b"as it is", [b"as it is"]),  # ... and plain bytes as they are
+        ([], []),
+        (b"", []),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_body_is_given_as_it_is_made(result: Any, chunks: list[bytes]) -> None:
+    assert list(call(answering(result)).body) == chunks
+
+
+@pytest.mark.parametrize(
+    ("result", "length"),
+    [([b"five!"], "5"), ([], "0"), ((b"one",), "3"), (b"two!", "4"), (["ü"], "2")],
+    ids=repr,
+)
+def test_a_body_that_is_whole_is_measured(result: Any, length: str) -> None:
+    assert call(answering(result)).headers == [("Content-Length", length)]
+    assert call(answering(result, "200 OK", ("content-length", length))).headers == [
+        ("content-length", length)
+    ]
+    assert call(answering(result, "304 Not Modified")).headers == []
+    assert call(answering(result), "HEAD").headers == []
+
+
+def test_a_body_in_parts_is_not_measured() -> None:
+    assert call(answering(iter([b"one"]))).headers == []
+    assert call(answering([b"one", b"two"])).headers == []
+
+
+def test_the_status_may_come_as_late_as_the_first_bytes() -> None:
+    def application(_: Any, start_response: Start) -> Iterator[bytes]:
+        yield b""
+        start_response("201 Created", [("X-Late", "1")])
+        yield b"late"
+
+    response = call(application)
+    assert (response.status, response.headers) == ("201 Created", [("X-Late", "1")])
+    assert list(response.body) == [b"late"]
+
+
+def test_what_is_written_comes_before_what_is_returned() -> None:
+    def application(_: Any, start_response: Start) -> Iterable[bytes]:
+        write = start_response("200 OK", [])
+        write(b"a")
+        write(b"b")
+
+        def rest() -> Iterator[bytes]:
+            yield b"c"
+            write(b"d")
+            yield b"e"
+            write(b"f")
+
+        return rest()
+
+    assert list(call(application).body) == [b"abc", b"de", b"f"]
+
+
+def test_the_headers_keep_their_order_and_are_repeated() -> None:
+    headers = [("Set-Cookie", "a=1"), ("ETag", '"x"'), ("Set-Cookie", "b=2"), ("X-N", "caf\xe9")]
+    assert call(answering([b""], "200 OK", *headers)).headers[:4] == headers
+
+
+def test_a_second_status_with_an_error_replaces_the_first() -> None:
+    def application(_: Any, start_response: Start) -> list[bytes]:
+        start_response("200 OK", [("X-Old", "1")])
+        error = ValueError("x")
+        start_response("503 Down", [("X-New", "1")], (ValueError, error, None))
+        return [b"sorry", b"!"]
+
+    response = call(application)
+    assert (response.status, response.headers) == ("503 Down", [("X-New", "1")])
+
+
+def test_an_error_after_the_first_bytes_is_raised_again() -> None:
+    def application(_: Any, start_response: Start) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"one"
+        error = KeyError("mine")
+        start_response("500 Oh", [], (KeyError, error, None))
+        yield b"never"
+
+    response = call(application)
+    assert next(response.body) == b"one"
+    with pytest.raises(KeyError, match="mine"):
+        next(response.body)
+
+
+@pytest.mark.parametrize(
+    ("application", "told"),
+    [
+        (lambda *_: [b"x"], "without calling start_response"),
+        (lambda *_: [], "without calling start_response"),
+        (answering("text"), "the application returned 'text' (str): return an iterable"),
+        (answering(None), "the application returned None"),
+        (answering(3), "the application returned 3 (int)"),
+        (answering("x" * 1000), "the application returned an object of type str"),
+        (answering([3]), "the body holds 3 (int): give bytes"),
+        (answering([b"", None]), "the body holds None"),
+        (answering([bytearray(b"x")]), "the body holds an object of type bytearray"),
+        (answering([b""], "200"), "the status is '200' (str): give three digits"),
+        (answering([b""], "OK"), "the status is 'OK'"),
+        (answering([b""], "101 Switching Protocols"), "from 200 to 599"),
+        (answering([b""], "600 More"), "from 200 to 599"),
+        (answering([b""], "200 OK\r\nX: y"), "the status is '200 OK\\r\\nX: y'"),
+        (answering([b""], 200), "the status is 200 (int)"),  # type: ignore[arg-type]
+        (answering([b""], "200 OK", ("X Y", "z")), "a header's name is 'X Y'"),
+        (answering([b""], "200 OK", ("", "z")), "a header's name is ''"),
+        (answering([b""], "200 OK", ("X\n", "z")), "a header's name is 'X\\n'"),
+        (answering([b""], "200 OK", ("X", "secret\n")), "the header X has a value"),
+        (answering([b""], "200 OK", ("X", "你")), "encode others to latin-1"),
+        (answering([b""], "200 OK", ("X", 3)), "a header is"),  # type: ignore[arg-type]
+        (answering([b""], "200 OK", ["X", "3"]), "an object of type list"),  # type: ignore[arg-type]
+        (answering([b""], "200 OK", ("X",)), "give a tuple of two str"),  # type: ignore[arg-type]
+        (answering([b""], "200 OK", ("Content-Length", "two")), "the Content-Length is no number"),
+        (answering([b""], "200 OK", ("Content-Length", "-1")), "the Content-Length is no number"),
+        (answering([b""], "200 OK", ("Content-Length", "0"), ("content-length", "0")),
+         "given twice"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_cannot_be_sent_says_what_is_wrong(application: Any, told: str) -> None:
+    with pytest.raises(InvalidResponse, match=re.escape(told)) as error:
+        call(application)
+    assert "secret" not in str(error.value)
+
+
+def test_headers_must_be_a_list() -> None:
+    def application(_: Any, start_response: Start) -> list[bytes]:
+        start_response("200 OK", (("X", "y"),))
+        return []
+
+    with pytest.raises(InvalidResponse, match="the headers are an object of type tuple"):
+        call(application)
+
+
+def test_a_second_status_without_an_error_is_refused() -> None:
+    def application(_: Any, start_response: Start) -> list[bytes]:
+        start_response("200 OK", [])
+        start_response("200 OK", [])
+        return []
+
+    with pytest.raises(InvalidResponse, match="called start_response twice"):
+        call(application)
+
+
+def test_a_body_is_closed_once_however_it_ends() -> None:
+    read = Chunks(b"a", b"b")
+    response = call(answering(read))
+    assert (list(response.body), read.closed) == ([b"a", b"b"], 1)
+    web.close(response.body)
+    assert read.closed == 1
+
+    left = Chunks(b"a", b"b")
+    response = call(answering(left))
+    web.close(response.body)
+    web.close(response.body)
+    assert left.closed == 1
+
+    for failing in (Chunks(fail=ValueError("x")), Chunks(b"a", fail=ValueError("x"))):
+        with pytest.raises(ValueError, match="x"):
+            list(call(answering(failing)).body)
+        assert failing.closed == 1
+
+    wrong = Chunks(3)
+    with pytest.raises(InvalidResponse):
+        call(answering(wrong))
+    assert wrong.closed == 1
+
+
+def test_a_class_is_an_application_too() -> None:
+    class Application:
+        def __init__(self, environ: Any, start_response: Start) -> None:
+            start_response("200 OK", [])
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"made"
+
+    assert list(call(Application).body) == [b"made"]

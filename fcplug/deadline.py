@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
@@ -94,7 +95,8 @@ class Deadlines:
         except BaseException:
             on_end()
             raise
-        ongoing = Ongoing(self, Invocation(self, work, on_end), thread, deadline, cancel)
+        invocation = Invocation(self, work, on_end)
+        ongoing = Ongoing(self, invocation, thread, deadline, deadline - now, cancel)
         thread.begin(ongoing.invocation)
         return ongoing
 
@@ -114,23 +116,16 @@ class Deadlines:
         return True
 
 
+@dataclass(frozen=True)
 class Ongoing(Generic[_Value]):
-    """Work that has begun, for whoever waits for it."""
+    """Work that has begun, for whoever waits for it; ``limit`` is the seconds it was given."""
 
-    def __init__(
-        self,
-        owner: Deadlines,
-        invocation: Invocation[_Value],
-        thread: InvocationThread,
-        deadline: float,
-        cancel: Callable[[], None],
-    ) -> None:
-        self.owner = owner
-        self.invocation = invocation
-        self.thread = thread
-        self.cancel = cancel
-        self._deadline = deadline
-        self._limit = deadline - time.monotonic()
+    owner: Deadlines
+    invocation: Invocation[_Value]
+    thread: InvocationThread
+    deadline: float
+    limit: float
+    cancel: Callable[[], None]
 
     def wait(self) -> _Value:
         """Return or raise what the work did.
@@ -138,24 +133,22 @@ class Ongoing(Generic[_Value]):
         Raises:
             FunctionTimeoutError: the deadline has passed; the work goes on.
         """
-        left = max(0.0, self._deadline - time.monotonic())
+        left = max(0.0, self.deadline - time.monotonic())
         try:
             self.invocation.done.acquire(timeout=min(left, threading.TIMEOUT_MAX))
         except BaseException:  # the waiting was interrupted
-            self.owner.abandon(self)
+            self.abandon()
             raise
-        if not self.invocation.ended and self.owner.abandon(self):
+        if not self.invocation.ended and self.abandon():
             raise self.late
         return self.invocation.outcome()
 
-    def abandon(self) -> FunctionTimeoutError:
-        """Give the work up, unless it has ended; return what to tell its caller."""
-        if not self.invocation.ended:
-            self.owner.abandon(self)
-        return self.late
+    def abandon(self) -> bool:
+        """Give the work up; False when it has ended, so that its outcome counts."""
+        return self.invocation.abandoned or self.owner.abandon(self)
 
     @property
     def late(self) -> FunctionTimeoutError:
         """What to tell whoever waited."""
         then = f"abandoned, it goes on in thread {self.thread.name} until it ends"
-        return FunctionTimeoutError(self.owner.function, self._limit, then)
+        return FunctionTimeoutError(self.owner.function, self.limit, then)

@@ -63,7 +63,8 @@ class Steps:
                 if error is not None:
                     raise error
                 return value  # type: ignore[no-any-return]
-        raise self._ongoing.abandon()
+        self._ongoing.abandon()
+        raise self._ongoing.late
 
     def end(self) -> None:
         """Do the last step; nothing if the work was abandoned.

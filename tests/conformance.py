@@ -33,6 +33,7 @@ functions:
   broken-syntax: {handler: broken_syntax.handle}
   broken-code: {handler: broken_code.handle}
   missing: {handler: conformance_functions.ecko}
+  shop: {wsgi: "conformance_functions:shop"}
 """
 
 BROKEN = {
@@ -81,6 +82,8 @@ class Call(NamedTuple):
     """Texts that neither the answer nor the log holds."""
     log: tuple[str, ...] | None = (START, END)
     """The lines of the log; a line that ends in ``...`` stands for all that begin like it."""
+    fields: dict[str, str | None] = {}
+    """Header fields of the answer, by their lower-case names; None for one that must not be."""
 
 
 class Row(NamedTuple):
@@ -103,6 +106,22 @@ def call(function: str, **expected: object) -> Call:
     }
     kept = {name: value for name, value in headers.items() if value is not None}
     return Call(function, headers=kept, **expected)  # type: ignore[arg-type]
+
+
+def web(path: str, **expected: object) -> Call:
+    """Return a web request; the application's answer is a success for FC, whatever its status."""
+    headers = expected.pop("headers", {})
+    fields = expected.pop("fields", {})
+    assert isinstance(headers, dict)
+    assert isinstance(fields, dict)
+    settings: dict[str, object] = {
+        "path": path,
+        "method": "GET",
+        "body": None,
+        "headers": {"Content-Type": None, **control("/http-invoke"), **headers},
+        "fields": {"x-fc-status": "200", "content-type": "text/plain", **fields},
+    }
+    return call("shop", **{**settings, **expected})
 
 
 def initialize(function: str, **expected: object) -> Call:
@@ -131,17 +150,19 @@ ROWS = (
         initialize("freezing", method="PUT", path="/x", headers=control("/initialize"),
                    answer=f"ready for {ID}".encode()),
     )),
-    Row("18", "control path /http-invoke is a web request on any path", tuple(
-        call("echo", method=method, path=path, headers=control("/http-invoke"), status=404,
-             holds=("WebRequestError",), log=None)
-        for method, path in (("POST", "/invoke"), ("POST", "/initialize"), ("GET", "/pre-stop"),
-                             ("GET", "/pre-freeze"))
+    Row("18", "control path /http-invoke is a web request on any path", (
+        *(web(path, method=method, answer=f"{method} {path}  ".encode()) for method, path in (
+            ("POST", "/invoke"), ("POST", "/initialize"), ("GET", "/pre-stop"),
+            ("GET", "/pre-freeze"), ("GET", "/health"))),
+        call("echo", headers=control("/http-invoke"), status=404, holds=("WebRequestError",),
+             log=None),
     )),
     Row("19", "without a control path method and path decide", (
         call("echo", body=b"x", answer=b"x"),
         call("echo", body=b"x", answer=b"x", headers=control("")),
-        call("echo", method="GET", body=None, status=404, holds=("WebRequestError",), log=None),
-        call("echo", path="/else", status=404, holds=("WebRequestError",), log=None),
+        web("/invoke", answer=b"GET /invoke  ", headers=control("")),
+        web("/else", method="POST", answer=b"POST /else  ", headers={"X-Fc-Control-Path": None}),
+        call("shop", body=b"x", status=404, holds=("EventRequestError",), log=None),
     )),
     Row("20", "control paths /pre-freeze and /pre-stop are accepted", (
         call("echo", method="POST", path="/", headers=control("/pre-freeze"), answer=b"",
@@ -188,13 +209,13 @@ ROWS = (
     "stackTrace": [
         [
             "File \\"CODE/conformance_functions.py\\"",
-            "line 34",
+            "line 35",
             "in failing",
             "raise ValueError(\\"no such luck\\")"
         ]
     ]
 }""", log=(START, f"TIME {ID} [ERROR] Traceback (most recent call last):",
-           '  File "CODE/conformance_functions.py", line 34, in failing',
+           '  File "CODE/conformance_functions.py", line 35, in failing',
            '    raise ValueError("no such luck")', "ValueError: no such luck", FAILED)),
     )),
     Row("5", "SystemExit in a handler is that call's failure, and nothing else's", (
@@ -205,6 +226,50 @@ ROWS = (
     Row("38", "a head of more than 8 KB is accepted", (
         call("whoami", headers={"X-Fc-Security-Token": "t" * 9000, "X-Fc-Access-Key-Id": "id",
                                 "X-Fc-Access-Key-Secret": "s"}, holds=("t" * 9000,)),
+    )),
+    Row("26", "FC 2.0's prefix of this very function is no part of the path", (
+        web("/2016-08-15/proxy/market.v1/shop/a", headers={"X-Fc-Service-Name": "market"},
+            answer=b"GET /a /2016-08-15/proxy/market.v1/shop "),
+        web("/2016-08-15/proxy/market.v1/shop/a",
+            answer=b"GET /2016-08-15/proxy/market.v1/shop/a  "),
+    )),
+    Row("25", "x-fc-base-path is no part of the path", (
+        web("/get", headers={"X-Fc-Base-Path": "/get"}, answer=b"GET /get  "),
+    )),
+    Row("39, 45", "method, path, query and body reach the application untouched", (
+        web("//a/%2F/%C3%A9%ff?x=%20&y=%ff", method="PATCH", body=b"body",
+            answer=b"PATCH //a///\xc3\xa9\xff  x=%20&y=%ff body"),
+        web("/x", method="DELETE", body=b"body", answer=b"DELETE /x   body"),
+        web("/x", method="OPTIONS", answer=b"OPTIONS /x  "),
+        web("/x", method="HEAD", answer=b"", fields={"content-length": "9"}),
+    )),
+    Row("40, 41", "status, headers and body come back, but for what is the platform's", (
+        web("/teapot", status=418, answer=b"short", fields={
+            "etag": '"x"', "x-own": "1", "server": None, "x-fc-own": None, "connection": None}),
+        web("/empty", status=204, answer=b"", fields={"content-type": None}),
+    )),
+    Row("42", "more header fields than FC takes are warned of", (
+        web("/large", answer=b"large", fields={"x-large": "x" * 9000}, log=(
+            START, f"TIME {ID} [WARNING] the answer has 90...", END)),
+    )),
+    Row("43, 67", "a body without a length is streamed", (
+        web("/stream", answer=b"one two", fields={"content-length": None},
+            log=(START, "made one", "made two", END)),
+    )),
+    Row("44", "only the runtime's own failure fails the call", (
+        web("/sorry", status=500, answer=b"sorry"),
+        web("/boom", status=500, holds=('"errorType": "ValueError"', '"no such luck"'),
+            fields={"x-fc-status": "404", "content-type": "application/json"},
+            log=(START, f"TIME {ID} [ERROR] Traceback (most recent call last):", "...",
+                 "ValueError: no such luck", FAILED)),
+    )),
+    Row("46", "a request that is replayed is answered again", (
+        web("/again", answer=b"GET /again  "), web("/again", answer=b"GET /again  "),
+    )),
+    Row("47, 83", "the application has the context, and the keys nowhere else", (
+        web("/environ", headers=KEYS, holds=(f"{ID} STS.NaKeyIdOfTheCall",),
+            lacks=(KEYS["X-Fc-Access-Key-Secret"], KEYS["X-Fc-Security-Token"],
+                   "secret-of-the-environment")),
     )),
     Row("48", "a hook that nobody implements answers 200", (
         initialize("echo", answer=b""),

@@ -58,16 +58,17 @@ def code(site: Path) -> Callable[[str, str], Path]:
 
 @pytest.fixture
 def install(site: Path, code: Callable[[str, str], Path]) -> Callable[..., Path]:
-    """Return what installs a distribution as pip leaves it: modules, metadata, entry points."""
+    """Return what installs a distribution as pip leaves it: modules, metadata, entry points.
+
+    Entry points are given by their group: ``install("acme", handlers={"resize": "acme:resize"})``.
+    """
 
     def put(
         dist: str,
         modules: Mapping[str, str] | None = None,
         *,
-        handlers: Mapping[str, str] | None = None,
-        middleware: Mapping[str, str] | None = None,
-        wsgi: Mapping[str, str] | None = None,
         requires: Sequence[str] = (),
+        **offered: Mapping[str, str],
     ) -> Path:
         for name, text in (modules or {}).items():
             code(name, text)
@@ -76,15 +77,10 @@ def install(site: Path, code: Callable[[str, str], Path]) -> Callable[..., Path]
         metadata = ["Metadata-Version: 2.1", f"Name: {dist}", "Version: 1.2"]
         metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
         (info / "METADATA").write_text("\n".join(metadata) + "\n", "utf-8")
-        groups = {"fcplug.handlers": handlers, "fcplug.middleware": middleware, "fcplug.wsgi": wsgi}
-        (info / "entry_points.txt").write_text(
-            "".join(
-                f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items())
-                for group, names in groups.items()
-                if names
-            ),
-            "utf-8",
-        )
+        lines: list[str] = []
+        for group, names in offered.items():
+            lines += [f"[fcplug.{group}]", *(f"{name} = {value}" for name, value in names.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines), "utf-8")
         importlib.invalidate_caches()
         return info
 

@@ -113,7 +113,7 @@ def main(port_file: str, options_json: str) -> None:
             application(siblings),
             sock,
             limits,
-            express=lambda method, path: path == "/health",
+            express=lambda _method, path, _control: path == "/health",
             on_stop=lambda: print("stopped", os.getpid(), flush=True),
         )
 

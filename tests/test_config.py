@@ -267,7 +267,7 @@ def test_middleware_that_would_not_wrap_an_application_is_an_error(defaults: str
     ("entry", "problem"),
     [
         ("{timeout: 3}", f"functions.f: {ANSWERS}"),
-        ("{wsgi: a, asgi: b}", "functions.f.asgi: a function has one application: give wsgi or asgi"),
+        ("{wsgi: a, asgi: b}", "a function has one application: give wsgi or asgi"),
         ("{handler: h, expose_credentials: true}",
          "functions.f.expose_credentials: needs wsgi or asgi"),
     ],

@@ -16,10 +16,10 @@ import pytest
 
 from fcplug.bulkhead import Bulkhead
 from fcplug.deadline import Deadlines
-from fcplug.threads import Threads
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.identity import Credentials
 from fcplug.result import failure
+from fcplug.threads import Threads
 
 PATIENCE = 10.0  # seconds after which a test that hangs fails
 SOON = 0.02  # seconds: a deadline to miss

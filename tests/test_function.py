@@ -12,12 +12,12 @@ import pytest
 
 from fcplug import config
 from fcplug.context import Context
-from fcplug.threads import Threads
 from fcplug.errors import ConcurrencyExceeded, PluginError
 from fcplug.eventloop import EventLoop
 from fcplug.function import Function
 from fcplug.once import Once
 from fcplug.plugins import Loader
+from fcplug.threads import Threads
 
 Code = Callable[[str, str], Path]
 Called = Callable[..., Context]

@@ -99,3 +99,31 @@ def test_every_header_is_spelled_in_lower_case() -> None:
     assert all(name == name.lower() for name in protocol.CONTEXT_HEADERS)
     assert len(set(protocol.CONTEXT_HEADERS)) == len(protocol.CONTEXT_HEADERS)
     assert set(protocol.VARIABLES) <= set(protocol.CONTEXT_HEADERS)
+
+
+@pytest.mark.parametrize(
+    ("path", "service", "function", "prefix"),
+    [
+        ("/2016-08-15/proxy/s/f/a/b", "s", "f", "/2016-08-15/proxy/s/f"),
+        ("/2016-08-15/proxy/s.v1/f", "s", "f", "/2016-08-15/proxy/s.v1/f"),
+        ("/2016-08-15/proxy/s/f/", "s", "f", "/2016-08-15/proxy/s/f"),
+        ("/2016-08-15/proxy/s/other/a", "s", "f", ""),
+        ("/2016-08-15/proxy/other/f/a", "s", "f", ""),
+        ("/2016-08-15/proxy/s/f/a", "", "f", ""),  # FC 3.0 has no services
+        ("/2016-08-15/proxy//f/a", "", "f", ""),
+        ("/a/2016-08-15/proxy/s/f", "s", "f", ""),
+        ("/2016-08-15/proxy/s", "s", "f", ""),
+    ],
+)
+def test_the_prefix_of_fc_2_is_that_of_the_function_called(
+    path: str, service: str, function: str, prefix: str
+) -> None:
+    assert protocol.proxy_prefix(path, service, function) == prefix  # checklist 26
+
+
+@pytest.mark.parametrize(
+    ("header", "reserved"),
+    [("X-Fc-Anything", True), ("Connection", True), ("DATE", True), ("Set-Cookie", False)],
+)
+def test_what_the_platform_sets_an_application_may_not(header: str, reserved: bool) -> None:
+    assert protocol.is_reserved(header) is reserved  # checklist 41

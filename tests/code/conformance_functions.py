@@ -5,6 +5,7 @@ import decimal
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fcplug import Context, hookimpl
@@ -116,3 +117,41 @@ class FailingHooks:
     @hookimpl
     def pre_stop(self) -> None:
         raise OSError("cannot close")
+
+
+def shop(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer web requests by their path."""
+    plain = ("Content-Type", "text/plain")
+    answers: dict[str, tuple[str, list[tuple[str, str]], Iterable[bytes]]] = {
+        "/teapot": ("418 I'm a teapot", [
+            ("ETag", '"x"'), ("Server", "mine"), ("X-Fc-Own", "1"), ("X-Own", "1"),
+            ("Connection", "close"), plain], [b"short"]),
+        "/empty": ("204 No Content", [], []),
+        "/large": ("200 OK", [plain, ("X-Large", "x" * 9000)], [b"large"]),
+        "/stream": ("200 OK", [plain], _parts()),
+        "/sorry": ("500 Sorry", [plain], [b"sorry"]),
+    }  # fmt: skip
+    path = environ["PATH_INFO"]
+    if path in answers:
+        status, headers, body = answers[path]
+        start_response(status, headers)
+        return body
+    if path == "/boom":
+        raise ValueError("no such luck")
+    if path == "/environ":
+        context = environ["fc.context"]
+        text = f"{context.request_id} {context.credentials.access_key_id} {environ}"
+    else:
+        names = ("REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME", "QUERY_STRING")
+        text = " ".join(environ[name] for name in names)
+        if body := environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)):
+            text += f" {body.decode()}"
+    start_response("200 OK", [plain, ("Content-Length", str(len(text)))])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [text.encode("latin-1")]
+
+
+def _parts() -> Iterator[bytes]:
+    print("made one")
+    yield b"one "
+    print("made two")
+    yield b"two"

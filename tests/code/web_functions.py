@@ -1,4 +1,4 @@
-"""The applications and handlers that tests of web functions call; found by name in a code folder."""
+"""The applications that tests of web functions call, found by name in a code folder."""
 
 import json
 import logging

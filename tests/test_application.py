@@ -1,0 +1,87 @@
+"""Applications by name: what each way to name one means, and what is told of what is none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcplug import application, config
+from fcplug.discovery import Catalog
+from fcplug.errors import PluginError
+
+APPLICATION = "def app(environ, start_response):\n    ...\n"
+Install = Callable[..., Path]
+Code = Callable[[str, str], Path]
+
+
+def spec(entry: str) -> config.FunctionSpec:
+    text = f"version: 1\nfunctions:\n  f: {{{entry}}}\n"
+    return config.parse(text, "f.yaml", {}).functions["f"]
+
+
+def refusal(entry: str) -> PluginError:
+    with pytest.raises(PluginError) as error:
+        application.load(Catalog(), spec(entry))
+    return error.value
+
+
+def test_an_application_is_an_entry_point_or_code(install: Install, code: Code) -> None:
+    install("acme-shop", {"shop": APPLICATION}, wsgi={"market": "shop:app"})
+    code("plain", APPLICATION)
+    for name, module, package in [
+        ("market", "shop", "acme-shop 1.2"),
+        ("acme-shop:market", "shop", "acme-shop 1.2"),
+        ("plain:app", "plain", ""),
+        ("plain.app", "plain", ""),
+    ]:
+        loaded = application.load(Catalog(), spec(f"wsgi: '{name}'"))
+        assert loaded
+        found, source = loaded
+        assert (found.__module__, source.package) == (module, package)
+
+
+def test_a_function_of_events_has_none() -> None:
+    assert application.load(Catalog(), spec("handler: h")) is None
+
+
+def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> None:
+    install("acme-shop", {"shop": APPLICATION}, wsgi={"market": "shop:app"})
+    error = refusal("wsgi: markt")
+    assert error.error_type == "PluginNotFound"
+    assert "offers the WSGI application 'markt' (did you mean 'market'?)" in error.what
+    install("other-shop", wsgi={"market": "shop:app"})
+    error = refusal("wsgi: market")
+    assert (error.error_type, error.fix) == (
+        "PluginAmbiguous",
+        "say which: wsgi: acme-shop:market",
+    )
+    assert refusal("wsgi: a b.c").what == "Invalid WSGI application 'a b.c'"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "fix"),
+    [
+        ("app = 3", "an object of type int cannot be called", "name the application itself"),
+        ("async def app(a, b, c): ...", "app is a coroutine, as ASGI", "name it by asgi"),
+        (
+            "class App:\n    async def __call__(self, a, b, c): ...\napp = App()",
+            "an object of type App is a coroutine, as ASGI",
+            "name it by asgi",
+        ),
+    ],
+)
+def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: str) -> None:
+    code("shop", text)
+    error = refusal("wsgi: 'shop:app'")
+    assert error.error_type == "PluginInvalid"
+    assert error.what.startswith(what)
+    assert error.fix.startswith(fix)
+    assert "WSGI application 'shop:app'" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text", ["class app:\n    def __init__(self, e, s): ...", "import functools\napp = max"]
+)
+def test_whatever_can_be_called_is_one(code: Code, text: str) -> None:
+    code("shop", text)
+    assert application.load(Catalog(), spec("wsgi: 'shop:app'"))

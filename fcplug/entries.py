@@ -143,11 +143,11 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
         Meta(description="an entry point of group fcplug.handlers, dist:name, or module:attribute"),
     ] = None
     wsgi: Annotated[
-        str | None,
+        Annotated[str, Meta(min_length=1)] | None,
         Meta(description="the WSGI application of web requests; of group fcplug.wsgi, or code"),
     ] = None
     asgi: Annotated[
-        str | None,
+        Annotated[str, Meta(min_length=1)] | None,
         Meta(description="the ASGI application of web requests; of group fcplug.asgi, or code"),
     ] = None
     expose_credentials: Annotated[

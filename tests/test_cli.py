@@ -50,7 +50,6 @@ def test_a_wrong_configuration_ends_with_one_and_the_whole_report(tmp_path: Path
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
-        "config/functions.yaml:3:3: functions.a: the key 'handler' is missing",
         "config/functions.yaml:3:7: functions.a: unknown key 'handlr' (did you mean 'handler'?)",
         "config/functions.yaml:4:7: functions.b.handler: expected text, got a whole number",
     ]

@@ -3,6 +3,8 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import msgspec
 import pytest
@@ -49,7 +51,7 @@ def test_every_attribute_of_the_context_is_documented(name: str) -> None:
 
 
 def test_the_documented_configuration_is_right() -> None:
-    for page in ("docs/configuration.md", "docs/deploying.md"):
+    for page in ("docs/configuration.md", "docs/deploying.md", "docs/web.md"):
         for text in blocks(page, "yaml"):
             config.parse(text, page, {})
 
@@ -78,6 +80,17 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         headers = {"x-fc-function-name": module, "x-fc-request-id": "r-1"}
         answer = runtime.invoke(b"Ada", Context.from_headers(headers, {}))
         assert (answer.body, answer.error) == (expected, None)
+
+
+def test_the_documented_application_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (application,), (text,) = blocks("docs/web.md", "python"), blocks("docs/web.md", "yaml")
+    (tmp_path / "shop.py").write_text(application)
+    monkeypatch.syspath_prepend(tmp_path)
+    environ: dict[str, Any] = {"PATH_INFO": "/hello", "QUERY_STRING": "name=Ada"}
+    setup_testing_defaults(environ)
+    runtime = Runtime(config.parse(text, "f.yaml", {}), {})
+    answer = runtime.web(environ, Context.from_headers({"x-fc-request-id": "r-1"}, {}))
+    assert json.loads(b"".join(answer.body)) == {"hello": "Ada", "id": "r-1"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

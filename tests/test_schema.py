@@ -61,6 +61,8 @@ functions:
     memory_limit: 500000000
     max_calls: 1000
     python: .venv
+  shop: {wsgi: "shop:app", middleware: [], expose_credentials: true}
+  market: {handler: hello, asgi: "shop:app"}
 routes:
   - match: {function: "img-*", handler: index.handler, qualifier: canary}
     to: hello

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import falcon
 
-from fcplug import auth, protocol, result
+from fcplug import auth, protocol, result, web
 from fcplug.auth import Gate, Signature, Token
 from fcplug.context import Context
 from fcplug.entries import RuntimeEntry
@@ -100,12 +100,12 @@ class _Front:
     def __init__(
         self,
         phases: "WSGIApplication",
-        web: "WSGIApplication",
+        web_requests: "WSGIApplication",
         health_path: str | None,
         gate: Gate | None,
     ) -> None:
         self._phases = phases
-        self._web = web
+        self._web = web_requests
         self._health_path = health_path
         self._gate = gate
 
@@ -150,13 +150,17 @@ class _Web:
             for name in protocol.CREDENTIAL_HEADERS:
                 environ.pop(_KEYS[name], None)
         elif client := environ.get(_CLIENT_IP):
-            environ["REMOTE_ADDR"] = client
+            environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = client
         answer = self._runtime.web(environ, context)
         if isinstance(answer, Result):
             status = _WEB_STATUS.get(type(answer.error), _WEB_FAILED)
             return _send_failure(status, answer, start_response)
         headers = [*answer.headers, (protocol.STATUS, str(_OK))]
-        start_response(answer.status, headers)
+        try:
+            start_response(answer.status, headers)
+        except BaseException:
+            web.close(answer.body)
+            raise
         return answer.body
 
 

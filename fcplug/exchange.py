@@ -112,10 +112,7 @@ class _Exchange(Iterator[bytes]):
 
     def _fail(self, error: BaseException) -> None:
         body, self._body = self._body, _NOTHING
-        try:
-            web.close(body)
-        except BaseException as further:
-            log.error("%s", result.explain(further))
+        web.close_failed(body)
         self._phase.__exit__(type(error), error, error.__traceback__)
 
     def _give_up(self) -> None:

@@ -84,8 +84,13 @@ _RESERVED = {
     "connection",
     "date",
     "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
     "proxy-connection",
     "server",
+    "te",
+    "trailer",
+    "trailers",
     "transfer-encoding",
     "upgrade",
 }

@@ -1,5 +1,6 @@
 """What a call answers: a result as bytes, or an exception as FC's error document."""
 
+import contextlib
 import datetime
 import decimal
 import importlib
@@ -18,6 +19,7 @@ _OWN_FILES = (
     os.path.dirname(__file__) + os.sep,
     os.path.dirname(pluggy.__file__) + os.sep,
     os.path.dirname(importlib.__file__) + os.sep,
+    contextlib.__file__,
     "<frozen importlib.",
 )
 _MASK = "***"

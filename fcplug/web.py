@@ -1,7 +1,10 @@
 """What a web function answers."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
+
+log = logging.getLogger("fcplug")
 
 
 class Response(NamedTuple):
@@ -16,35 +19,39 @@ class Response(NamedTuple):
 
 
 class Body(Iterator[bytes]):
-    """The chunks of a body, and what is to be done once when it ends, however it does."""
+    """The chunks of a body, and what is to be done once when it is closed."""
 
-    def __init__(self, chunks: Iterator[bytes], on_end: Callable[[], None]) -> None:
+    def __init__(self, chunks: Iterator[bytes], on_close: Callable[[], None]) -> None:
         self._chunks = chunks
-        self._on_end: Callable[[], None] | None = on_end
+        self._on_close: Callable[[], None] | None = on_close
 
     def __next__(self) -> bytes:
-        try:
-            return next(self._chunks)
-        except BaseException:
-            self.close()
-            raise
+        return next(self._chunks)
 
     def close(self) -> None:
-        """End the body here; do nothing if it has ended."""
-        on_end, self._on_end = self._on_end, None
-        if on_end:
-            on_end()
+        """Close the body, read to its end or not."""
+        on_close, self._on_close = self._on_close, None
+        if on_close:
+            on_close()
 
 
 class BodyCut(Exception):  # noqa: N818 - it is told to the server alone
     """A body ends before it is complete, and must not end as if it were; the log tells why."""
 
 
-def close(body: Iterator[bytes]) -> None:
+def close(body: object) -> None:
     """Close a body that has a ``close``."""
     closing = getattr(body, "close", None)
     if closing:
         closing()
+
+
+def close_failed(body: object) -> None:
+    """Close a body after a failure, which is to be told: one of the closing is logged only."""
+    try:
+        close(body)
+    except BaseException as error:
+        log.error("the body could not be closed either", exc_info=error)
 
 
 def has_no_body(status: str) -> bool:

@@ -6,7 +6,6 @@ sent as UTF-8, and a result of plain ``bytes`` is the body.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -38,46 +37,49 @@ def call(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response
     """
     start = _Start()
     result: Any = application(environ, start)
-    with ExitStack() as ended:
-        if callable(closing := getattr(result, "close", None)):
-            ended.callback(closing)
+    try:
         chunks = _chunks(start, _iterable(result))
         first = next(chunks, None)
-        if start.head is None:
-            raise InvalidResponse(
-                "the application answered without calling start_response: "
-                "call it before the first bytes of the body"
-            )
-        start.sent = True
-        status, headers = start.head
-        if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
-            headers = _measured(status, headers, len(first or b""))
-        rest = ended.pop_all()
-    return Response(
-        status, headers, Body(chain(() if first is None else (first,), chunks), rest.close)
-    )
+        status, headers = start.begin()
+    except BaseException:
+        web.close_failed(result)
+        raise
+    if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
+        headers = _measured(status, headers, len(first or b""))
+    made = chunks if first is None else chain((first,), chunks)
+    return Response(status, headers, Body(made, lambda: web.close(result)))
 
 
 class _Start:
     """``start_response``: what an application has said of its answer so far."""
 
     def __init__(self) -> None:
-        self.head: tuple[str, list[tuple[str, str]]] | None = None
-        self.sent = False
+        self._head: tuple[str, list[tuple[str, str]]] | None = None
+        self._begun = False
         self._written: list[bytes] = []
 
     def __call__(
         self, status: str, response_headers: list[tuple[str, str]], exc_info: _ExcInfo | None = None
     ) -> Callable[[bytes], object]:
-        if exc_info and exc_info[1] and self.sent:
+        if exc_info and exc_info[1] and self._begun:
             raise exc_info[1].with_traceback(exc_info[2])
-        if self.head and not exc_info:
+        if self._head and not exc_info:
             raise InvalidResponse(
                 "the application called start_response twice: "
                 "a second call needs exc_info, and replaces the first"
             )
-        self.head = _checked_status(status), _checked_headers(response_headers)
+        self._head = _checked_status(status), _checked_headers(response_headers)
         return self._write
+
+    def begin(self) -> tuple[str, list[tuple[str, str]]]:
+        """Return status and headers, which from now on cannot be replaced."""
+        if self._head is None:
+            raise InvalidResponse(
+                "the application answered without calling start_response: "
+                "call it before the first bytes of the body"
+            )
+        self._begun = True
+        return self._head
 
     def take(self) -> bytes:
         """Return what was written by ``write`` and not taken yet."""

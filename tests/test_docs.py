@@ -12,6 +12,7 @@ import pytest
 from fcplug import Context, config, hookspecs
 from fcplug.entries import DefaultsEntry, File, FunctionEntry, RuntimeEntry
 from fcplug.runtime import Runtime
+from fcplug.web import Response
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -90,6 +91,7 @@ def test_the_documented_application_serves(tmp_path: Path, monkeypatch: pytest.M
     setup_testing_defaults(environ)
     runtime = Runtime(config.parse(text, "f.yaml", {}), {})
     answer = runtime.web(environ, Context.from_headers({"x-fc-request-id": "r-1"}, {}))
+    assert isinstance(answer, Response)
     assert json.loads(b"".join(answer.body)) == {"hello": "Ada", "id": "r-1"}
 
 

@@ -1,6 +1,7 @@
 """Steps: one at a time on one thread, the last one done whatever happens."""
 
 import contextlib
+import signal
 import threading
 import time
 
@@ -87,5 +88,23 @@ def test_a_deadline_between_two_steps_ends_the_work() -> None:
     time.sleep(0.3)
     with pytest.raises(FunctionTimeoutError):
         work.steps.do(lambda: work.said.append("never"))
+    assert work.over.wait(PATIENCE)
+    assert work.said == ["cancelled", "ended in deadline-1", "left"]
+
+
+def test_an_interrupted_step_is_abandoned() -> None:
+    work, gate = Work(), threading.Event()
+
+    def interrupt(*_: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(InterruptedError):
+            work.steps.do(lambda: gate.wait(PATIENCE))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    gate.set()
     assert work.over.wait(PATIENCE)
     assert work.said == ["cancelled", "ended in deadline-1", "left"]

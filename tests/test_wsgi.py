@@ -212,7 +212,8 @@ def test_a_second_status_without_an_error_is_refused() -> None:
 def test_a_body_is_closed_once_however_it_ends() -> None:
     read = Chunks(b"a", b"b")
     response = call(answering(read))
-    assert (list(response.body), read.closed) == ([b"a", b"b"], 1)
+    assert (list(response.body), read.closed) == ([b"a", b"b"], 0)
+    web.close(response.body)
     web.close(response.body)
     assert read.closed == 1
 
@@ -222,10 +223,10 @@ def test_a_body_is_closed_once_however_it_ends() -> None:
     web.close(response.body)
     assert left.closed == 1
 
-    for failing in (Chunks(fail=ValueError("x")), Chunks(b"a", fail=ValueError("x"))):
-        with pytest.raises(ValueError, match="x"):
-            list(call(answering(failing)).body)
-        assert failing.closed == 1
+    failing = Chunks(fail=ValueError("x"))
+    with pytest.raises(ValueError, match="x"):
+        call(answering(failing))
+    assert failing.closed == 1
 
     wrong = Chunks(3)
     with pytest.raises(InvalidResponse):

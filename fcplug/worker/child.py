@@ -10,7 +10,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
@@ -18,6 +18,7 @@ from fcplug import codepath, hookspecs, logs, result, web
 from fcplug.context import Context, current
 from fcplug.eventloop import EventLoop
 from fcplug.plugins import Loader, Plugins
+from fcplug.web import Response
 from fcplug.worker.assignment import Assignment
 from fcplug.worker.frames import MAX_PART, Channel, Frame, Kind
 from fcplug.worker.headers import WEB, Call, Head, Hello, Ready
@@ -105,16 +106,22 @@ class _Worker:
             "wsgi.run_once": False,
         }
         response = self._plugins.web(environ, context, context.deadline)
-        with ExitStack() as opened:
-            opened.callback(web.close, response.body)
-            head = Head(response.status, list(response.headers))
-            self._channel.send(Frame(Kind.HEAD, frame.number, head.to_header()))
-            pieces = _pieces(response.body)
-            while self._channel.receive().kind is Kind.NEXT:
-                piece = next(pieces, None)
-                if piece is None:
-                    return
-                self._channel.send(Frame(Kind.CHUNK, frame.number, body=piece))
+        try:
+            self._send_response(frame.number, response)
+        except BaseException:
+            web.close_failed(response.body)
+            raise
+        web.close(response.body)
+
+    def _send_response(self, number: int, response: Response) -> None:
+        head = Head(response.status, list(response.headers))
+        self._channel.send(Frame(Kind.HEAD, number, head.to_header()))
+        pieces = _pieces(response.body)
+        while self._channel.receive().kind is Kind.NEXT:
+            piece = next(pieces, None)
+            if piece is None:
+                break
+            self._channel.send(Frame(Kind.CHUNK, number, body=piece))
 
     def _call(self, hook: str, event: bytes, context: Context) -> Any:
         if hook == "invoke":

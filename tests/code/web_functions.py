@@ -64,6 +64,7 @@ def _echo(environ: Environ, start_response: Start) -> list[bytes]:
 def _fields(environ: Environ, start_response: Start) -> list[bytes]:
     start_response("418 I'm a teapot", [
         ("X-Fc-Status", "200"), ("X-Fc-Own", "1"), ("Server", "mine"), ("Date", "never"),
+        ("Connection", "x"), ("Proxy-Authenticate", "x"), ("TE", "x"), ("Upgrade", "x"),
         ("Set-Cookie", "a=1"), ("ETag", '"x"'), ("Set-Cookie", "b=2"),
         ("X-Bytes", "\xc3\x89\xff"), ("content-type", "text/plain"),
     ])  # fmt: skip

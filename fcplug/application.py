@@ -23,8 +23,12 @@ def load(catalog: Catalog, spec: FunctionSpec) -> "tuple[WSGIApplication, Source
         return None
     group = WSGI if spec.wsgi else ASGI
     target, source = discovery.find(catalog, group, spec.application)
-    with discovery.blamed(source):
-        return _as_wsgi(group, target), source
+    try:
+        with discovery.blamed(source):
+            return _as_wsgi(group, target), source
+    except PluginError:
+        discovery.forget(source)
+        raise
 
 
 def _as_wsgi(group: str, target: Any) -> "WSGIApplication":

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from fcplug.deadline import Deadlines
@@ -36,10 +37,8 @@ class Steps:
         self._tell = cancel
         self._at_end = at_end
         self._over = False
-        self._asked = threading.Semaphore(0)
-        self._done = threading.Semaphore(0)
-        self._step: Callable[[], Any] | None = None
-        self._outcome: tuple[Any, BaseException | None] = None, None
+        self._asked: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._ongoing = deadlines.begin(self._run, deadline, cancel=self._cancel, on_end=on_end)
 
     def do(self, step: Callable[[], _Value]) -> _Value:
@@ -48,23 +47,13 @@ class Steps:
         Raises:
             FunctionTimeoutError: the deadline has passed; the step may go on, and is the last.
         """
-        left = self._deadline - time.monotonic()
-        if left > 0:
-            self._step = step
-            self._asked.release()
-            try:
-                done = self._done.acquire(timeout=min(left, threading.TIMEOUT_MAX))
-            except BaseException:  # the waiting was interrupted
-                self._ongoing.abandon()
-                raise
-            if done:
-                value, error = self._outcome
-                self._outcome = None, None
-                if error is not None:
-                    raise error
-                return value  # type: ignore[no-any-return]
-        self._ongoing.abandon()
-        raise self._ongoing.late
+        value, error = self._ask(step)
+        if error is None:
+            return value  # type: ignore[no-any-return]
+        try:
+            raise error
+        finally:
+            del error  # it knows this frame: they would keep each other alive
 
     def end(self) -> None:
         """Do the last step; nothing if the work was abandoned.
@@ -74,23 +63,39 @@ class Steps:
         """
         if not self._over:
             self._over = True
-            self._asked.release()
+            self._asked.put(None)
             self._ongoing.wait()
+
+    def _ask(self, step: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+        left = self._deadline - time.monotonic()
+        try:
+            if left > 0:
+                self._asked.put(step)
+                return self._done.get(timeout=min(left, threading.TIMEOUT_MAX))
+        except Empty:
+            pass
+        except BaseException:  # the waiting was interrupted
+            self._ongoing.abandon()
+            raise
+        self._ongoing.abandon()
+        raise self._ongoing.late from None
 
     def _run(self) -> None:
         try:
-            while self._asked.acquire() and not self._over:
-                assert self._step  # noqa: S101 - set before it is asked for
-                try:
-                    self._outcome = self._step(), None
-                except BaseException as error:
-                    self._outcome = None, error
-                self._done.release()
+            while (step := self._asked.get()) and not self._over:
+                self._done.put(_outcome_of(step))
+                del step
         finally:
-            self._step = None
             self._at_end()
 
     def _cancel(self) -> None:
         self._over = True
-        self._asked.release()
+        self._asked.put(None)
         self._tell()
+
+
+def _outcome_of(step: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return step(), None
+    except BaseException as error:
+        return None, error

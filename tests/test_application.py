@@ -85,3 +85,10 @@ def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: s
 def test_whatever_can_be_called_is_one(code: Code, text: str) -> None:
     code("shop", text)
     assert application.load(Catalog(), spec("wsgi: 'shop:app'"))
+
+
+def test_what_is_corrected_is_imported_again(code: Code) -> None:
+    code("shop", "app = 3")
+    refusal("wsgi: 'shop:app'")
+    code("shop", APPLICATION)
+    assert application.load(Catalog(), spec("wsgi: 'shop:app'"))

@@ -71,7 +71,7 @@ def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
         bytes(100),
         struct.pack("!BIIQ", 6, 1, 0, 1 << 60),
         struct.pack("!BIIQ", 6, 1, 0xFFFFFFFF, 0),
-        struct.pack("!BIIQ", 8, 1, 0, 0),
+        struct.pack("!BIIQ", 200, 1, 0, 0),
         struct.pack("!BIIQ", 6, 1, 3, 0) + b"{}}",
         struct.pack("!BIIQ", 6, 1, 2, 0) + b"[]",
         struct.pack("!BIIQ", 6, 1, 2, 0) + b"\xff\xfe",

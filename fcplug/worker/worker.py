@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import fcplug
 from fcplug.context import Context
-from fcplug.environ import body_of
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
 from fcplug.worker import frames
 from fcplug.worker.assignment import Assignment
@@ -116,15 +115,21 @@ class Worker:
             raise Report.from_header(answer.header).error()
         return answer.body
 
-    def web(self, environ: "WSGIEnvironment", context: Context, deadline: float | None) -> Head:
+    def web(
+        self,
+        environ: "WSGIEnvironment",
+        body: bytes,
+        context: Context,
+        deadline: float | None,
+    ) -> Head:
         """Have the application called; ``next_chunk`` and ``stop_body`` are for its body.
 
         Raises what ``call`` does.
         """
-        call = Call.of(WEB, context, environ)
-        answer = self._call(call, body_of(environ), Kind.HEAD, deadline)
+        answer = self._call(Call.of(WEB, context, environ), body, Kind.HEAD, deadline)
         self._check_end(answer)
-        return Head.from_header(answer.header)
+        with self._watched(context):
+            return Head.from_header(answer.header)
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
         """Return the next bytes of the body, None at its end; raises what ``call`` does."""

@@ -12,6 +12,7 @@ from fcplug import logs, result, web
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
 from fcplug.document import Document
+from fcplug.environ import body_of
 from fcplug.errors import FunctionTimeoutError
 from fcplug.protocol import Phase
 from fcplug.web import Body, Response
@@ -90,11 +91,12 @@ class Workers:
 
     def web(self, environ: "WSGIEnvironment", context: Context, deadline: float | None) -> Response:
         """Answer one web request in a worker that is initialized, and hold it to the body's end."""
+        body = body_of(environ)  # once, whoever gets it
 
         def work(worker: Worker) -> Response:
             if not worker.initialized:
                 _initialize_first(worker, context, deadline)
-            head = worker.web(environ, context, deadline)
+            head = worker.web(environ, body, context, deadline)
             return Response(head.status, head.headers, Stream(worker, context, deadline))
 
         worker, response = self._begin(work, context, deadline)

@@ -1,0 +1,220 @@
+"""FC 3.0's HTTP event: a web request as an event, and what a handler returned as the response.
+
+FC's built-in runtimes give it to handlers of functions with an HTTP trigger ("version" is "v1" in
+FC's documentation of HTTP triggers); custom runtimes get the request itself instead.
+"""
+
+import base64
+import binascii
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+
+from fcplug import protocol
+from fcplug.context import Context
+from fcplug.errors import InvalidResponse
+from fcplug.web import Response
+
+_TEXT_TYPE = re.compile(
+    r"text/.*|application/((.*\+)?(json|xml|yaml)|(x-)?(javascript|ndjson|www-form-urlencoded)"
+    r"|graphql|sql|toml)"
+)
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_STATUS = re.compile(r"[2-5][0-9]{2}")
+_WITHOUT_BODY = (204, 205, 304)
+_JSON = {
+    bool: "true or false", int: "a number", float: "a number", str: "a text",
+    list: "a list", dict: "an object", type(None): "null",
+}  # fmt: skip
+
+
+def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
+    """Return the HTTP event of a WSGI request, as JSON; the request's body is read.
+
+    Header names come as ``Content-Type``: WSGI does not tell how they were sent. Repeated headers
+    and query parameters are joined by commas, headers of FC's own are left out. The body is text if
+    its content type is one of text, or none, and its bytes are UTF-8; else it is base64.
+    """
+    target = environ.get("REQUEST_URI") or quote(environ.get("PATH_INFO", "").encode("latin-1"))
+    raw_path = target.partition("?")[0]
+    headers = dict(_headers(environ))
+    body, is_base64 = _told_body(_body(environ), headers.get("Content-Type", ""))
+    domain = _host_name(headers.get("Host", ""))
+    received = time.time() - context.age
+    event = {
+        "version": "v1",
+        "rawPath": raw_path,
+        "headers": headers,
+        "queryParameters": _parameters(environ.get("QUERY_STRING", "")),
+        "body": body,
+        "isBase64Encoded": is_base64,
+        "requestContext": {
+            "accountId": context.account_id,
+            "domainName": domain,
+            "domainPrefix": domain.partition(".")[0],
+            "requestId": context.request_id,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(received)),
+            "timeEpoch": str(int(received * 1000)),
+            "http": {
+                "method": environ["REQUEST_METHOD"],
+                "path": unquote(raw_path),
+                "protocol": environ.get("SERVER_PROTOCOL", ""),
+                "sourceIp": environ.get("REMOTE_ADDR", ""),
+                "userAgent": headers.get("User-Agent", ""),
+            },
+        },
+    }
+    return json.dumps(event).encode()
+
+
+def response_of(result: bytes) -> Response:
+    """Return the response that a handler's encoded result stands for.
+
+    ``{"statusCode", "headers", "isBase64Encoded", "body"}`` is one; a header's value may be a list,
+    and is then sent as often. Anything else is the body of a 200: ``application/json``,
+    ``text/plain`` or ``application/octet-stream``, whichever it is.
+
+    Raises:
+        InvalidResponse: a key has a value that cannot be sent.
+    """
+    try:
+        text = result.decode()
+    except UnicodeDecodeError:
+        return _response(200, [], "application/octet-stream", result)
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return _response(200, [], "text/plain; charset=utf-8", result)
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        return _response(200, [], "application/json", result)
+    status = _status(answer["statusCode"])
+    is_base64 = _typed(answer, "isBase64Encoded", bool) or False
+    body = _typed(answer, "body", str) or ""
+    usual = "application/octet-stream" if is_base64 else "text/plain; charset=utf-8"
+    return _response(
+        status,
+        list(_fields(_typed(answer, "headers", dict) or {})),
+        usual,
+        _decoded(body) if is_base64 else _encoded(body),
+    )
+
+
+def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in environ.items():
+        plain = key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value
+        if plain or key.startswith("HTTP_"):
+            name = key.removeprefix("HTTP_").replace("_", "-").title()
+            if not name.lower().startswith(protocol.PREFIX):
+                yield name, _unicode(value)
+
+
+def _unicode(text: str) -> str:
+    """Return a header's value, whose bytes WSGI carries as latin-1, as the UTF-8 it may be."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
+
+
+def _parameters(query: str) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    return parameters
+
+
+def _host_name(host: str) -> str:
+    """Return the host without its port."""
+    return re.sub(r":\d*$", "", host)
+
+
+def _body(environ: Mapping[str, Any]) -> bytes:
+    size = -1 if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(size)
+    return body
+
+
+def _told_body(body: bytes, content_type: str) -> tuple[str, bool]:
+    """Return a body as JSON can carry it, and whether that is base64."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if not kind or _TEXT_TYPE.fullmatch(kind):
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode(), True
+
+
+def _response(status: int, fields: list[tuple[str, str]], usual: str, body: bytes) -> Response:
+    if status in _WITHOUT_BODY:
+        body = b""
+    else:
+        if not any(name.lower() == "content-type" for name, _ in fields):
+            fields.append(("Content-Type", usual))
+        fields.append(("Content-Length", str(len(body))))
+    return Response(f"{status} {_reason(status)}", fields, iter((body,)))
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def _status(value: Any) -> int:
+    told = str(value) if type(value) in (int, str) else ""  # True is an int, too
+    if not _STATUS.fullmatch(told):
+        shown = repr(told[:20]) if told else _JSON[type(value)]
+        raise _invalid("statusCode", f"is {shown}", "return a number from 200 to 599")
+    return int(told)
+
+
+def _typed(answer: Mapping[str, Any], key: str, kind: type) -> Any:
+    value = answer.get(key)
+    if value is None or isinstance(value, kind):
+        return value
+    fix = f"return {_JSON[kind]}" + (", made with json.dumps" if key == "body" else "")
+    raise _invalid(key, f"is {_JSON[type(value)]}", fix)
+
+
+def _fields(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, given in headers.items():
+        shown = f"headers[{name[:100]!r}]"
+        if not _NAME.fullmatch(name):
+            raise _invalid(shown, "has a name that cannot be sent", "use letters, digits and '-'")
+        for value in given if isinstance(given, list) else [given]:
+            if type(value) not in (str, int, float):
+                fix = "return a text, or a list of texts to send the header several times"
+                raise _invalid(shown, f"is {_JSON[type(value)]}", fix)
+            if not _VALUE.fullmatch(str(value)):
+                raise _invalid(
+                    shown, "holds a line break or another control character", "remove it"
+                )
+            if name.lower() != "content-length":  # the body tells
+                yield name, _encoded(str(value).strip(), shown).decode("latin-1")
+
+
+def _encoded(text: str, key: str = "body") -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        fix = "encode emoji as a whole, not as two surrogates"
+        raise _invalid(key, "holds half a character, which is not UTF-8", fix) from None
+
+
+def _decoded(body: str) -> bytes:
+    try:
+        return base64.b64decode(re.sub(r"[\r\n]", "", body), validate=True)
+    except (binascii.Error, ValueError) as error:
+        fix = "return base64.b64encode(data).decode(), or isBase64Encoded: false for a text"
+        raise _invalid("body", f"is not base64, as isBase64Encoded says: {error}", fix) from None
+
+
+def _invalid(key: str, what: str, fix: str) -> InvalidResponse:
+    return InvalidResponse(f"the handler's response cannot be sent: {key} {what}; {fix}")

@@ -1,0 +1,337 @@
+"""FC 3.0's HTTP event: requests in, responses out, and back again without a loss."""
+
+import base64
+import io
+import json
+import re
+import string
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fcplug import httpevent
+from fcplug.context import Context
+from fcplug.errors import InvalidResponse
+from fcplug.web import Response
+
+TOKEN = "!#$%&'*+.^_`|~" + string.digits + string.ascii_letters + "-"
+
+
+def call(**headers: str) -> Context:
+    sent = {f"x-fc-{name.replace('_', '-')}": value for name, value in headers.items()}
+    return Context.from_headers({"x-fc-request-id": "1-2-3", **sent}, {})
+
+
+def event(body: bytes = b"", context: Context | None = None, **environ: str) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "REQUEST_URI": "/example",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        **environ,
+    }
+    loaded: dict[str, Any] = json.loads(httpevent.event_of(given, context or call()))
+    return loaded
+
+
+def answer(value: Any) -> Response:
+    return httpevent.response_of(value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+def whole(response: Response) -> tuple[str, dict[str, str], bytes]:
+    return response.status, dict(response.headers), b"".join(response.body)
+
+
+def refusal(value: Any) -> str:
+    with pytest.raises(InvalidResponse) as caught:
+        answer(value)
+    return str(caught.value).removeprefix("the handler's response cannot be sent: ")
+
+
+def test_the_event_has_the_keys_and_types_of_fcs_documentation() -> None:
+    told = event(
+        b"Hello FC!",
+        call(account_id="42"),
+        REQUEST_URI="/a%20b?q=1",
+        QUERY_STRING="q=1",
+        CONTENT_TYPE="text/plain",
+        REMOTE_ADDR="11.11.11.11",
+        HTTP_HOST="shop-xyz.cn-hangzhou.fcapp.run:443",
+        HTTP_USER_AGENT="curl/8",
+    )
+    moment = told["requestContext"].pop("time"), told["requestContext"].pop("timeEpoch")
+    assert told == {
+        "version": "v1",
+        "rawPath": "/a%20b",
+        "headers": {
+            "Content-Type": "text/plain",
+            "Content-Length": "9",
+            "Host": "shop-xyz.cn-hangzhou.fcapp.run:443",
+            "User-Agent": "curl/8",
+        },
+        "queryParameters": {"q": "1"},
+        "body": "Hello FC!",
+        "isBase64Encoded": False,
+        "requestContext": {
+            "accountId": "42",
+            "domainName": "shop-xyz.cn-hangzhou.fcapp.run",
+            "domainPrefix": "shop-xyz",
+            "requestId": "1-2-3",
+            "http": {
+                "method": "POST",
+                "path": "/a b",
+                "protocol": "HTTP/1.1",
+                "sourceIp": "11.11.11.11",
+                "userAgent": "curl/8",
+            },
+        },
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment[0])
+    assert isinstance(moment[1], str)
+    epoch = datetime.strptime(moment[0], "%Y-%m-%dT%H:%M:%S%z").astimezone(timezone.utc)
+    assert int(moment[1]) // 1000 == epoch.timestamp()
+
+
+def test_a_request_that_says_nothing_about_itself_is_an_event_too() -> None:
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/caf\xc3\xa9", "wsgi.input": io.BytesIO()}
+    told = json.loads(httpevent.event_of(environ, call()))
+    assert (told["rawPath"], told["requestContext"]["http"]["path"]) == ("/caf%C3%A9", "/café")
+    assert (told["body"], told["headers"], told["queryParameters"]) == ("", {}, {})
+    assert told["requestContext"]["domainPrefix"] == ""
+
+
+def test_headers_of_fcs_own_do_not_reach_the_event() -> None:
+    told = event(HTTP_X_FC_SECURITY_TOKEN="token", HTTP_X_FC_REQUEST_ID="1", HTTP_X_FCX="kept")
+    assert told["headers"].keys() == {"Content-Length", "X-Fcx"}
+
+
+def test_repeated_query_parameters_are_joined_by_commas() -> None:
+    assert event(QUERY_STRING="a=1&b=&a=2&c&d=x+%C3%A9%26")["queryParameters"] == {
+        "a": "1,2",
+        "b": "",
+        "c": "",
+        "d": "x é&",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "is_base64"),
+    [
+        ("", b"text", False),
+        ("", b"\xff", True),
+        ("text/html; charset=utf-8", b"<p>", False),
+        ("Application/JSON", b"{}", False),
+        ("application/problem+json", b"{}", False),
+        ("application/x-www-form-urlencoded", b"a=1", False),
+        ("application/json", b"\x1f\x8b\x08", True),
+        ("application/octet-stream", b"text", True),
+        ("image/svg+xml", b"<svg/>", True),
+        ("multipart/form-data; boundary=x", b"--x", True),
+    ],
+)
+def test_a_body_is_text_if_its_type_and_its_bytes_are(
+    content_type: str, body: bytes, is_base64: bool
+) -> None:
+    told = event(body, CONTENT_TYPE=content_type)
+    assert told["isBase64Encoded"] is is_base64
+    assert told["body"] == (base64.b64encode(body) if is_base64 else body).decode()
+
+
+@pytest.mark.parametrize(
+    ("environ", "read"),
+    [
+        ({"CONTENT_LENGTH": "3"}, "abc"),
+        ({"CONTENT_LENGTH": ""}, ""),
+        ({"CONTENT_LENGTH": "3", "wsgi.input_terminated": True}, "abcdef"),
+    ],
+)
+def test_a_body_is_read_to_where_the_server_says_it_ends(
+    environ: dict[str, Any], read: str
+) -> None:
+    given = {"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO(b"abcdef"), **environ}
+    assert json.loads(httpevent.event_of(given, call()))["body"] == read
+
+
+def request_of(told: dict[str, Any]) -> tuple[str, str, dict[str, str], dict[str, str], bytes]:
+    """Return the request that an event tells of."""
+    body = told["body"]
+    http = told["requestContext"]["http"]
+    return (
+        http["method"],
+        told["rawPath"],
+        told["queryParameters"],
+        {name: value for name, value in told["headers"].items() if name != "Content-Length"},
+        base64.b64decode(body) if told["isBase64Encoded"] else body.encode(),
+    )
+
+
+TEXT = st.text(st.characters(codec="utf-8"))
+LATIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"))
+TYPES = st.sampled_from(["", "text/plain", "application/json", "image/png", "multipart/mixed"])
+
+
+@given(
+    body=st.binary() | TEXT.map(str.encode),
+    path=TEXT,
+    query=st.dictionaries(TEXT, TEXT),
+    headers=st.dictionaries(st.text(string.ascii_lowercase, min_size=1), LATIN),
+    kind=TYPES,
+)
+def test_a_request_is_whole_after_its_way_through_the_event(
+    body: bytes, path: str, query: dict[str, str], headers: dict[str, str], kind: str
+) -> None:
+    raw_path = "/" + quote(path)
+    told = event(
+        body,
+        call(),
+        REQUEST_METHOD="PATCH",
+        REQUEST_URI=f"{raw_path}?{urlencode(query)}",
+        QUERY_STRING=urlencode(query),
+        CONTENT_TYPE=kind,
+        **{f"HTTP_X_{name.upper()}": value for name, value in headers.items()},
+    )
+    method, came_path, came_query, came_headers, came_body = request_of(told)
+    assert (method, came_path, came_body) == ("PATCH", raw_path, body)
+    assert told["requestContext"]["http"]["path"] == f"/{path}"
+    assert came_query == query
+    assert came_headers.pop("Content-Type", "") == kind
+    assert came_headers.keys() == {f"X-{name.title()}" for name in headers}
+    for name, value in headers.items():
+        came = came_headers[f"X-{name.title()}"]
+        assert value in (came, came.encode().decode("latin-1"))
+
+
+@given(
+    status=st.integers(200, 599),
+    headers=st.dictionaries(
+        st.text(TOKEN, min_size=1).filter(
+            lambda name: name.lower() not in ("content-length", "content-type")
+        ),
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])).map(str.strip),
+    ),
+    body=st.binary(),
+    is_text=st.booleans(),
+)
+def test_a_response_is_whole_after_its_way_through_json(
+    status: int, headers: dict[str, str], body: bytes, is_text: bool
+) -> None:
+    text = body.decode("utf-8", "replace")
+    body = text.encode() if is_text else body
+    response = answer(
+        {
+            "statusCode": status,
+            "headers": headers,
+            "isBase64Encoded": not is_text,
+            "body": text if is_text else base64.b64encode(body).decode(),
+        }
+    )
+    line, sent, came = whole(response)
+    assert re.fullmatch(f"{status} [A-Z].*", line)
+    for name, value in headers.items():
+        assert sent.pop(name) == value.encode().decode("latin-1")
+    if status in (204, 205, 304):
+        assert (sent, came) == ({}, b"")
+    else:
+        assert sent.pop("Content-Type")
+        assert (sent, came) == ({"Content-Length": str(len(body))}, body)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | TEXT, st.lists) | st.binary())
+def test_whatever_a_handler_returns_is_a_response(value: Any) -> None:
+    line, headers, body = whole(answer(value))
+    assert line == "200 OK"
+    assert headers["Content-Length"] == str(len(body))
+
+
+@pytest.mark.parametrize(
+    ("result", "content_type"),
+    [
+        (b'{"id": 1}', "application/json"),
+        (b"null", "application/json"),
+        (b'"a text in quotes"', "application/json"),
+        (b"a text", "text/plain; charset=utf-8"),
+        (b"", "text/plain; charset=utf-8"),
+        ("grüß dich".encode(), "text/plain; charset=utf-8"),
+        (b"[" * 100_000, "text/plain; charset=utf-8"),
+        (b"\xff\xd8\xff", "application/octet-stream"),
+        (b"\x7b\x00\x7d\x00\xff", "application/octet-stream"),
+    ],
+)
+def test_a_result_without_a_status_code_is_the_body_of_a_200(
+    result: bytes, content_type: str
+) -> None:
+    line, headers, body = whole(answer(result))
+    assert (line, headers["Content-Type"], body) == ("200 OK", content_type, result)
+
+
+def test_a_response_need_only_have_a_status_code() -> None:
+    for rest in ({}, {"headers": None, "body": None, "isBase64Encoded": None}):
+        assert whole(answer({"statusCode": "404", **rest})) == (
+            "404 Not Found",
+            {"Content-Type": "text/plain; charset=utf-8", "Content-Length": "0"},
+            b"",
+        )
+    assert answer({"statusCode": 299}).status == "299 Unknown"
+
+
+def test_a_header_with_a_list_is_sent_as_often() -> None:
+    cookies = ["a=1", "b=2"]
+    response = answer({"statusCode": 200, "headers": {"Set-Cookie": cookies, "X-Count": 3}})
+    assert list(response.headers)[:3] == [
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+        ("X-Count", "3"),
+    ]
+
+
+def test_the_length_is_that_of_the_body_whatever_the_handler_says() -> None:
+    headers = {"content-length": "1000", "content-type": "text/csv"}
+    _, sent, _ = whole(answer({"statusCode": 200, "headers": headers, "body": "é"}))
+    assert sent == {"content-type": "text/csv", "Content-Length": "2"}
+
+
+def test_base64_may_be_broken_into_lines() -> None:
+    body = base64.encodebytes(bytes(range(256))).decode()
+    response = answer({"statusCode": 200, "isBase64Encoded": True, "body": body})
+    _, sent, came = whole(response)
+    assert came == bytes(range(256))
+    assert sent["Content-Type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"statusCode": None}, "statusCode is null; return a number from 200 to 599"),
+        ({"statusCode": True}, "statusCode is true or false; return"),
+        ({"statusCode": 200.0}, "statusCode is a number; return"),
+        ({"statusCode": 99}, "statusCode is '99'; return"),
+        ({"statusCode": 101}, "statusCode is '101'; return"),
+        ({"statusCode": "600"}, "statusCode is '600'; return"),
+        ({"statusCode": "OK" * 1000}, "statusCode is 'OKOKOKOKOKOKOKOKOKOK'; return"),
+        ({"statusCode": "200\n"}, "statusCode is '200\\n'; return"),
+        ({"statusCode": ""}, "statusCode is a text; return"),
+        ({"headers": [["a", "b"]]}, "headers is a list; return an object"),
+        ({"headers": {"X-Flag": True}}, "headers['X-Flag'] is true or false; return a text, or a"),
+        ({"headers": {"X-Flag": [None]}}, "headers['X-Flag'] is null; return a text, or a list"),
+        ({"headers": {"X-Flag": {}}}, "headers['X-Flag'] is an object; return"),
+        ({"headers": {"X Flag": ""}}, "headers['X Flag'] has a name that cannot be sent; use"),
+        ({"headers": {"": ""}}, "headers[''] has a name that cannot be sent; use"),
+        ({"headers": {"X": "a\r\nY: b"}}, "headers['X'] holds a line break or another control"),
+        ({"headers": {"X": "\ud800"}}, "headers['X'] holds half a character, which is not UTF-8"),
+        ({"body": {"a": 1}}, "body is an object; return a text, made with json.dumps"),
+        ({"body": 1}, "body is a number; return a text"),
+        ({"body": "\ud83d"}, "body holds half a character, which is not UTF-8; encode emoji"),
+        ({"isBase64Encoded": "true"}, "isBase64Encoded is a text; return true or false"),
+        ({"isBase64Encoded": True, "body": "a?b"}, "body is not base64, as isBase64Encoded says:"),
+        ({"isBase64Encoded": True, "body": "é"}, "body is not base64, as isBase64Encoded says:"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_by_its_key_with_the_fix(
+    wrong: dict[str, Any], told: str
+) -> None:
+    assert refusal({"statusCode": 200, **wrong}).startswith(told)

@@ -45,6 +45,9 @@ class FunctionSpec(Struct, frozen=True):
     wsgi: str | None = None
     asgi: str | None = None
     expose_credentials: bool = False
+    initializer: str | None = None
+    pre_freeze: str | None = None
+    pre_stop: str | None = None
 
     @property
     def application(self) -> str | None:
@@ -222,4 +225,7 @@ def _merged(
         wsgi=entry.wsgi,
         asgi=entry.asgi,
         expose_credentials=entry.expose_credentials,
+        initializer=entry.initializer,
+        pre_freeze=entry.pre_freeze,
+        pre_stop=entry.pre_stop,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcplug.errors import PluginError, did_you_mean, listing
+from fcplug.hookspecs import KEYS
 from fcplug.result import causes_of, is_own_file, message_of, told
 
 HANDLERS = "fcplug.handlers"
@@ -26,6 +27,7 @@ _ROLES = {
     MIDDLEWARE: "middleware",
     WSGI: "WSGI application",
     ASGI: "ASGI application",
+    **{key: key for key in KEYS},
 }
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -101,14 +103,16 @@ def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
     """Return the object that a name in ``functions.yaml`` means, imported, and its source.
 
     A name is that of an entry point, alone or after its distribution (``dist:name``), or of code:
-    ``module:attribute``, or FC's own ``module.attribute``.
+    ``module:attribute``, or FC's own ``module.attribute``. The group of what is always code is the
+    key that names it.
 
     Raises:
         PluginError: there is no such thing, or it cannot be imported.
     """
     source = Source(group, reference)
     with blamed(source):
-        source = source._replace(entry=_entry_point(catalog, group, reference))
+        if group not in KEYS:
+            source = source._replace(entry=_entry_point(catalog, group, reference))
     with blamed(source):
         module, attribute = _code_names(catalog, source)
         source = source._replace(module=module, imported=_package_of(module) not in sys.modules)
@@ -201,12 +205,13 @@ def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
         reference = source.reference
         module, found, attribute = reference.rpartition(":" if ":" in reference else ".")
         module = module.replace("/", ".").lstrip(".")
-        if not found:
+        if not found and source.group not in KEYS:
             raise _not_installed(catalog, source.group, reference)
         names = [*module.split("."), *attribute.split(".")]
         role = _ROLES[source.group]
         what = f"Invalid {role} '{reference}'"
-        fix = f"write the name of an installed {role}, module:attribute or module.attribute"
+        installed = "" if source.group in KEYS else f"the name of an installed {role}, "
+        fix = f"write {installed}module:attribute or module.attribute"
     if not all(map(str.isidentifier, names)):
         raise PluginError("InvalidHandleName", what, fix=fix)
     return module, attribute

@@ -153,6 +153,15 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     expose_credentials: Annotated[
         bool, Meta(description="whether the application sees the headers with FC's credentials")
     ] = False
+    initializer: Annotated[
+        str | None, Meta(description="code for the hook initialize: module:function of a context")
+    ] = None
+    pre_freeze: Annotated[
+        str | None, Meta(description="code for the hook pre_freeze: module:function of a context")
+    ] = None
+    pre_stop: Annotated[
+        str | None, Meta(description="code for the hook pre_stop: module:function of a context")
+    ] = None
 
 
 class MatchEntry(_Entry, frozen=True):

@@ -1,7 +1,7 @@
 """The hooks of a plugin object: found, told apart and checked before anything is called."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -19,8 +19,7 @@ class FunctionHandler:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         given = _positions(function)
-        is_async = inspect.iscoroutinefunction
-        if is_async(function) or is_async(type(function).__call__):
+        if _is_async(function):
 
             async def invoke(event: bytes, context: Any) -> Any:
                 return await function(*given(event, context))
@@ -32,16 +31,60 @@ class FunctionHandler:
         self.invoke = hookimpl(invoke)
 
 
+class FunctionHook:
+    """A plain function as one of the hooks of a context; FC calls it by position."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise PluginError(
+                "PluginInvalid",
+                f"{name_of(function)} is no function",
+                fix="name a function: def initializer(context)",
+            )
+        taken = len(_by_position(function, ("context",)))
+        if _is_async(function):
+
+            async def hook(context: Any) -> Any:
+                return await function(*(context,)[:taken])
+        else:
+
+            def hook(context: Any) -> Any:  # type: ignore[misc]
+                return function(*(context,)[:taken])
+
+        setattr(self, name, hookimpl(hook))
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    is_async = inspect.iscoroutinefunction
+    return is_async(function) or is_async(type(function).__call__)
+
+
 def _positions(function: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, ...]]:
     """Return what picks the arguments a function takes of event and context.
 
     Raises:
         PluginError: the function cannot be called with these two.
     """
+    names = _by_position(function, ("event", "context"))
+    if len(names) >= 2:
+        return lambda event, context: (event, context)
+    if names == ["context"]:
+        return lambda _, context: (context,)
+    if names:
+        return lambda event, _: (event,)
+    return lambda _event, _context: ()
+
+
+def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str]:
+    """Return the names of the parameters that take what is given, in its order.
+
+    Raises:
+        PluginError: the function needs more.
+    """
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # written in C and silent about itself
-        return lambda event, context: (event, context)
+        return list(given)
     by_position = (_Parameter.POSITIONAL_ONLY, _Parameter.POSITIONAL_OR_KEYWORD)
     positional = [p for p in parameters if p.kind in by_position]
     needed = [p for p in positional if p.default is _Parameter.empty]
@@ -50,21 +93,16 @@ def _positions(function: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, 
         for p in parameters
         if p.kind is _Parameter.KEYWORD_ONLY and p.default is _Parameter.empty
     ]
-    if len(needed) > 2 or keywords:
+    if len(needed) > len(given) or keywords:
+        args = " and ".join(f"{'an' if name == 'event' else 'a'} {name}" for name in given)
         raise PluginError(
             "PluginInvalid",
-            f"{name_of(function)}{inspect.signature(function)} cannot be called with an event and "
-            "a context",
-            fix=f"def {name_of(function)}(event, context)",
+            f"{name_of(function)}{inspect.signature(function)} cannot be called with {args}",
+            fix=f"def {name_of(function)}({', '.join(given)})",
         )
-    takes_rest = any(p.kind is _Parameter.VAR_POSITIONAL for p in parameters)
-    if len(positional) >= 2 or takes_rest:
-        return lambda event, context: (event, context)
-    if [p.name for p in positional] == ["context"]:
-        return lambda _, context: (context,)
-    if positional:
-        return lambda event, _: (event,)
-    return lambda _event, _context: ()
+    if any(p.kind is _Parameter.VAR_POSITIONAL for p in parameters):
+        return list(given)
+    return [p.name for p in positional][: len(given)]
 
 
 def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:

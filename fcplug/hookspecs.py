@@ -59,3 +59,6 @@ def pre_stop(context: Context) -> None:
 
 NAMES = tuple(name for name, value in list(globals().items()) if hasattr(value, f"{PROJECT}_spec"))
 """The hooks' names, in the order in which they are called."""
+
+KEYS = {"initializer": "initialize", "pre_freeze": "pre_freeze", "pre_stop": "pre_stop"}
+"""The keys of a function that name code for a hook, as FC's own settings call it."""

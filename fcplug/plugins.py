@@ -1,7 +1,7 @@
 """The plugins of one function: from its entry in the configuration to hooks that can be called."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -108,33 +108,53 @@ class Loader:
         manager.add_hookspecs(hookspecs)
         sources: list[Source] = []
         if spec.handler is not None:
-            sources.append(self._load_handler(manager, spec, spec.handler))
+            target, handler = discovery.find(self._catalog, HANDLERS, spec.handler)
+            with self._blamed(handler, target):
+                settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
+                self._register(manager, target, handler, settings)
+            sources.append(handler)
         loaded = application.load(self._catalog, spec)
         if loaded:
             sources.append(loaded[1])
+        self._register_keys(manager, spec, sources)
+        if spec.handler is not None:
+            self._register_middleware(manager, spec)
+            with self._blamed(handler, target):
+                _require_one_invoke(manager)
         environs = Environs(self._environ, exposed=spec.expose_credentials)
         return Plugins(manager, sources[0].package, loaded[0] if loaded else None, environs)
 
-    def _load_handler(
-        self, manager: pluggy.PluginManager, spec: FunctionSpec, reference: str
-    ) -> Source:
-        """Register the handler and its middleware; return where the handler comes from."""
+    def _register_keys(
+        self, manager: pluggy.PluginManager, spec: FunctionSpec, beside: Sequence[Source]
+    ) -> None:
+        """Register the code that keys beside the handler name, each for one hook."""
+        for key, hook in hookspecs.KEYS.items():
+            if (reference := getattr(spec, key)) is None:
+                continue
+            try:
+                target, source = discovery.find(self._catalog, key, reference)
+                with self._blamed(source, target):
+                    if getattr(manager.hook, hook).get_hookimpls():
+                        what = f"the {beside[0]} has the hook '{hook}' itself"
+                        fix = f"remove '{key}' from functions.yaml, or the hook"
+                        raise PluginError("PluginInvalid", f"{what}, and '{key}' too", fix=fix)
+                    plugin = hooks.FunctionHook(hook, target)
+                    self._register(manager, plugin, source, self._settings({}, ()))
+            except PluginError:
+                for each in beside:
+                    discovery.forget(each)  # it may be the same file that has to be corrected
+                raise
+
+    def _register_middleware(self, manager: pluggy.PluginManager, spec: FunctionSpec) -> None:
         path: Path = ("functions", spec.name)
-        target, handler = discovery.find(self._catalog, HANDLERS, reference)
-        wanted = [(target, handler, spec.settings, (*path, "settings"))]
         if (*path, "middleware") not in self._document.places:
             path = ("defaults",)
-        for index, item in enumerate(spec.middleware):
-            target, source = discovery.find(self._catalog, MIDDLEWARE, item.name)
-            way = (*path, "middleware", index, "settings")
-            wanted.insert(1, (target, source, item.settings, way))
         # pluggy calls the last registered first, so the outermost middleware comes last
-        for target, source, settings, way in wanted:
+        for index, item in reversed(list(enumerate(spec.middleware))):
+            target, source = discovery.find(self._catalog, MIDDLEWARE, item.name)
+            settings = self._settings(item.settings, (*path, "middleware", index, "settings"))
             with self._blamed(source, target):
-                self._register(manager, target, source, self._settings(settings, way))
-        with self._blamed(handler, wanted[0][0]):
-            _require_one_invoke(manager)
-        return handler
+                self._register(manager, target, source, settings)
 
     @contextmanager
     def _blamed(self, source: Source, target: Any) -> Iterator[None]:

@@ -61,6 +61,9 @@ functions:
     memory_limit: 500000000
     max_calls: 1000
     python: .venv
+    initializer: index.initializer
+    pre_freeze: index.pre_freeze
+    pre_stop: index.pre_stop
   shop: {wsgi: "shop:app", middleware: [], expose_credentials: true}
   market: {handler: hello, asgi: "shop:app"}
 routes:

@@ -1,0 +1,312 @@
+"""Hooks named by keys beside the handler: functions of a context, as FC's settings name them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcplug import result
+from fcplug.context import Context
+from fcplug.errors import PluginError
+from fcplug.hookspecs import KEYS
+from fcplug.runtime import Runtime
+
+Code = Callable[[str, str], Path]
+Install = Callable[..., Path]
+Serve = Callable[..., Runtime]
+Called = Callable[..., Context]
+
+INDEX = """
+calls = []
+
+def initializer(context):
+    calls.append(f"initializer {context.request_id} {dict(context.settings)}")
+    return {"ready": True}
+
+def freeze(context):
+    calls.append(f"freeze {context.request_id}")
+
+def stop(context):
+    calls.append(f"stop {context.request_id}")
+
+def handler(event, context):
+    return calls
+"""
+ENTRY = {
+    "handler": "index.handler",
+    "initializer": "index.initializer",
+    "pre_freeze": "index:freeze",
+    "pre_stop": "index.stop",
+    "settings": {"a": 1},
+}
+
+
+def calls_of(runtime: Runtime, context: Context) -> list[str]:
+    answer = runtime.invoke(b"", context)
+    assert answer.error is None, result.explain(answer.error)
+    calls: list[str] = json.loads(answer.body)
+    return calls
+
+
+def refusal(runtime: Runtime, context: Context) -> PluginError:
+    error = runtime.invoke(b"", context).error
+    assert isinstance(error, PluginError)
+    return error
+
+
+def test_keys_name_functions_for_the_hooks(code: Code, serve: Serve, called: Called) -> None:
+    # 48, 49, 52, 56
+    code("index", INDEX)
+    runtime = serve(f=ENTRY)
+    for _ in range(2):
+        answer = runtime.initialize(called("f", request_id="1"))
+        assert answer.body == b'{\n    "ready": true\n}'
+    assert runtime.pre_freeze(called("f", request_id="2")).error is None
+    assert calls_of(runtime, called("f")) == ["initializer 1 {'a': 1}", "freeze 2"]
+    assert runtime.pre_stop(called("f", request_id="3")).error is None
+    assert calls_of(runtime, called("f", request_id="4"))[2:] == [
+        "stop 3",
+        "initializer 4 {'a': 1}",  # a function that was stopped begins anew
+    ]
+
+
+def test_the_initializer_runs_before_the_first_invocation_where_fc_sends_none(
+    code: Code, serve: Serve, called: Called, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code("index", INDEX)
+    runtime = serve(f=ENTRY)
+    assert calls_of(runtime, called("f", request_id="1")) == ["initializer 1 {'a': 1}"]
+    assert [line[:15] for line in capsys.readouterr().out.splitlines()] == [
+        "FC Invoke Start",
+        "FC Initialize S",
+        "FC Initialize E",
+        "FC Invoke End R",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def init(context): return context.request_id",
+        "def init(ctx): return ctx.request_id",
+        "def init(ctx, more=None): return ctx.request_id",
+        "def init(*args): (ctx,) = args; return ctx.request_id",
+        "async def init(ctx): return ctx.request_id",
+        "init = lambda ctx: ctx.request_id",
+        "class Callable:\n  async def __call__(self, ctx): return ctx.request_id\n"
+        "init = Callable()",
+        "import operator\ninit = operator.attrgetter('request_id')",
+        "def init(): return 'the-id'",
+        "async def init(): return 'the-id'",
+        "class Some:\n  @staticmethod\n  def init(ctx): return ctx.request_id\ninit = Some.init",
+    ],
+)
+def test_a_hook_may_be_whatever_can_be_called_with_a_context(
+    text: str, code: Code, serve: Serve, called: Called
+) -> None:
+    code("index", f"def handler(event, context): ...\n{text}")
+    runtime = serve(f={"handler": "index.handler", "initializer": "index.init"})
+    answer = runtime.initialize(called("f", request_id="the-id"))
+    assert (answer.body, answer.error) == (b"the-id", None)
+
+
+def test_a_failed_initializer_fails_its_call_and_runs_again(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    # 49, 50, 51
+    text = """
+    tries = []
+    def initializer(context):
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionError("not yet")
+    def handler(event, context):
+        return len(tries)
+    """
+    code("index", text)
+    runtime = serve(f={"handler": "index.handler", "initializer": "index.initializer"})
+    first = json.loads(runtime.initialize(called("f")).body)
+    assert (first["errorType"], first["errorMessage"]) == ("ConnectionError", "not yet")
+    assert first["stackTrace"][-1][2:] == ["in initializer", 'raise ConnectionError("not yet")']
+    assert runtime.invoke(b"", called("f")).error is not None
+    assert runtime.invoke(b"", called("f")).body == b"3"
+
+
+def test_middleware_wraps_hooks_that_keys_name(
+    code: Code, install: Install, serve: Serve, called: Called
+) -> None:
+    text = """
+    from fcplug import hookimpl
+    class Wrap:
+        @hookimpl(wrapper=True)
+        def initialize(self, context):
+            results = yield
+            return f"wrapped {results}"
+    """
+    install("my-dist", {"mine": text}, middleware={"wrap": "mine:Wrap"})
+    code("index", INDEX)
+    runtime = serve(f={**ENTRY, "middleware": ["wrap"]})
+    assert runtime.initialize(called("f")).body == b"wrapped [{'ready': True}]"
+
+
+def test_the_answer_is_the_keys_hook_whatever_middleware_returns(
+    code: Code, install: Install, serve: Serve, called: Called
+) -> None:
+    text = """
+    from fcplug import hookimpl
+    class Also:
+        @hookimpl
+        def initialize(self, context):
+            return "the middleware's"
+    """
+    install("my-dist", {"mine": text}, middleware={"also": "mine:Also"})
+    code("index", INDEX)
+    runtime = serve(f={**ENTRY, "middleware": ["also"]})
+    assert runtime.initialize(called("f")).body == b'{\n    "ready": true\n}'
+
+
+def test_a_class_may_have_one_hook_itself_and_another_by_a_key(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    text = """
+    from fcplug import hookimpl
+    class Handler:
+        @hookimpl
+        def initialize(self): self.ready = "yes"
+        @hookimpl
+        def invoke(self): return self.ready
+    stopped = []
+    def stop(context): stopped.append(1)
+    """
+    code("index", text)
+    runtime = serve(f={"handler": "index:Handler", "pre_stop": "index:stop"})
+    assert runtime.invoke(b"", called("f")).body == b"yes"
+    assert runtime.pre_stop(called("f")).error is None
+    assert __import__("index").stopped == [1]
+
+
+def test_one_hook_given_both_ways_is_an_error_that_names_both(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    text = """
+    from fcplug import hookimpl
+    class Handler:
+        @hookimpl
+        def initialize(self): ...
+        @hookimpl
+        def invoke(self): ...
+    def initializer(context): ...
+    """
+    file = code("index", text)
+    runtime = serve(f={"handler": "index:Handler", "initializer": "index.initializer"})
+    error = refusal(runtime, called("f"))
+    assert error.error_type == "PluginInvalid"
+    assert str(error).splitlines() == [
+        "the handler 'index:Handler' has the hook 'initialize' itself, and 'initializer' too",
+        f"  in:  initializer 'index.initializer', {file}:8",
+        "  fix: remove 'initializer' from functions.yaml, or the hook",
+    ]
+
+
+ODD = """
+def handler(event, context): ...
+def init(context): ...
+def two(a, b): ...
+def keyword(*, a): ...
+number = 1
+"""
+REFUSED = {
+    "indeks.init": (
+        "ImportModuleError",
+        "Unable to import module 'indeks': No module named 'indeks'",
+        "put indeks.py where Python looks for it",
+    ),
+    "index.innit": (
+        "HandlerNotFound",
+        "KEY 'innit' is missing on module 'index' (did you mean 'init'?)",
+        "define it there, or correct the name",
+    ),
+    "nodot": (
+        "InvalidHandleName",
+        "Invalid KEY 'nodot'",
+        "write module:attribute or module.attribute",
+    ),
+    "index:two": (
+        "PluginInvalid",
+        "two(a, b) cannot be called with a context",
+        "def two(context)",
+    ),
+    "index:keyword": (
+        "PluginInvalid",
+        "keyword(*, a) cannot be called with a context",
+        "def keyword(context)",
+    ),
+    "index:number": (
+        "PluginInvalid",
+        "an object of type int is no function",
+        "name a function: def initializer(context)",
+    ),
+    "broken.init": (
+        "UserCodeError",
+        "Module initialization error: 'ZeroDivisionError: division by zero'",
+        "correct what the module does when it is imported",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("reference", REFUSED)
+def test_a_key_that_leads_to_no_hook_is_told_as_a_handler_would_be(
+    key: str, reference: str, code: Code, serve: Serve, called: Called
+) -> None:
+    code("broken", "1 / 0")
+    code("index", ODD)
+    error = refusal(serve(f={"handler": "index.handler", key: reference}), called("f"))
+    kind, what, fix = REFUSED[reference]
+    told, where, mend = str(error).splitlines()
+    assert error.error_type == kind
+    assert told.lower().startswith(what.replace("KEY", key).lower())
+    assert where.startswith(f"  in:  {key} '{reference}'")
+    assert mend.startswith(f"  fix: {fix}")
+
+
+def test_a_key_is_looked_at_again_once_its_file_is_corrected(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    code("index", "def handler(event, context): return 'here'\n")
+    runtime = serve(f={"handler": "index.handler", "initializer": "index.initializer"})
+    assert refusal(runtime, called("f")).error_type == "HandlerNotFound"
+    code(
+        "index",
+        "def handler(event, context): return up\ndef initializer(c):\n  global up; up = 1\n",
+    )
+    assert runtime.invoke(b"", called("f")).body == b"1"
+
+
+def test_an_entry_point_of_a_package_is_no_hook_by_its_name(
+    install: Install, serve: Serve, called: Called
+) -> None:
+    text = "def handler(event, context): ...\ndef init(context): ..."
+    install("my-dist", {"mine": text}, handlers={"my": "mine:handler", "init": "mine:init"})
+    assert refusal(serve(f={"handler": "my", "initializer": "init"}), called("f")).error_type == (
+        "InvalidHandleName"
+    )
+
+
+def test_hooks_named_by_keys_run_in_worker_processes(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    code("index", INDEX)
+    runtime = serve(f={**ENTRY, "isolation": "process"})
+    try:
+        assert runtime.initialize(called("f", request_id="1")).body == b'{\n    "ready": true\n}'
+        assert runtime.pre_freeze(called("f", request_id="2")).error is None
+        assert calls_of(runtime, called("f")) == ["initializer 1 {'a': 1}", "freeze 2"]
+        assert runtime.pre_stop(called("f", request_id="3")).error is None
+        assert calls_of(runtime, called("f", request_id="4"))[2:] == [
+            "stop 3",
+            "initializer 4 {'a': 1}",
+        ]
+    finally:
+        assert runtime.stop(20)

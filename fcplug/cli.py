@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 1 an error told, 2 wrong usage."""
     options = _parser().parse_args(argv)
     try:
-        serve(options.config, options.host, options.port, os.environ)
+        serve(options.config, options.host, options.port, dict(os.environ))
     except FcplugError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one place that speaks to a terminal
         return 1

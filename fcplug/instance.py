@@ -55,6 +55,8 @@ class Instance:
         logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}\n")
         self._warn_if_open(host)
         codepath.add(self._environ)
+        for name in protocol.hidden_variables(os.environ):
+            del os.environ[name]  # from the author's code and what it starts, as FC's own does
         code = self._supervised(sock) if settings.supervised else self._alone(sock)
         logging.shutdown()
         # sys.exit would wait for every thread that a plugin left behind

@@ -75,6 +75,22 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 CLIENT_IP = "x-fc-client-ip"
 PROXY_PATH = "/2016-08-15/proxy/"  # where FC 2.0 serves HTTP functions, and a path begins then
 
+_SHOWN = {
+    "FC_FUNC_CODE_PATH",
+    "FC_ACCOUNT_ID",
+    "FC_FUNCTION_HANDLER",
+    "FC_FUNCTION_MEMORY_SIZE",
+    "FC_FUNCTION_NAME",
+    "FC_FUNCTION_VERSION",
+    "FC_INSTANCE_ID",
+    "FC_QUALIFIER",
+    "FC_REGION",
+    "FC_RUNTIME_VERSION",
+    "FC_SERVICE_NAME",
+    "FC_SNAPSHOT_FLAG",
+    "FC_VER_ID",
+}
+
 SIGNATURE = "x-fcplug-signature"  # not FC's: what callers outside FC sign with
 
 # Response header: it alone decides whether FC counts the call as failed.
@@ -200,3 +216,8 @@ def port(environ: Mapping[str, str]) -> int:
                 return int(text)
             raise ValueError(f"{name} is {text!r}: expected a port number from 0 to 65535")
     return DEFAULT_PORT
+
+
+def hidden_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that FC's built-in runtime takes away before it imports user code."""
+    return [name for name in environ if name.startswith(("FC_", "_FC_")) and name not in _SHOWN]

@@ -21,7 +21,6 @@ from fcplug.errors import (
     FunctionTimeoutError,
     Unauthorized,
     UnknownFunction,
-    WebRequestError,
 )
 from fcplug.identity import Credentials
 from fcplug.protocol import Phase
@@ -43,7 +42,6 @@ _WEB_STATUS: Mapping[type, str] = {
     ConcurrencyExceeded: "429 Too Many Requests",
     FunctionTimeoutError: "504 Gateway Timeout",
     UnknownFunction: "404 Not Found",
-    WebRequestError: "404 Not Found",
 }
 
 _KEYS = {

@@ -43,7 +43,10 @@ class Environs:
     """
 
     def __init__(self, process: Mapping[str, str], *, exposed: bool) -> None:
-        hidden = () if exposed else protocol.CREDENTIAL_VARIABLES
+        hidden = [
+            *protocol.hidden_variables(process),
+            *(() if exposed else protocol.CREDENTIAL_VARIABLES),
+        ]
         self._below = {
             name: value.encode(errors="surrogateescape").decode("latin-1")
             for name, value in process.items()

@@ -12,7 +12,6 @@
     ├── WorkerDied           a worker process ended while it served a call
     ├── WorkerUnavailable    no worker process can be had
     ├── Unauthorized         a caller outside FC did not show what runtime.auth asks for
-    ├── WebRequestError      a web request met a function that answers events only
     ├── EventRequestError    an event met a function that answers web requests only
     ├── InvalidEvent         an event does not fit the type that its handler asks for
     ├── InvalidResponse      what a web function answers cannot be sent
@@ -219,16 +218,6 @@ class WorkerUnavailable(FcplugError):  # noqa: N818 - the name is the errorType 
 
 class Unauthorized(FcplugError):  # noqa: N818 - the name is the errorType that callers read
     """A caller outside FC did not show what ``runtime.auth`` asks for."""
-
-
-class WebRequestError(FcplugError):
-    """A web request met a function that answers events only."""
-
-    def __init__(self, function: str, method: str, path: str) -> None:
-        super().__init__(
-            f"{method!a} {path!a} is a web request and function '{function}' answers events: "
-            "send the event as the body of POST /invoke, or give the function an application (wsgi)"
-        )
 
 
 class EventRequestError(FcplugError):

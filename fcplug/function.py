@@ -10,7 +10,7 @@ from fcplug.bulkhead import Bulkhead
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
 from fcplug.deadline import Deadlines
-from fcplug.errors import EventRequestError, WebRequestError
+from fcplug.errors import EventRequestError
 from fcplug.once import Once
 from fcplug.plugins import Plugins
 from fcplug.protocol import Phase
@@ -109,8 +109,10 @@ class Function:
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
         """Answer one web request; until its body is closed it counts as running.
 
+        A function without an application gets it as FC's HTTP event.
+
         Raises:
-            WebRequestError: the function answers events only.
+            InvalidResponse: what it answers cannot be sent.
             PluginError, ConcurrencyExceeded, FunctionTimeoutError: as ``invoke``.
         """
         own = self._own(context)
@@ -172,7 +174,9 @@ class Function:
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
         if self.spec.application is None:
-            raise WebRequestError(self.spec.name, environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            from fcplug import httpevent  # noqa: PLC0415 - most functions never need it
+
+            return httpevent.response_of(self._invoke(httpevent.event_of(environ, own), own))
         return self._ready(own).web(environ, own, own.deadline)
 
     def _web_in_time(self, environ: "WSGIEnvironment", own: Context, deadline: float) -> Response:

@@ -19,6 +19,7 @@ functions:
   leaking: {handler: conformance_functions.leaking}
   exiting: {handler: conformance_functions.exiting}
   talking: {handler: conformance_functions.talking}
+  web: {handler: conformance_functions.web}
   whoami: {handler: conformance_functions.whoami}
   newer: {handler: conformance_functions.newer}
   counting: {handler: conformance_functions.Counting}
@@ -154,14 +155,17 @@ ROWS = (
         *(web(path, method=method, answer=f"{method} {path}  ".encode()) for method, path in (
             ("POST", "/invoke"), ("POST", "/initialize"), ("GET", "/pre-stop"),
             ("GET", "/pre-freeze"), ("GET", "/health"))),
-        call("echo", headers=control("/http-invoke"), status=404, holds=("WebRequestError",),
-             log=None),
+        *(call("web", method=method, path=path, headers=control("/http-invoke"),
+               answer=f"{method} {path}".encode())
+          for method, path in (("POST", "/invoke"), ("GET", "/pre-stop"))),
     )),
     Row("19", "without a control path method and path decide", (
         call("echo", body=b"x", answer=b"x"),
         call("echo", body=b"x", answer=b"x", headers=control("")),
         web("/invoke", answer=b"GET /invoke  ", headers=control("")),
         web("/else", method="POST", answer=b"POST /else  ", headers={"X-Fc-Control-Path": None}),
+        call("web", method="GET", body=None, answer=b"GET /invoke"),
+        call("web", path="/else", answer=b"POST /else"),
         call("shop", body=b"x", status=404, holds=("EventRequestError",), log=None),
     )),
     Row("20", "control paths /pre-freeze and /pre-stop are accepted", (
@@ -407,6 +411,11 @@ ROWS = (
         call("unserializable", status=404, holds=(
             '"errorMessage": "{1} is not JSON serializable"', '"errorType": "TypeError"'),
             log=None),
+    )),
+    Row("84", "a handler answers a web request as FC's HTTP event", (
+        call("web", method="PUT", path="/a/b", body=b"\xff\x00", answer=b"PUT /a/b\xff\x00"),
+        call("web", method="DELETE", path="/", headers={"Content-Type": "text/plain"},
+             body="grüß dich".encode(), answer="DELETE /grüß dich".encode()),
     )),
     Row("32", "a call that leads to no function says which there are", (
         call("ecko", status=404, holds=(

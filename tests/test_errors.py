@@ -13,7 +13,6 @@ from fcplug.errors import (
     PluginError,
     Problem,
     UnknownFunction,
-    WebRequestError,
     did_you_mean,
     listing,
 )
@@ -155,9 +154,3 @@ def test_a_plugin_error_that_knows_no_more_is_one_line() -> None:
 
 def test_a_busy_function_is_told_with_its_limit() -> None:
     assert "function 'resize' already runs 8 invocations" in str(ConcurrencyExceeded("resize", 8))
-
-
-def test_a_web_request_is_told_how_to_send_an_event() -> None:
-    text = str(WebRequestError("f", "GET", "/\x85"))
-    assert text.startswith(r"'GET' '/\x85' is a web request and function 'f' answers events")
-    assert "send the event as the body of POST /invoke" in text

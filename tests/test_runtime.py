@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fcplug.context import Context
-from fcplug.errors import ConcurrencyExceeded, PluginError, UnknownFunction, WebRequestError
+from fcplug.errors import ConcurrencyExceeded, PluginError, UnknownFunction
 from fcplug.result import Result
 from fcplug.runtime import Runtime
 
@@ -263,18 +263,6 @@ def test_stop_runs_what_no_pre_stop_has_run_before(
     assert calls[:4] == ["initialize a", "pre_stop a", "initialize a", "initialize b"]
     assert sorted(calls[4:]) == ["pre_stop a", "pre_stop b"]
     assert capsys.readouterr().out.count("FC PreStop Start") == 3
-
-
-def test_a_web_request_to_a_function_of_events_is_refused(routed: Runtime, called: Called) -> None:
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/index.html"}
-    answer = routed.web(environ, called("a"))
-    assert isinstance(answer, Result)
-    assert isinstance(answer.error, WebRequestError)
-    assert document(answer) == {
-        "errorType": "WebRequestError",
-        "errorMessage": "'GET' '/index.html' is a web request and function 'a' answers events: "
-        "send the event as the body of POST /invoke, or give the function an application (wsgi)",
-    }
 
 
 def test_loading_tells_of_each_function_what_it_is_or_what_is_wrong(

@@ -1,5 +1,6 @@
 """The functions that the conformance table calls; deployed as a code folder, found by name."""
 
+import base64
 import datetime
 import decimal
 import json
@@ -50,6 +51,20 @@ def talking(event: bytes, context: Context) -> bytes:
     logging.getLogger("shop").info("logged")
     context.getLogger().warning("by the context's logger")
     return b""
+
+
+def web(event: bytes, context: Context) -> dict[str, Any]:
+    """Answer FC's HTTP event with its method, its path and its body."""
+    request = json.loads(event)
+    body = request["body"]
+    body = base64.b64decode(body) if request["isBase64Encoded"] else body.encode()
+    http = request["requestContext"]["http"]
+    return {
+        "statusCode": 200,
+        "headers": {"Content-Type": "application/octet-stream"},
+        "isBase64Encoded": True,
+        "body": base64.b64encode(f"{http['method']} {http['path']}".encode() + body).decode(),
+    }
 
 
 def whoami(event: bytes, context: Context) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Handlers of FC's built-in Python runtimes, deployed unchanged."""
 
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,11 @@ functions:
   oss: {handler: oss_event.handler}
   timer: {handler: timer_event.handler}
   raising: {handler: raising.handler}
+  http: {handler: http_event.handler}
+  http-isolated: {handler: http_event.handler, isolation: process, timeout: 60}
+  http-raising: {handler: raising.handler}
+  http-wrong: {handler: wrong.handler}
+  wsgi: {wsgi: wsgi_http.handler}
   visits:
     handler: connection.handler
     initializer: connection.initializer
@@ -61,9 +67,12 @@ OSS = {
 }
 
 
+WRONG = "def handler(event, context): return {'statusCode': 'twohundred'}\n"
+
+
 def deploy_handlers(folder: Path, config: str) -> Path:
     shutil.copytree(CODE / "builtin", folder, dirs_exist_ok=True)
-    return deploy(folder, config)
+    return deploy(folder, config, {"wrong.py": WRONG})
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +136,110 @@ def test_what_a_handler_raises_is_fcs_error_document(instance: Instance) -> None
     ]
 }"""
     )
+
+
+def web(
+    instance: Instance, function: str, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Send a web request as FC does; header names are told in lower case."""
+    sent = {
+        "x-fc-function-name": function,
+        "x-fc-control-path": "/http-invoke",
+        "x-fc-request-id": ID,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    with contextlib.closing(instance.connect()) as connection:
+        connection.request(method, path, body, sent)
+        response = connection.getresponse()
+        return (
+            response.status,
+            [(name.lower(), value) for name, value in response.getheaders()],
+            response.read(),
+        )
+
+
+@pytest.mark.parametrize("function", ["http", "http-isolated"])
+def test_a_handler_of_http_events_answers_web_requests(  # item 84
+    function: str, instance: Instance
+) -> None:
+    before = len(instance.log)
+    status, headers, body = web(
+        instance, function, "POST", "/orders/a%2Fb?x=1", b"Hello FC!", Content_Type="text/plain"
+    )
+    assert (status, body) == (201, b"POST /orders/a%2Fb Hello FC!")
+    assert [pair for pair in headers if pair[0] not in ("date", "server", "via")] == [
+        ("content-type", "text/plain"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("x-request-id", ID),
+        ("content-length", str(len(body))),
+        ("x-fc-status", "200"),
+    ]
+    lines = instance.log[before:].splitlines()
+    assert lines[0] == f"FC Invoke Start RequestId: {ID}"
+    assert lines[-2].endswith(f" {ID} [INFO] POST /orders/a/b")
+    assert lines[-1] == f"FC Invoke End RequestId: {ID}"
+
+
+def test_bodies_of_http_events_may_be_binary_both_ways(instance: Instance) -> None:
+    status, headers, body = web(instance, "http", "PUT", "/binary", b"\xff\x00")
+    assert (status, body) == (200, b"\x89PNG\x00")
+    assert ("content-type", "image/png") in headers
+    assert web(instance, "http", "PUT", "/x", b"\xff\x00")[2] == "PUT /x \xff\x00".encode()
+
+
+def test_a_result_that_is_no_response_is_the_body_of_one(instance: Instance) -> None:
+    status, headers, body = web(instance, "http", "GET", "/json?name=Ada")
+    assert (status, body) == (200, b'{\n    "name": "Ada"\n}')
+    assert ("content-type", "application/json") in headers
+    assert instance.invoke("http", b"{}").body == b"not called by an HTTP trigger"
+
+
+def test_a_head_of_a_web_request_has_no_body(instance: Instance) -> None:
+    length = str(len(web(instance, "http", "GET", "/json")[2]))
+    status, headers, body = web(instance, "http", "HEAD", "/json")
+    assert (status, body) == (200, b"")
+    assert ("content-length", length) in headers
+
+
+@pytest.mark.parametrize(
+    ("function", "path", "kind"),
+    [
+        ("http", "/raise", "KeyError"),
+        ("http-isolated", "/raise", "KeyError"),
+        ("http-raising", "/", "Exception"),
+        ("http-wrong", "/", "InvalidResponse"),
+    ],
+)
+def test_a_web_request_that_fails_is_a_500_with_the_error_document(
+    function: str, path: str, kind: str, instance: Instance
+) -> None:
+    before = len(instance.log)
+    status, headers, body = web(instance, function, "GET", path)
+    assert status == 500
+    assert ("x-fc-status", "404") in headers
+    assert ("content-type", "application/json") in headers
+    assert json.loads(body)["errorType"] == kind
+    end_line = f"FC Invoke End RequestId: {ID}, Error: Unhandled function error\n"
+    assert instance.log[before:].endswith(end_line)
+
+
+def test_a_wsgi_handler_of_fc_2_answers_web_requests(instance: Instance) -> None:  # item 83
+    status, headers, body = web(
+        instance, "wsgi", "POST", "/a%20b?x=1&x=2", "grüß dich".encode(), X_Custom="value"
+    )
+    assert status == 200
+    assert ("x-custom", "yes") in headers
+    assert json.loads(body) == {
+        "requestId": ID,
+        "method": "POST",
+        "uri": "/a%20b?x=1&x=2",
+        "path": "/a b",
+        "query": "x=1&x=2",
+        "client": "127.0.0.1",
+        "header": "value",
+        "body": "grüß dich",
+    }
 
 
 def test_a_connection_of_the_initializer_lives_until_pre_stop(instance: Instance) -> None:

@@ -1,8 +1,10 @@
 """Hooks named by keys beside the handler: functions of a context, as FC's settings name them."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -11,6 +13,7 @@ from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import KEYS
 from fcplug.runtime import Runtime
+from fcplug.web import Response
 
 Code = Callable[[str, str], Path]
 Install = Callable[..., Path]
@@ -310,3 +313,37 @@ def test_hooks_named_by_keys_run_in_worker_processes(
         ]
     finally:
         assert runtime.stop(20)
+
+
+def test_keys_name_hooks_beside_an_application_alone(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    text = """
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [", ".join(calls).encode()]
+    """
+    code("index", INDEX + dedent(text))
+    entry = {key: ENTRY[key] for key in ("initializer", "pre_freeze", "pre_stop")}
+    runtime = serve(f={"wsgi": "index:application", **entry})
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input": io.BytesIO()}
+
+    def ask() -> bytes:
+        answer = runtime.web(environ, called("f", request_id="1"))
+        assert isinstance(answer, Response)
+        return b"".join(answer.body)
+
+    assert ask() == b"initializer 1 {}"
+    assert runtime.pre_stop(called("f", request_id="2")).error is None
+    assert ask() == b"initializer 1 {}, stop 2, initializer 1 {}"
+    assert runtime.initialize(called("f")).body == b'{\n    "ready": true\n}'
+
+
+def test_keys_beside_an_application_are_looked_at_again_with_it(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    code("index", "def application(environ, start_response): ...\n")
+    runtime = serve(f={"wsgi": "index:application", "initializer": "index:start"})
+    assert json.loads(runtime.initialize(called("f")).body)["errorType"] == "HandlerNotFound"
+    code("index", "def application(e, s): ...\ndef start(context): return 'up'\n")
+    assert runtime.initialize(called("f")).body == b"up"

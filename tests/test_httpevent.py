@@ -1,11 +1,15 @@
 """FC 3.0's HTTP event: requests in, responses out, and back again without a loss."""
 
 import base64
+import importlib
 import io
 import json
 import re
 import string
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,7 +20,9 @@ from hypothesis import strategies as st
 from fcplug import httpevent
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
-from fcplug.web import Response
+from fcplug.result import Result
+from fcplug.runtime import Runtime
+from fcplug.web import Response, close
 
 TOKEN = "!#$%&'*+.^_`|~" + string.digits + string.ascii_letters + "-"
 
@@ -335,3 +341,109 @@ def test_what_cannot_be_sent_is_told_by_its_key_with_the_fix(
     wrong: dict[str, Any], told: str
 ) -> None:
     assert refusal({"statusCode": 200, **wrong}).startswith(told)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(190, 610) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"statusCode": st.integers(200, 599) | JSON},
+        optional={"headers": JSON, "body": st.text() | JSON, "isBase64Encoded": JSON},
+    )
+)
+def test_a_response_is_sendable_or_refused(value: dict[str, Any]) -> None:
+    told, line, headers = "", "200 OK", {}
+    try:
+        line, headers, _ = whole(answer(value))
+    except InvalidResponse as error:
+        told = str(error)
+    assert len(told) < 400
+    assert told.isprintable()
+    assert re.fullmatch(r"[2-5]\d\d [ -~]+", line)
+    for name, text in headers.items():
+        assert re.fullmatch(r"[!#-'*+.^-`|~\w-]+", name, re.ASCII)
+        assert re.fullmatch(r"[\t -~\x80-\xff]*", text)
+
+
+def ask(runtime: Runtime, context: Context, path: str = "/") -> tuple[str, bytes]:
+    """Send a web request; return the status line, or what went wrong, and the body."""
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": path,
+        "PATH_INFO": path,
+        "wsgi.input": io.BytesIO(),
+    }
+    answered = runtime.web(environ, context)
+    if isinstance(answered, Result):
+        return type(answered.error).__name__, answered.body
+    try:
+        return answered.status, b"".join(answered.body)
+    finally:
+        close(answered.body)
+
+
+def test_middleware_wraps_web_requests_as_it_does_events(
+    code: Callable[[str, str], Path],
+    install: Callable[..., Path],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+) -> None:
+    text = """
+    import json
+    from fcplug import hookimpl
+    class Wrap:
+        @hookimpl(wrapper=True)
+        def invoke(self, event):
+            result = yield
+            return {"statusCode": 202, "body": json.loads(event)["rawPath"] + result}
+    """
+    install("my-dist", {"mine": text}, middleware={"wrap": "mine:Wrap"})
+    code("index", "def handler(event, context): return ' answered'\n")
+    runtime = serve(f={"handler": "index.handler", "middleware": ["wrap"]})
+    assert ask(runtime, called("f"), "/a") == ("202 Accepted", b"/a answered")
+
+
+GATED = """
+import threading
+inside, gate = threading.Semaphore(0), threading.Event()
+def handler(event, context):
+    inside.release()
+    assert gate.wait(20)
+    return "done"
+"""
+
+
+def test_web_requests_have_the_deadline_of_their_function(
+    code: Callable[[str, str], Path],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+) -> None:
+    code("index", GATED)
+    runtime = serve(f={"handler": "index.handler", "timeout": 0.1})
+    kind, body = ask(runtime, called("f"))
+    assert (kind, json.loads(body)["errorType"]) == ("FunctionTimeoutError", "FunctionTimeoutError")
+    index = importlib.import_module("index")
+    index.gate.set()
+
+
+def test_web_requests_count_among_the_concurrency_of_their_function(
+    code: Callable[[str, str], Path],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+) -> None:
+    code("index", GATED)
+    runtime = serve(f={"handler": "index.handler", "concurrency": 1, "queue": 0})
+    assert next(runtime.load(["f"]))[2] is None
+    index = importlib.import_module("index")
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(ask, runtime, called("f"))
+        assert index.inside.acquire(timeout=20)
+        assert ask(runtime, called("f"))[0] == "ConcurrencyExceeded"
+        assert runtime.invoke(b"", called("f")).error is not None
+        index.gate.set()
+        assert first.result(20) == ("200 OK", b"done")
+    assert ask(runtime, called("f")) == ("200 OK", b"done")

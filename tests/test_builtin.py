@@ -361,7 +361,7 @@ def test_code_comes_before_layers_and_layers_before_the_rest(  # item 80
 def test_whatever_a_handler_says_is_in_the_log_between_its_lines(tmp_path: Path) -> None:
     config = "version: 1\nfunctions:\n  talk: {handler: facts.talk}\n"
     folder = deploy(tmp_path, config, {"facts.py": FACTS})
-    with start(folder, environ={"TZ": "Asia/Shanghai"}) as instance:
+    with start(folder, environ={"TZ": "Asia/Shanghai", "FC_SERVER_LOG_LEVEL": "DEBUG"}) as instance:
         before = len(instance.log)
         assert instance.invoke("talk", x_fc_request_id=ID).body == b"null"
         lines = instance.log[before:].splitlines()

@@ -52,7 +52,8 @@ def test_every_attribute_of_the_context_is_documented(name: str) -> None:
 
 
 def test_the_documented_configuration_is_right() -> None:
-    for page in ("docs/configuration.md", "docs/deploying.md", "docs/web.md"):
+    pages = ("configuration", "deploying", "moving", "web")
+    for page in (f"docs/{name}.md" for name in pages):
         for text in blocks(page, "yaml"):
             config.parse(text, page, {})
 

@@ -347,3 +347,26 @@ def test_keys_beside_an_application_are_looked_at_again_with_it(
     assert json.loads(runtime.initialize(called("f")).body)["errorType"] == "HandlerNotFound"
     code("index", "def application(e, s): ...\ndef start(context): return 'up'\n")
     assert runtime.initialize(called("f")).body == b"up"
+
+
+def test_in_a_worker_calls_and_hooks_run_on_the_main_thread(
+    code: Code, serve: Serve, called: Called
+) -> None:
+    text = """
+    import threading
+    calls = []
+    def call(*_):
+        calls.append(threading.current_thread() is threading.main_thread())
+        return calls
+    """
+    code("index", text)
+    keys = dict.fromkeys(KEYS, "index.call")
+    runtime = serve(f={"handler": "index.call", **keys, "isolation": "process", "timeout": 60})
+    try:
+        assert runtime.initialize(called("f")).error is None
+        assert runtime.pre_freeze(called("f")).error is None
+        assert runtime.invoke(b"", called("f")).error is None
+        assert runtime.pre_stop(called("f")).error is None
+        assert json.loads(runtime.invoke(b"", called("f")).body) == [True] * 6
+    finally:
+        assert runtime.stop(20)

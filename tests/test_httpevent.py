@@ -356,7 +356,8 @@ JSON = st.recursive(
     )
 )
 def test_a_response_is_sendable_or_refused(value: dict[str, Any]) -> None:
-    told, line, headers = "", "200 OK", {}
+    told, line = "", "200 OK"
+    headers: dict[str, str] = {}
     try:
         line, headers, _ = whole(answer(value))
     except InvalidResponse as error:

@@ -28,6 +28,7 @@ functions:
   http-raising: {handler: raising.handler}
   http-wrong: {handler: wrong.handler}
   wsgi: {wsgi: wsgi_http.handler}
+  wsgi-isolated: {wsgi: wsgi_http.handler, isolation: process}
   visits:
     handler: connection.handler
     initializer: connection.initializer
@@ -224,9 +225,12 @@ def test_a_web_request_that_fails_is_a_500_with_the_error_document(
     assert instance.log[before:].endswith(end_line)
 
 
-def test_a_wsgi_handler_of_fc_2_answers_web_requests(instance: Instance) -> None:  # item 83
+@pytest.mark.parametrize("function", ["wsgi", "wsgi-isolated"])
+def test_a_wsgi_handler_of_fc_2_answers_web_requests(  # item 83
+    function: str, instance: Instance
+) -> None:
     status, headers, body = web(
-        instance, "wsgi", "POST", "/a%20b?x=1&x=2", "grüß dich".encode(), X_Custom="value"
+        instance, function, "POST", "/a%20b?x=1&x=2", "grüß dich".encode(), X_Custom="value"
     )
     assert status == 200
     assert ("x-custom", "yes") in headers
@@ -268,6 +272,10 @@ def handler(event, context):
         "path": sys.path,
     }
 
+def application(environ, start_response):
+    start_response("200 OK", [])
+    yield json.dumps(sorted(n for n in environ if n.startswith(("FC_", "_FC_"))))
+
 def talk(event, context):
     print("printed")
     print("to standard error", file=sys.stderr)
@@ -306,6 +314,7 @@ runtime: {RUNTIME}
 functions:
   facts:
     handler: facts.handler
+    wsgi: facts.application
     settings: {id: "${FC_CONTAINER_ID}"}
 """
 
@@ -327,6 +336,7 @@ def test_user_code_sees_only_the_variables_that_fcs_runtime_shows(
         assert facts["fc"] == {"module": SHOWN, "handler": SHOWN, "child": SHOWN}
         assert facts["settings"] == {"id": "the FC_CONTAINER_ID"}
         assert facts["region"] == "the FC_REGION"
+        assert json.loads(web(instance, "facts", "GET", "/")[2]) == SHOWN
 
 
 def test_an_edit_of_the_configuration_still_sees_every_variable(tmp_path: Path) -> None:

@@ -40,8 +40,7 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
     and query parameters are joined by commas, headers of FC's own are left out. The body is text if
     its content type is one of text, or none, and its bytes are UTF-8; else it is base64.
     """
-    target = environ.get("REQUEST_URI") or quote(environ.get("PATH_INFO", "").encode("latin-1"))
-    raw_path = target.partition("?")[0]
+    raw_path = _raw_path(environ)
     headers = dict(_headers(environ))
     body, is_base64 = _told_body(_body(environ), headers.get("Content-Type", ""))
     domain = _host_name(headers.get("Host", ""))
@@ -102,6 +101,13 @@ def response_of(result: bytes) -> Response:
         usual,
         _decoded(body) if is_base64 else _encoded(body),
     )
+
+
+def _raw_path(environ: Mapping[str, Any]) -> str:
+    target: str = environ.get("REQUEST_URI") or ""
+    if target.startswith("/"):
+        return target.partition("?")[0]
+    return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/*")  # a proxy's http://...
 
 
 def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -111,6 +111,19 @@ def test_a_request_that_says_nothing_about_itself_is_an_event_too() -> None:
     assert told["requestContext"]["domainPrefix"] == ""
 
 
+@pytest.mark.parametrize(
+    ("target", "path_info", "raw_path"),
+    [
+        ("/a//b/%2F?x=/y", "/a//b//", "/a//b/%2F"),
+        ("//a", "/a", "//a"),
+        ("http://host/a%20b?x=1", "/a b", "/a%20b"),
+        ("*", "*", "*"),
+    ],
+)
+def test_the_raw_path_is_as_it_was_sent(target: str, path_info: str, raw_path: str) -> None:
+    assert event(REQUEST_URI=target, PATH_INFO=path_info)["rawPath"] == raw_path
+
+
 def test_headers_of_fcs_own_do_not_reach_the_event() -> None:
     told = event(HTTP_X_FC_SECURITY_TOKEN="token", HTTP_X_FC_REQUEST_ID="1", HTTP_X_FCX="kept")
     assert told["headers"].keys() == {"Content-Length", "X-Fcx"}

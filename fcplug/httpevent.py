@@ -6,6 +6,7 @@ FC's documentation of HTTP triggers); custom runtimes get the request itself ins
 
 import base64
 import binascii
+import functools
 import json
 import re
 import time
@@ -112,11 +113,17 @@ def _raw_path(environ: Mapping[str, Any]) -> str:
 
 def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in environ.items():
-        plain = key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value
-        if plain or key.startswith("HTTP_"):
-            name = key.removeprefix("HTTP_").replace("_", "-").title()
-            if not name.lower().startswith(protocol.PREFIX):
-                yield name, _unicode(value)
+        if (name := _header_name(key)) and (value or key.startswith("HTTP_")):
+            yield name, value if value.isascii() else _unicode(value)
+
+
+@functools.lru_cache(1024)
+def _header_name(key: str) -> str:
+    """Return the header that a key of the environ stands for, empty for none and for FC's own."""
+    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH") and not key.startswith("HTTP_"):
+        return ""
+    name = key.removeprefix("HTTP_").replace("_", "-").title()
+    return "" if name.lower().startswith(protocol.PREFIX) else name
 
 
 def _unicode(text: str) -> str:

@@ -213,13 +213,13 @@ ROWS = (
     "stackTrace": [
         [
             "File \\"CODE/conformance_functions.py\\"",
-            "line 35",
+            "line 36",
             "in failing",
             "raise ValueError(\\"no such luck\\")"
         ]
     ]
 }""", log=(START, f"TIME {ID} [ERROR] Traceback (most recent call last):",
-           '  File "CODE/conformance_functions.py", line 35, in failing',
+           '  File "CODE/conformance_functions.py", line 36, in failing',
            '    raise ValueError("no such luck")', "ValueError: no such luck", FAILED)),
     )),
     Row("5", "SystemExit in a handler is that call's failure, and nothing else's", (

@@ -85,7 +85,7 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_documented_application_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (application,), (text,) = blocks("docs/web.md", "python"), blocks("docs/web.md", "yaml")
+    (application, _), (text,) = blocks("docs/web.md", "python"), blocks("docs/web.md", "yaml")
     (tmp_path / "shop.py").write_text(application)
     monkeypatch.syspath_prepend(tmp_path)
     environ: dict[str, Any] = {"PATH_INFO": "/hello", "QUERY_STRING": "name=Ada"}

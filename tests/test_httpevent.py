@@ -461,3 +461,15 @@ def test_web_requests_count_among_the_concurrency_of_their_function(
         index.gate.set()
         assert first.result(20) == ("200 OK", b"done")
     assert ask(runtime, called("f")) == ("200 OK", b"done")
+
+
+def test_the_handler_of_the_page_answers(
+    code: Callable[[str, str], Path],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "web.md").read_text()
+    (snippet,) = re.findall(r"```python\n(import json\n.*?)```", page, re.DOTALL)
+    code("index", snippet)
+    runtime = serve(f="index.handle")
+    assert ask(runtime, called("f"), "/") == ("200 OK", b"Hello, you!")

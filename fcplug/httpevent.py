@@ -122,7 +122,7 @@ def _header_name(key: str) -> str:
     """Return the header that a key of the environ stands for, empty for none and for FC's own."""
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH") and not key.startswith("HTTP_"):
         return ""
-    name = key.removeprefix("HTTP_").replace("_", "-").title()
+    name = "-".join(word.capitalize() for word in key.removeprefix("HTTP_").split("_"))
     return "" if name.lower().startswith(protocol.PREFIX) else name
 
 

@@ -129,6 +129,11 @@ def test_headers_of_fcs_own_do_not_reach_the_event() -> None:
     assert told["headers"].keys() == {"Content-Length", "X-Fcx"}
 
 
+def test_header_names_are_spelled_as_fc_spells_them() -> None:
+    told = event(HTTP_X_B3_TRACEID="1", HTTP_X_UTF8NAME="2", HTTP_ETAG="3")
+    assert told["headers"].keys() >= {"X-B3-Traceid", "X-Utf8name", "Etag"}
+
+
 def test_repeated_query_parameters_are_joined_by_commas() -> None:
     assert event(QUERY_STRING="a=1&b=&a=2&c&d=x+%C3%A9%26")["queryParameters"] == {
         "a": "1,2",

@@ -1,11 +1,12 @@
 """The hooks of a plugin object: found, told apart and checked before anything is called."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
-from fcplug import hookspecs
+from fcplug import annotation, hookspecs
 from fcplug.discovery import MIDDLEWARE, Source
 from fcplug.errors import PluginError, did_you_mean
 from fcplug.hookspecs import PROJECT, hookimpl
@@ -184,6 +185,49 @@ def _check_parameters(name: str, hook: Callable[..., Any]) -> None:
             f"the hook {name}{signature} takes {what}",
             fix=f"take {' and '.join(given)}, or fewer: each by its name, without a default",
         )
+
+
+def typed(
+    hook: Callable[..., Any], asked: Callable[..., Any], *, plain: bool
+) -> Callable[..., Any]:
+    """Return an invoke hook that is given the event as its author annotated it.
+
+    ``asked`` is what the author wrote: the hook itself, or the ``plain`` function behind it. A hook
+    that takes the bytes as they come is returned as it is.
+
+    Raises:
+        PluginError: no event can be given so.
+    """
+    kind = annotation.event_type(asked, by_position=plain)
+    if kind is Any or kind is bytes:
+        return hook
+    from fcplug import decoding  # noqa: PLC0415 - for annotated handlers only
+
+    what = f"{name_of(asked)}(event: {decoding.name_of(kind)})"
+    try:
+        decode = decoding.decoder(kind)
+    except TypeError as error:
+        raise PluginError(
+            "PluginInvalid",
+            f"{what} asks for an event that cannot be decoded: {error}",
+            fix=f"annotate the event with {decoding.SUPPORTED}; or with bytes, for none of it",
+        ) from error
+    if decode is None:
+        return hook
+    if wraps(getattr(hook, MARK)):
+        raise PluginError(
+            "PluginInvalid",
+            f"the wrapper {what} asks for a decoded event, and middleware sees it as it came",
+            fix="annotate it with bytes, and decode what you need: fcplug.events.decode(event, "
+            f"{decoding.name_of(kind)})",
+        )
+    at = list(inspect.signature(hook).parameters).index("event")
+
+    @functools.wraps(hook)
+    def invoke(*given: Any) -> Any:
+        return hook(*given[:at], decode(given[at]), *given[at + 1 :])
+
+    return invoke
 
 
 def without_hooks(plugin: Any, name: str, source: Source) -> PluginError:

@@ -33,8 +33,9 @@ def invoke(event: bytes, context: Context) -> Any:
     """Answer one event.
 
     Called for every invocation, many at once on different threads. A function has exactly one
-    implementation that is not a wrapper. ``event`` is the request's body, untouched. The result is
-    sent as it is when it is ``bytes`` or ``str``, and as JSON otherwise. When it raises, the caller
+    implementation that is not a wrapper. ``event`` is the request's body, untouched; where the
+    handler annotates it with another type, the body decoded into that. The result is sent as it is
+    when it is ``bytes`` or ``str``, and as JSON otherwise. When it raises, the caller
     gets an error document with the exception's class, its text and the plugin's own frames.
     """
 

@@ -175,14 +175,17 @@ class Loader:
             if source.group == MIDDLEWARE:
                 settings.refuse(f"{hooks.name_of(target)} is no class: only classes take settings")
         found = hooks.hooks_of(plugin)
+        asked = found.get("invoke")
         if not found and callable(plugin) and source.group == HANDLERS:
-            found = hooks.hooks_of(hooks.FunctionHandler(plugin))
+            found, asked = hooks.hooks_of(hooks.FunctionHandler(plugin)), plugin
         if not found:
             raise hooks.without_hooks(plugin, hooks.name_of(target), source)
         for name, hook in found.items():
             hooks.check(name, hook)
             if inspect.iscoroutinefunction(hook):
                 found[name] = self._event_loop.synchronous(hook)
+        if asked is not None:
+            found["invoke"] = hooks.typed(found["invoke"], asked, plain=asked is plugin)
         try:
             manager.register(_Registered(found, source))
             manager.check_pending()

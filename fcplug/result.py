@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import decimal
+import enum
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ _OWN_FILES = (
     contextlib.__file__,
     "<frozen importlib.",
 )
+_OWN_TYPES = (bytes, bytearray, memoryview, datetime.datetime, datetime.date, decimal.Decimal)
 _MASK = "***"
 _MOST_FRAMES = 100
 _SHORTEST_SECRET = 4  # characters: anything shorter is in every text by chance
@@ -38,7 +40,8 @@ def encode(value: Any) -> bytes:
     """Return a handler's result as FC's built-in runtime sends it.
 
     ``bytes`` and ``str`` as they are, anything else as JSON of indent 4 with sorted keys; Decimal,
-    date and datetime, and objects with ``to_json`` are understood.
+    date and datetime, objects with ``to_json``, dataclasses, attrs classes, msgspec Structs,
+    pydantic models, enumerations and UUIDs are understood.
 
     Raises:
         TypeError, ValueError, RecursionError, UnicodeEncodeError: the value is not JSON.
@@ -170,4 +173,25 @@ def _jsonable(value: Any) -> Any:
         return value.isoformat()
     if hasattr(value, "to_json"):
         return value.to_json()
+    if isinstance(value, enum.Enum):
+        return value.value
+    return _told_by_fields(value)
+
+
+def _told_by_fields(value: Any) -> Any:
+    """Return what an object of named fields is made of, under the names that JSON has for them."""
+    import dataclasses  # noqa: PLC0415 - both cost a start what few results need
+    import uuid  # noqa: PLC0415
+
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value, builtin_types=_OWN_TYPES, enc_hook=_jsonable)
+    if not isinstance(value, type):
+        if dataclasses.is_dataclass(value):
+            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if hasattr(value, "__attrs_attrs__"):
+            return {field.name: getattr(value, field.name) for field in value.__attrs_attrs__}
+        if hasattr(value, "model_dump"):
+            return value.model_dump(mode="json", by_alias=True)
     raise TypeError(f"{value!r} is not JSON serializable")

@@ -1,12 +1,18 @@
+import dataclasses
 import datetime
 import decimal
+import enum
 import importlib
 import json
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import attrs
+import msgspec
+import pydantic
 import pytest
 
 from fcplug import result
@@ -51,6 +57,73 @@ def test_a_result_is_sent_as_fc_sends_it(value: object, body: bytes) -> None:
     assert result.encode(value) == body
 
 
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Money:
+    amount: decimal.Decimal
+
+    def to_json(self) -> str:
+        return f"{self.amount} CNY"
+
+
+@dataclasses.dataclass
+class Line:
+    price: Money
+    colour: Colour = Colour.RED
+    counted: ClassVar[int] = 0
+
+
+@attrs.frozen
+class Parcel:
+    lines: list[Line]
+    sent: datetime.date | None = None
+
+
+class Order(msgspec.Struct, rename="camel"):
+    order_id: uuid.UUID
+    total: decimal.Decimal
+    due: datetime.datetime
+    sent_by: object = None
+
+
+class Invoice(pydantic.BaseModel):
+    paid: bool = pydantic.Field(default=True, alias="isPaid")
+    due: datetime.date
+
+
+ID = uuid.UUID("12345678123456781234567812345678")
+LINE = Line(Money(decimal.Decimal("1.50")))
+
+
+@pytest.mark.parametrize(
+    ("value", "document"),
+    [
+        (LINE, {"price": "1.50 CNY", "colour": "red"}),
+        ({"all": [LINE]}, {"all": [{"price": "1.50 CNY", "colour": "red"}]}),
+        (Parcel([LINE]), {"lines": [{"price": "1.50 CNY", "colour": "red"}], "sent": None}),
+        (
+            Order(ID, decimal.Decimal("1.5"), datetime.datetime(2026, 1, 31, 12, 30), WithJson()),
+            {
+                "orderId": str(ID),
+                "total": 1.5,
+                "due": "2026-01-31T12:30:00",
+                "sentBy": {"b": 1.5},
+            },
+        ),
+        ([Invoice(due=datetime.date(2026, 1, 31))], [{"isPaid": True, "due": "2026-01-31"}]),
+        ([ID, Colour.RED], [str(ID), "red"]),
+    ],
+    ids=["dataclass", "inside", "attrs", "struct", "pydantic", "values"],
+)
+def test_an_object_of_named_fields_is_json_in_the_same_layout(
+    value: object, document: object
+) -> None:
+    assert result.encode(value) == json.dumps(document, indent=4, sort_keys=True).encode()
+
+
 circle: list[object] = []
 circle.append(circle)
 deep: list[object] = []
@@ -65,12 +138,25 @@ for _ in range(100_000):
         (memoryview(b"x"), TypeError, "is not JSON serializable"),
         ({1, 2}, TypeError, r"\{1, 2\} is not JSON serializable"),
         ((each for each in ""), TypeError, "generator object .* is not JSON serializable"),
+        (Line, TypeError, "<class .*Line'> is not JSON serializable"),
+        ({"a": {Colour.RED: 1}}, TypeError, "keys must be str"),
         ({"a": 1, 2: 3}, TypeError, "not supported between instances"),
         (circle, ValueError, "Circular reference detected"),
         (deep, RecursionError, "recursion"),
         ("\ud800", UnicodeEncodeError, "surrogates not allowed"),
     ],
-    ids=["bytearray", "memoryview", "set", "generator", "keys", "circle", "deep", "surrogate"],
+    ids=[
+        "bytearray",
+        "memoryview",
+        "set",
+        "generator",
+        "class",
+        "key",
+        "keys",
+        "circle",
+        "deep",
+        "surrogate",
+    ],
 )
 def test_what_is_no_json_is_an_error(value: object, error: type[Exception], told: str) -> None:
     with pytest.raises(error, match=told):

@@ -1,0 +1,227 @@
+"""An event's bytes as the type that a handler asks for."""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, overload
+
+import msgspec
+
+from fcplug.errors import InvalidEvent
+
+Decode = Callable[[bytes], Any]
+T = TypeVar("T")
+
+SUPPORTED = (
+    "str, dict, list, TypedDict, a dataclass, an attrs class, a msgspec Struct, a pydantic model, "
+    "unions of what JSON can tell apart, a type of fcplug.events, or a class with a classmethod "
+    "from_event(event: bytes)"
+)
+_MOST = 140  # characters of a problem, which may quote the event
+_MALFORMED = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+@overload
+def decode(event: bytes, kind: type[T]) -> T: ...
+@overload
+def decode(event: bytes, kind: Any) -> Any: ...
+def decode(event: bytes, kind: Any) -> Any:
+    """Return an event as a type, as a handler gets it whose event is annotated so.
+
+    Raises:
+        InvalidEvent: the event does not fit; the text says what is wrong and where.
+        TypeError: no event can be decoded into the type.
+    """
+    return (_kept_decoder(kind) or _untouched)(event)
+
+
+def decoder(kind: Any) -> Decode | None:
+    """Return what decodes events into a type; None for a type that their bytes are of already.
+
+    Where the type takes None, an empty event is None.
+
+    Raises:
+        TypeError: no event can be decoded into it; the text says why.
+    """
+    options = _options(kind)
+    if any(option in (bytes, Any, object) for option in options):
+        return None
+    some = [option for option in options if option is not NoneType]
+    decode = _decoder(kind, some)
+    if len(some) == len(options):
+        return decode
+    return lambda event: None if not event or event.isspace() else decode(event)
+
+
+def problem(error: Exception, event: bytes) -> str:
+    """Return where and how an event does not fit, by the error of who tried to decode it."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return _not_utf8(event) or str(error)
+    if type(error).__module__.startswith("pydantic"):
+        return _pydantic_problem(error, event)
+    if isinstance(error, msgspec.ValidationError):
+        return _misfit(str(error))
+    return _malformed(error, event) if isinstance(error, msgspec.DecodeError) else str(error)
+
+
+def name_of(kind: Any) -> str:
+    """Return what a type is called, without its modules."""
+    if isinstance(kind, type) and not get_args(kind):
+        return kind.__name__
+    return re.sub(r"[\w<>.]+\.(?=\w)", "", str(kind))
+
+
+def _untouched(event: bytes) -> Any:
+    return event
+
+
+def _options(kind: Any) -> list[Any]:
+    """Return the members of a union; of anything else, what it is a name for."""
+    if get_origin(kind) in (Union, UnionType):
+        return [option for member in get_args(kind) for option in _options(member)]
+    if get_origin(kind) is Annotated:
+        return _options(get_args(kind)[0])
+    if isinstance(kind, TypeVar):
+        return _options(kind.__bound__ or Any)
+    for name in ("__supertype__", "__value__"):  # of NewType, of the statement type
+        if hasattr(kind, name):
+            return _options(getattr(kind, name))
+    return [kind]
+
+
+def _decoder(kind: Any, options: list[Any]) -> Decode:
+    if len(options) == 1:
+        [only] = options
+        if only in (bytearray, memoryview):
+            raise TypeError("an event is bytes, which cannot be changed")
+        if only is str:
+            return _guarded(kind, lambda event: event.decode())
+        if hasattr(only, "from_event"):
+            return _guarded(kind, only.from_event, chained=True)
+        if len(_options(kind)) == 1 and hasattr(only, "model_validate_json"):
+            return _guarded(kind, only.model_validate_json)
+    return _guarded(kind, _json_decoder(kind).decode)
+
+
+def _guarded(kind: Any, decode: Decode, *, chained: bool = False) -> Decode:
+    """Return a decoder that raises InvalidEvent for what does not fit."""
+
+    def guarded(event: bytes) -> Any:
+        try:
+            return decode(event)
+        except (ValueError, RecursionError) as error:
+            wrong = "it is empty" if not event else _shortened(problem(error, event))
+            text = f"the event does not fit {name_of(kind)}: {wrong}{_hint(event, kind, error)}"
+            known = isinstance(error, msgspec.MsgspecError | UnicodeDecodeError)
+            raise InvalidEvent(text) from (None if known or not chained else error)
+
+    return guarded
+
+
+def _json_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
+    import msgspec.inspect  # noqa: PLC0415 - when a handler is loaded only
+
+    try:
+        unknown = [
+            each
+            for each in _custom_types(msgspec.inspect.type_info(kind), set())
+            if not hasattr(each, "model_validate_json")
+        ]
+        if unknown:
+            raise TypeError(f"{name_of(unknown[0])} is no type that JSON is decoded into")
+        return msgspec.json.Decoder(kind, dec_hook=_model)
+    except NameError as error:  # a field's annotation
+        raise TypeError(f"a field cannot be resolved: {error}") from error
+
+
+def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the classes that msgspec knows nothing of, wherever in a type they are."""
+    if isinstance(node, msgspec.inspect.CustomType):
+        yield node.cls
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from _custom_types(item, seen)
+    elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
+        seen.add(id(node))
+        for name in node.__struct_fields__:
+            yield from _custom_types(getattr(node, name), seen)
+
+
+def _model(kind: Any, value: Any) -> Any:
+    """Return a pydantic model that is a part of the event."""
+    text = msgspec.json.encode(value)
+    try:
+        return kind.model_validate_json(text)
+    except ValueError as error:
+        raise ValueError(problem(error, text)) from None
+
+
+def _malformed(error: msgspec.DecodeError, event: bytes) -> str:
+    if malformed := _MALFORMED.fullmatch(str(error)):
+        return f"malformed JSON at byte {malformed[2]}: {malformed[1]}"
+    if _LONE_SURROGATE.search(event):
+        return "malformed JSON: half a surrogate pair"
+    return f"malformed JSON at byte {len(event)}: it ends too early"
+
+
+def _misfit(text: str) -> str:
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.size``` round: the place comes first."""
+    what, found, at = text.rpartition(" - at `")
+    if not found:
+        what, at = text, ""
+    at = at.rstrip("`").replace("` in `", " of ")
+    inner = what.startswith("$")  # of a model in the event
+    what = what.replace("`", "")
+    if inner:
+        return f"{at or '$'}{what[1:]}"
+    what = what[:1].lower() + what[1:]
+    return f"{at}: {what}" if at else what
+
+
+def _pydantic_problem(error: Any, event: bytes) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    first = problems[0]
+    if first["type"] == "json_invalid":
+        try:
+            msgspec.json.decode(event)
+        except (ValueError, RecursionError) as malformed:
+            return problem(malformed, event)
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]]
+    at = f"{_shortened('$' + ''.join(parts), 40)}: " if parts else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{at}{_shortened(first['msg'], 80)}{more}"
+
+
+def _not_utf8(event: bytes) -> str:
+    try:
+        event.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 at byte {error.start}"
+    return ""
+
+
+def _hint(event: bytes, kind: Any, error: Exception) -> str:
+    """Return what to ask for instead, where an event is obviously of another kind."""
+    start = event[:64].lstrip()
+    if not start:
+        return f" ({name_of(kind)} | None takes it)" if not event else ""
+    for_an_object = "Expected `object`" in str(error) or "type=model_type" in str(error)
+    if for_an_object and re.match(rb'\[\s*"', start):
+        return " (EventBridge sends an array of JSON strings for Kafka: ask for KafkaEvent)"
+    if isinstance(error, msgspec.ValidationError) or start[:1] in b'{["':
+        return ""
+    if start[0] >> 5 == 5:  # CBOR's major type of maps
+        return " (Tablestore sends CBOR: ask for TablestoreEvent)"
+    return " (if it is no JSON, ask for str or bytes)" if kind is not str else ""
+
+
+def _shortened(text: str, most: int = _MOST) -> str:
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: most + 1])
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+_kept_decoder: Callable[[Any], Decode | None] = functools.lru_cache(maxsize=64)(decoder)

@@ -1,0 +1,26 @@
+"""The event of a time trigger."""
+
+from datetime import datetime
+
+from fcplug.events import moment
+from fcplug.events.wire import Camel
+
+
+class TimerEvent(Camel, frozen=True, kw_only=True):
+    """What a time trigger sends.
+
+    ::
+
+        {"triggerTime": "2026-07-29T10:02:58Z", "triggerName": "nightly", "payload": "all"}
+
+    ``payload`` is the text set in the trigger: JSON in it is still text.
+    """
+
+    trigger_time: str
+    trigger_name: str
+    payload: str = ""
+
+    @property
+    def when(self) -> datetime:
+        """The time that the trigger was due, with its zone."""
+        return moment.of_text(self.trigger_time)

@@ -40,13 +40,14 @@ class Reloader:
 
     def look(self) -> None:
         """Look at the file, at most once in an interval; one thread does, the others go on."""
-        if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
-            return
-        try:
-            self._next = time.monotonic() + INTERVAL
-            self._look()
-        finally:
-            self._lock.release()
+        while time.monotonic() >= self._next and self._lock.acquire(blocking=False):
+            try:
+                self._next = time.monotonic() + INTERVAL
+                self._look()
+            finally:
+                self._lock.release()
+            if self._next:
+                return  # else a look was asked for meanwhile: this one may have been too early
 
     def look_now(self) -> None:
         """Look at the file from a thread of its own, as a signal asks for."""

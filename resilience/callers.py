@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from served import read_answer, request
 
-PATIENCE = 30.0  # seconds for an answer
+PATIENCE = 60.0  # seconds for an answer; a slow machine may need many
 
 
 class Lost(Exception):  # noqa: N818 - what became of a request

@@ -21,7 +21,7 @@ functions: {{act: {{handler: chaos.act}}}}
 
 def crash(instance: Instance, pid: int) -> None:
     """Have a certain process answer, and then fault."""
-    while True:
+    while alive(pid):
         with Caller(instance.port) as caller:
             if caller.invoke("act", b"pid").body == str(pid).encode():
                 try:

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from bar import Bar, Crowd, Report, percentile
 from callers import Caller, Lost, Unsent
 from deployment import running
+from processes import wait_at_most
 
 CALLERS = 8
-DRAIN_TIMEOUT = 5.0
+DRAIN_TIMEOUT = 30.0  # seconds; a drain is told to be late long before
+SOON = 5.5
 CONFIG = f"""\
 version: 1
 runtime: {{drain_timeout: {DRAIN_TIMEOUT}}}
@@ -47,6 +49,7 @@ def stop_under_load(trial: int) -> tuple[Counter[str], int, float]:
                     time.sleep(0.01)
 
     with running(CONFIG) as (instance, _), Crowd(CALLERS, call) as crowd:
+        wait_at_most(60, lambda: seen["ok"] >= CALLERS)
         time.sleep(0.2 + trial % 10 * 0.02)
         began = time.monotonic()
         code = instance.stop()
@@ -90,7 +93,7 @@ def run(size: int, report: Report) -> None:
     report.expect(seen["wrong"] == 0, f"{seen['wrong']} wrong")
     report.expect(codes == {0: size}, f"exit codes {dict(codes)}")
     report.figure(f"stop p50 {percentile(times, 50) * 1000:.0f} ms")
-    report.expect_within(max(times), DRAIN_TIMEOUT + 0.5, "longest stop")
+    report.expect_within(max(times), SOON, "longest stop")
     code, took, told = stop_with_a_stuck_handler()
     report.expect(code == 1, f"stuck handler: exit code {code}")
     report.expect(told, "told in the log")

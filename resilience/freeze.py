@@ -23,7 +23,7 @@ functions: {echo: {handler: chaos.echo}, nap: {handler: chaos.nap, timeout: 60}}
 def run(size: int, report: Report) -> None:
     """Freeze for so many seconds, several times.
 
-    Beside the instance a bare server is frozen, whose idle connections would live 2 seconds.
+    Beside the instance a bare server is frozen, whose idle connections would live less long.
     """
     freezes = FREEZES if size >= 10 else 1
     good = through = total = 0
@@ -31,7 +31,7 @@ def run(size: int, report: Report) -> None:
     with ExitStack() as stack:
         instance, _ = stack.enter_context(running(CONFIG))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(served(folder, idle_timeout=2))
+        server = stack.enter_context(served(folder, idle_timeout=0.75 * size))
         pool = stack.enter_context(ThreadPoolExecutor(1))
         callers = [stack.enter_context(Caller(instance.port)) for _ in range(CONNECTIONS)]
         short = [stack.enter_context(Caller(server.port)) for _ in range(CONNECTIONS)]
@@ -50,10 +50,9 @@ def run(size: int, report: Report) -> None:
                 report.progress(f"freeze {number + 1} of {freezes}, {second + 1} of {size} s")
             for process in (instance.process, server.process):
                 process.send_signal(signal.SIGCONT)
-            through += napping.result().status == 200
             data = request("POST", "/invoke", b"old", "x-fc-function-name: echo")
-            for caller, ask in [(c, data) for c in callers] + [
-                (c, request("GET", "/")) for c in short
+            for caller, ask in [(c, request("GET", "/")) for c in short] + [
+                (c, data) for c in callers
             ]:
                 total += 1
                 sock = caller.connect()
@@ -63,6 +62,7 @@ def run(size: int, report: Report) -> None:
                     continue
                 times.append(answer.seconds)
                 good += answer.status == 200 and (caller.connect() is sock or sock.fileno() < 0)
+            through += napping.result().status == 200
             time.sleep(4 if number == freezes - 1 else 0.5)
         alive = instance.process.poll() is None
         code = instance.stop()

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fcplug.config import parse
-from fcplug.errors import WorkerDied
+from fcplug.errors import WorkerDied, WorkerUnavailable
 from fcplug.eventloop import EventLoop
 from fcplug.plugins import Loader
 from fcplug.worker import Workers
-from isolated import CODE, NAME, Background, act, call, isolated
+from isolated import CODE, NAME, PATIENCE, Background, act, call, isolated
 
 IN_FLIGHT = 3
 HEADERS = {
@@ -81,7 +81,7 @@ def crash_campaign(
             token = f"{number}-{index}"
             event = dice.choice(("exit_hard 1", "segfault")) if harmful else f"say {token} 0.001"
             try:
-                good = act(workers, event) == token.encode()
+                good = _act_when_possible(workers, event) == token.encode()
             except WorkerDied:
                 good = harmful
             with lock:
@@ -94,6 +94,18 @@ def crash_campaign(
         ongoing.join()
         ongoing.outcome()
     return crashed, answered, innocent
+
+
+def _act_when_possible(workers: Workers, event: str) -> bytes:
+    """Call, and again where new workers were hit in a row, so that none is started for a while."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act(workers, event)
+        except WorkerUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def latencies(size: int, calls: int) -> tuple[list[float], list[float]]:

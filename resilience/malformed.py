@@ -82,7 +82,7 @@ def run(size: int, report: Report) -> None:
         time.sleep(0.5)
         fds, rss, logged = processes.fds(pid), processes.rss(pid), len(instance.log)
         answered, leaks = hurl_many(instance, rng, size, report.progress)
-        processes.wait_at_most(3, lambda: processes.fds(pid) <= fds)
+        processes.wait_at_most(60, lambda: processes.fds(pid) <= fds)
         alive = instance.call("GET", "/health").status == 200
         log = instance.log[logged:].encode("utf-8", "surrogateescape")
         grown = (processes.rss(pid) - rss) / processes.MIB

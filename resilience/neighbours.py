@@ -6,6 +6,7 @@ import time
 from bar import Bar, Crowd, Report, percentile
 from callers import Caller
 from deployment import running
+from processes import wait_at_most
 
 TIMEOUT = 0.5
 CONFIG = f"""\
@@ -42,6 +43,7 @@ def run(size: int, report: Report) -> None:
             for second in range(size):
                 time.sleep(1)
                 report.progress(f"{second + 1} of {size} s, {len(healthy)} healthy answers")
+            wait_at_most(60, lambda: len(hung) >= HUNG_CALLERS and healthy)
         health = instance.call("GET", "/health").status
     good = sum(ok for ok, _ in healthy)
     timeouts = [seconds for status, seconds in hung if status == 404]

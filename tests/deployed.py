@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 CODE = Path(__file__).parent / "code"
-PATIENCE = 20.0  # seconds for an instance to come up or to end
+PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
 
 class Answer(NamedTuple):
@@ -127,7 +127,7 @@ def start(
     finally:
         process.terminate()  # and not killed, so that its coverage counts
         try:
-            process.wait(3)
+            process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(PATIENCE)

@@ -16,7 +16,7 @@ from fcplug.worker import Workers, WorkerSettings
 
 CODE = Path(__file__).parent / "code"
 NAME = "isolated"
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
 
 @contextlib.contextmanager

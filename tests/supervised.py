@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 CRASH = ctypes.CFUNCTYPE(None)(0)  # calling it is a segmentation fault
 kept: list[object] = []
 
@@ -40,14 +41,18 @@ def act(path: str, argument: str, siblings: Siblings | None) -> object:
         os._exit(int(argument))
     elif path == "/sleep":
         time.sleep(float(argument))
+    elif path == "/wait":
+        Path(f"{argument}.in").touch()
+        wait_until(Path(argument).exists)
     elif path == "/hang":  # with the interpreter's lock: no Python code runs any more
+        print("hanging", flush=True)
         ctypes.PyDLL(None).sleep(int(argument))
     elif path == "/grow":
         kept.append(b"\1" * int(argument))
     elif path == "/random":
         return random.random()
     elif path == "/ask" and siblings:
-        answers = siblings.ask(argument.encode(), 1)
+        answers = siblings.ask(argument.encode(), 1 if argument == "slow" else PATIENCE / 2)
         return [answer.decode() if answer is not None else None for answer in answers]
     elif path == "/loaded-by":
         return [pid for pid in kept if isinstance(pid, int)]
@@ -69,7 +74,7 @@ def answer_sibling(question: bytes) -> bytes:
     if question == b"fail":
         raise ValueError("no answer")
     if question == b"slow":
-        time.sleep(1.5)
+        time.sleep(3)
     if question == b"die":
         os._exit(9)
     return b"" if question == b"empty" else b"%s from %d" % (question, os.getpid())
@@ -114,6 +119,7 @@ def main(port_file: str, options_json: str) -> None:
             sock,
             limits,
             express=lambda _method, path, _control: path == "/health",
+            on_drain=lambda: print("draining", os.getpid(), flush=True),
             on_stop=lambda: print("stopped", os.getpid(), flush=True),
         )
 
@@ -140,8 +146,9 @@ class Supervised:
 
     @property
     def pids(self) -> set[int]:
-        """The processes that serve: those that have no child."""
-        return {pid for pid in self.family() if not children(pid)} - {self.process.pid}
+        """The processes that serve: those that live and have no child."""
+        family = [pid for pid in self.family() if alive(pid)]
+        return {pid for pid in family if not children(pid)} - {self.process.pid}
 
     def family(self) -> list[int]:
         """Return the supervisor's pid and those of all its descendants."""
@@ -150,21 +157,29 @@ class Supervised:
             found += children(pid)
         return found
 
-    def connect(self, timeout: float = 10) -> socket.socket:
+    def connect(self, timeout: float = PATIENCE) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
 
-    def get(self, path: str, timeout: float = 10) -> Any:
+    def get(self, path: str, timeout: float = PATIENCE) -> Any:
         with self.connect(timeout) as sock:
             return ask(sock, path, last=True)
 
     def get_from(self, pid: int, path: str) -> Any:
         """Have a certain process answer."""
-        while True:
+        with self.connect_to(pid) as sock:
+            return ask(sock, path)
+
+    @contextmanager
+    def connect_to(self, pid: int) -> Iterator[socket.socket]:
+        """Connect until a certain process answers."""
+        while alive(pid):
             with self.connect() as sock:
                 if ask(sock, "/") == pid:
-                    return ask(sock, path)
+                    yield sock
+                    return
+        raise EOFError(f"process {pid} has ended")
 
-    def stop(self, number: int = signal.SIGTERM, timeout: float = 15) -> int:
+    def stop(self, number: int = signal.SIGTERM, timeout: float = PATIENCE) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout)
 
@@ -184,8 +199,8 @@ def supervised(
     """Run the supervisor; on the way out it is killed, and its children with it."""
     port_file, log_file = folder / "port", folder / "log"
     port_file.unlink(missing_ok=True)
-    limits = {"threads": 4, "drain_timeout": 5, **options.pop("limits", {})}
-    options = {"processes": 2, "stop_timeout": 8, **options}
+    limits = {"threads": 4, "drain_timeout": PATIENCE, **options.pop("limits", {})}
+    options = {"processes": 2, "stop_timeout": PATIENCE + 5, **options}
     options |= {"load": load, "start": start, "limits": limits}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -329,7 +344,7 @@ def born(pid: int) -> int:
     return int(fields[19]) if fields else 1 << 62
 
 
-def wait_until(claim: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(claim: Callable[[], object], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < end, "did not come true in time"

@@ -151,4 +151,4 @@ def test_a_stop_that_comes_while_it_starts_answers_what_has_come(tmp_path: Path)
         client.request("POST", "/invoke", b"", {"x-fc-function-name": "where"})
         instance.process.terminate()
         assert client.getresponse().status == 200
-        assert instance.process.wait(20) == 0
+        assert instance.process.wait(60) == 0

@@ -27,7 +27,7 @@ def fcplug_command(*arguments: str, cwd: Path, **environ: str) -> subprocess.Com
         env=environ,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

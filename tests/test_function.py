@@ -48,7 +48,7 @@ class Counting:
             raise ValueError("asked to")
         if event == b"wait":
             self.running.release()
-            self.gate.wait(10)
+            self.gate.wait(60)
         return len(self.calls)
 
     @hookimpl
@@ -122,7 +122,7 @@ def test_fifty_callers_at_once_do_the_work_once() -> None:
 
 
 def test_callers_that_meet_a_failing_attempt_share_its_error() -> None:
-    once, work = Once[int](), Attempts(failures=1, seconds=0.3)
+    once, work = Once[int](), Attempts(failures=1, seconds=1)
     assert at_once(50, lambda: once.run(work)) == ["attempt 1"] * 50
     assert work.count == 1
     assert once.run(work) == 2
@@ -261,7 +261,7 @@ def waiting(function: Function, count: int, context: Context) -> Iterator[None]:
     with ThreadPoolExecutor(count) as pool:
         for _ in range(count):
             pool.submit(function.invoke, b"wait", context)
-            assert counting.running.acquire(timeout=10)
+            assert counting.running.acquire(timeout=60)
         yield
         counting.gate.set()
     counting.gate.clear()
@@ -309,7 +309,7 @@ def test_a_handler_sees_its_own_settings_and_time_limit(
     seeing = function("seeing:handle", settings="{a: 1}", timeout=5)
     settings, remaining = json.loads(seeing.invoke(b"", called(function_timeout="60")))
     assert settings == {"a": 1}
-    assert 4 < remaining <= 5
+    assert 0 < remaining <= 5
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_middleware_may_replace_what_initialize_answers(
 def test_callers_that_meet_a_failing_load_share_its_error(
     function: MakeFunction, code: Code, called: Called
 ) -> None:
-    code("broken", "import time\ntime.sleep(0.2)\nimport counting\n"
+    code("broken", "import time\ntime.sleep(1)\nimport counting\n"
          "counting.Counting.calls.append('import')\n1 / 0\n")  # fmt: skip
     broken = function("broken:handle")
 

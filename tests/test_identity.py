@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fcplug import protocol
@@ -235,7 +235,7 @@ def test_the_json_has_exactly_the_keys_of_fcs_own_runtime() -> None:  # checklis
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     headers=st.dictionaries(st.sampled_from(protocol.CONTEXT_HEADERS), st.text(max_size=12)),
     number=st.integers(0, 10**18 - 1).map(str),

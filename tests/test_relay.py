@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,8 @@ functions:
 HOOKED = """\
 import os
 from fcplug import hookimpl
+
+print("imported")
 
 class Hooked:
     @hookimpl
@@ -41,7 +42,7 @@ def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Instanc
     config = CONFIG.format(preload=request.param)
     with start(deploy(tmp_path, config, {"hooked.py": HOOKED})) as running:
         if request.param == "false":
-            time.sleep(1)
+            running.wait_for(r"^imported\n(.*\n)*imported$")
         yield running
 
 

@@ -29,13 +29,18 @@ class Telling:
     def initialize(self):
         if self.broken:
             raise OSError("the database is not there")
+        if self.word == "slow":
+            self.wait()
+
+    def wait(self):
+        open(self.gate + ".in", "w").close()
+        while not os.path.exists(self.gate):
+            time.sleep(0.01)
 
     @hookimpl
     def invoke(self, event):
         if event == b"wait":
-            open(self.gate + ".in", "w").close()
-            while not os.path.exists(self.gate):
-                time.sleep(0.01)
+            self.wait()
         return f"{self.word} {self.number}"
 
     @hookimpl
@@ -143,6 +148,22 @@ def test_an_invocation_in_flight_ends_on_what_it_began_with(
     wait_until(lambda: "stopped old" in instance.log)
 
 
+def test_a_signal_that_comes_while_an_edit_is_taken_over_is_not_lost(
+    folder: Path, instance: Instance
+) -> None:
+    editor, text = Editor(folder), (folder / "config" / "functions.yaml").read_text()
+    body(instance, "edited")
+    editor.write(text.replace("word: old", "word: slow"))
+    instance.process.send_signal(signal.SIGHUP)
+    wait_until((folder / "gate.in").exists)
+    editor.write(text.replace("word: old", "word: new"))
+    instance.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    (folder / "gate").touch()
+    wait_until(lambda: instance.log.count("the configuration is reloaded") == 2)  # by no request
+    assert body(instance, "edited").startswith(b"new ")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -212,9 +233,9 @@ def test_reloads_under_load_fail_no_request_and_mix_no_versions(
         expected = b"version29 " if bad and number == 30 else f"version{number} ".encode()
         if not bad:
             wait_until(lambda wanted=expected: body(instance, "edited").startswith(wanted))
+    wait_until(lambda: served[0] > 100 or failed)
     stop.set()
     for thread in threads:
         thread.join()
     assert failed == []
-    assert served[0] > 100
     wait_until(lambda: instance.log.count("stopped version") == 27)

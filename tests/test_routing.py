@@ -167,7 +167,7 @@ def test_a_retry_stays_on_its_side_also_in_another_process() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.stdout.split() == drawn
 

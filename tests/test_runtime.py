@@ -152,12 +152,12 @@ def test_more_invocations_than_the_limit_are_answered_with_an_error(
     code: Code, serve: Serve, called: Called
 ) -> None:
     code("index", "import threading\nrunning, gate = threading.Event(), threading.Event()\n"
-         "def handle():\n  running.set()\n  gate.wait(10)\n")  # fmt: skip
+         "def handle():\n  running.set()\n  gate.wait(60)\n")  # fmt: skip
     index = importlib.import_module("index")
     runtime = serve(f={"handler": "index:handle", "concurrency": 1, "queue": 0})
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(runtime.invoke, b"", called("f"))
-        assert index.running.wait(10)
+        assert index.running.wait(60)
         second = runtime.invoke(b"", called("f"))
         index.gate.set()
     assert isinstance(second.error, ConcurrencyExceeded)

@@ -95,8 +95,10 @@ def test_a_config_map_is_seen_when_its_link_is_swapped(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_just_written_may_not_be_complete(file: Path, watched: ConfigFile) -> None:
+    written = time.monotonic()
     file.write_text(text("half"))
-    assert handler(watched) is None
+    seen = handler(watched)
+    assert seen is None or time.monotonic() - written >= SETTLED  # on a machine that stalled
     in_place(file, text("whole"))
     assert handler(watched) == "whole"
 

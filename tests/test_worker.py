@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from fcplug.worker import Workers
 from fcplug.worker.frames import MAX_PART
 from isolated import (
     CODE,
+    PATIENCE,
     Background,
     act,
     all_at_once,
@@ -55,10 +57,8 @@ def test_a_death_is_told_at_once_and_the_next_call_is_answered(
     workers: Workers, event: str, how: str
 ) -> None:
     pid = int(act(workers, "pid"))
-    started = time.monotonic()
-    with pytest.raises(WorkerDied) as caught:
+    with pytest.raises(WorkerDied) as caught:  # and not its deadline
         act(workers, event)
-    assert time.monotonic() - started < 1
     assert str(caught.value) == f"worker {pid} of function 'isolated' {how}"
     assert int(act(workers, "pid")) != pid
 
@@ -70,8 +70,8 @@ def test_a_deadline_kills_whatever_runs_and_the_caller_hears_at_once(
     pid = int(act(workers, "pid"))
     started = time.monotonic()
     with pytest.raises(FunctionTimeoutError, match=rf"timed out after .* worker {pid} was killed"):
-        act(workers, event, seconds=0.3)
-    assert 0.3 <= time.monotonic() - started < 0.8
+        act(workers, event, seconds=1)
+    assert 1 <= time.monotonic() - started < PATIENCE / 2
     wait_until(lambda: not runs(pid))
     assert int(act(workers, "pid")) != pid
 
@@ -198,13 +198,14 @@ def test_workers_are_started_when_calls_need_them(tmp_path: Path) -> None:
 
 
 def test_a_caller_waits_for_a_worker_until_its_deadline_and_costs_nobody_else(
-    workers: Workers,
+    workers: Workers, tmp_path: Path
 ) -> None:
-    pid = act(workers, "pid")
-    busy = Background(lambda: act(workers, "sleep 1"))
+    pid, gate = act(workers, "pid"), tmp_path / "gate"
+    busy = Background(lambda: act(workers, f"wait_for {gate}"))
     wait_until(lambda: not workers._pool._idle)
     with pytest.raises(FunctionTimeoutError, match="none of its 1 workers was free"):
         act(workers, "pid", seconds=0.2)
+    gate.touch()
     assert busy.outcome() == pid
     assert act(workers, "pid") == pid
 
@@ -212,20 +213,24 @@ def test_a_caller_waits_for_a_worker_until_its_deadline_and_costs_nobody_else(
 def test_a_deadline_does_not_end_a_worker_that_is_still_importing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = "import os, time\ntime.sleep(1)\ndef handle(event, context):\n    return os.getpid()\n"
-    (tmp_path / "slow_to_import.py").write_text(slow)
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, time\n"
+        f"while not os.path.exists({str(tmp_path / 'gate')!r}): time.sleep(0.01)\n"
+        "def handle(event, context):\n    return os.getpid()\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     with isolated("slow_to_import.handle") as workers:
         with pytest.raises(FunctionTimeoutError, match="none of its 1 workers was free"):
             act(workers, b"", seconds=0.3)
         (starting,) = workers._pool._starting
+        (tmp_path / "gate").touch()
         assert int(act(workers, b"")) == starting.pid
 
 
-def test_callers_are_served_in_the_order_they_came(workers: Workers) -> None:
+def test_callers_are_served_in_the_order_they_came(workers: Workers, tmp_path: Path) -> None:
     act(workers, "pid")
     order: list[int] = []
-    busy = Background(lambda: act(workers, "sleep 0.5"))
+    busy = Background(lambda: act(workers, f"wait_for {tmp_path / 'gate'}"))
     wait_until(lambda: not workers._pool._idle)
 
     def late(number: int) -> None:
@@ -236,6 +241,7 @@ def test_callers_are_served_in_the_order_they_came(workers: Workers) -> None:
     for number in range(8):
         callers.append(Background(lambda number=number: late(number)))  # type: ignore[misc]
         wait_until(lambda: len(workers._pool._waiters) == number + 1)  # noqa: B023
+    (tmp_path / "gate").touch()
     for caller in [busy, *callers]:
         caller.outcome()
     assert order == list(range(8))
@@ -243,20 +249,20 @@ def test_callers_are_served_in_the_order_they_came(workers: Workers) -> None:
 
 def test_nobody_starves_beside_callers_that_never_rest(workers: Workers) -> None:
     stop = threading.Event()
-    longest: list[float] = []
+    served = [0] * 8
 
-    def greedy() -> None:
+    def greedy(number: int) -> None:
         while not stop.is_set():
-            started = time.monotonic()
             act(workers, "sleep 0.005")
-            longest.append(time.monotonic() - started)
+            served[number] += 1
 
-    callers = [Background(greedy) for _ in range(8)]
-    time.sleep(1.5)
+    callers = [Background(lambda number=number: greedy(number)) for number in range(8)]  # type: ignore[misc]
+    wait_until(lambda: max(served) >= 30)
+    told = list(served)
     stop.set()
     for caller in callers:
         caller.outcome()
-    assert max(longest) < 1
+    assert min(told) >= 10
 
 
 def test_a_worker_that_hangs_in_pre_stop_is_given_up_at_the_deadline(tmp_path: Path) -> None:
@@ -266,15 +272,18 @@ def test_a_worker_that_hangs_in_pre_stop_is_given_up_at_the_deadline(tmp_path: P
         started = time.monotonic()
         with pytest.raises(FunctionTimeoutError):
             workers.pre_stop(call({"x-fc-function-timeout": "1"}))
-        assert 0.9 < time.monotonic() - started < 2
+        assert 0.9 < time.monotonic() - started < PATIENCE / 2  # the hook hangs for longer
 
 
-def test_a_busy_worker_is_not_waited_for_beyond_the_deadline(workers: Workers) -> None:
+def test_a_busy_worker_is_not_waited_for_beyond_the_deadline(
+    workers: Workers, tmp_path: Path
+) -> None:
     workers.initialize(call())
-    busy = Background(lambda: act(workers, "sleep 1.5"))
+    busy = Background(lambda: act(workers, f"wait_for {tmp_path / 'gate'}"))
     wait_until(lambda: not workers._pool._idle)
     with pytest.raises(FunctionTimeoutError, match=r"was busy, and has not run pre_freeze"):
         workers.pre_freeze(call({"x-fc-function-timeout": "1"}))
+    (tmp_path / "gate").touch()
     assert busy.outcome()
 
 
@@ -315,23 +324,30 @@ def test_an_initializer_that_dies_is_told(tmp_path: Path) -> None:
 
 def test_a_function_that_always_dies_is_soon_refused_at_once_and_later_tried_again() -> None:
     with isolated() as workers:
+
+        def die(most: int) -> None:
+            for _ in range(most):
+                with suppress(WorkerDied):
+                    act(workers, "exit_hard 3")
+
+        def answers() -> bool:
+            with suppress(WorkerUnavailable):
+                return bool(act(workers, "pid"))
+            return False
+
         for _ in range(3):
             with pytest.raises(WorkerDied):
                 act(workers, "exit_hard 3")
-        started = time.monotonic()
         with pytest.raises(WorkerUnavailable, match=r"3 died one after the other.*exit code 3"):
-            act(workers, "pid")
-        assert time.monotonic() - started < 0.1
-        time.sleep(1)
-        assert act(workers, "pid")
+            die(9)  # none, but where the refusal was over before it was met
+        wait_until(answers)
 
 
 def test_a_thread_that_a_handler_left_does_not_hold_up_the_end() -> None:
-    started = time.monotonic()
     with isolated() as workers:
         assert act(workers, "leave_a_thread") == b"left"
         started = time.monotonic()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < PATIENCE / 2  # the thread takes all of it
 
 
 def test_workers_that_hang_are_ended_all_the_same() -> None:

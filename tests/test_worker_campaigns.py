@@ -33,10 +33,10 @@ def _code_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_kill_costs_at_most_one_call() -> None:
     with isolated(workers=4) as workers:
-        figures = kill_campaign(workers, 100)
+        figures = kill_campaign(workers, 50)
     assert figures.wrong == 0
     assert figures.worst_round <= 1
-    assert figures.answered + figures.died == 300
+    assert figures.answered + figures.died == 150
 
 
 def test_a_crash_costs_no_other_call() -> None:

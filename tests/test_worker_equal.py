@@ -140,7 +140,7 @@ def test_the_context_is_the_same() -> None:
     with isolated("worker_functions:whoami", {"settings": {"mark": "m"}}) as workers:
         told = json.loads(workers.invoke(b"", context, None))
     for facts in (told, expected):
-        assert facts.pop("left") in (32, 33)
+        assert 0 < facts.pop("left") <= 33
         facts.pop("arguments")
     assert told == expected
     assert told["function"]["memory"] == 512
@@ -151,9 +151,9 @@ def test_a_deadline_is_at_the_same_moment() -> None:
     context = Context.from_headers({"x-fc-function-timeout": "30"}, {})
     with isolated("worker_functions:whoami") as workers:
         workers.load()
-        time.sleep(2)
+        time.sleep(1)
         told = json.loads(workers.invoke(b"", context, None))
-    assert told["left"] <= 28
+    assert told["left"] <= 29
 
 
 def test_keys_are_in_no_environment_and_no_argument() -> None:

@@ -24,6 +24,7 @@ from fcplug.server import Limits, bind, serve
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 BLOB = bytes(range(256)) * 4096  # 1 MiB
 
 
@@ -44,6 +45,13 @@ def _plain(start_response: "StartResponse", body: bytes) -> list[bytes]:
 def _sleep(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
     time.sleep(float(environ["QUERY_STRING"]))
     return _plain(start_response, b"slept")
+
+
+def _wait(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    gate = Path(environ["QUERY_STRING"])
+    gate.with_name(f"{gate.name}.in").touch()
+    wait_until(gate.exists)
+    return _plain(start_response, b"waited")
 
 
 def _environ(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
@@ -77,6 +85,7 @@ _ANSWERS: dict[str, Callable[..., Iterable[bytes]]] = {
     "/echo": lambda _, start_response, body: _plain(start_response, body),
     "/big": lambda environ, start, _: _plain(start, BLOB * int(environ["QUERY_STRING"])),
     "/sleep": _sleep,
+    "/wait": _wait,
     "/environ": _environ,
     "/stream": _stream,
     "/raise": _raise,
@@ -132,25 +141,29 @@ class Served:
         self._log_file = log_file
 
     @property
+    def folder(self) -> Path:
+        return self._log_file.parent
+
+    @property
     def log(self) -> str:
         return self._log_file.read_text(encoding="utf-8", errors="backslashreplace")
 
-    def connect(self, timeout: float = 10) -> socket.socket:
+    def connect(self, timeout: float = PATIENCE) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
 
-    def send(self, data: bytes, timeout: float = 10) -> bytes:
+    def send(self, data: bytes, timeout: float = PATIENCE) -> bytes:
         """Return all that the server answers until it closes the connection."""
         with self.connect(timeout) as sock:
             sock.sendall(data)
             return read_all(sock)
 
-    def get(self, path: str, timeout: float = 10) -> bytes:
+    def get(self, path: str, timeout: float = PATIENCE) -> bytes:
         return self.send(request("GET", path, close=True), timeout)
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         return self.process.wait(timeout)
 
     def rss(self) -> int:
@@ -173,7 +186,7 @@ def served(folder: Path, fds: int = 4096, file_size: int = -1, **limits: Any) ->
     """Run the server in a process of its own."""
     port_file, log_file = folder / "port", folder / "log"
     port_file.unlink(missing_ok=True)
-    limits_json = json.dumps({"threads": 4, "drain_timeout": 5, "linger": 0.2, **limits})
+    limits_json = json.dumps({"threads": 4, "drain_timeout": PATIENCE, "linger": 0.2, **limits})
     command = [sys.executable, "-W", "error", __file__, str(port_file)]
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -190,7 +203,7 @@ def served(folder: Path, fds: int = 4096, file_size: int = -1, **limits: Any) ->
         process.send_signal(signal.SIGCONT)
         process.terminate()  # and not killed, so that its coverage counts
         try:
-            process.wait(3)
+            process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -240,7 +253,7 @@ def read_answer(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
     return int(first.split()[1]), fields, b"".join(parts)
 
 
-def wait_until(claim: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(claim: Callable[[], object], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < end, "did not come true in time"

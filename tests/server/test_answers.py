@@ -2,12 +2,12 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from served import BLOB, Served, read_all, read_answer, request, served
+from served import BLOB, Served, read_all, read_answer, request, served, wait_until
 
 MIB = 1 << 20
 
@@ -202,16 +202,15 @@ def test_good_answers_are_sent_as_they_are(server: Served) -> None:
     assert (status, fields["x-y"]) == (299, f"caf\xe9\ttab{utf8}")
 
 
-def test_health_is_answered_while_every_worker_is_busy(server: Served) -> None:
+def test_health_is_answered_while_every_worker_is_busy(server: Served, tmp_path: Path) -> None:
     socks = [server.connect() for _ in range(8)]
-    for sock in socks:
-        sock.sendall(request("GET", "/sleep?1"))
-    time.sleep(0.1)
-    started = time.monotonic()
+    for number, sock in enumerate(socks):
+        sock.sendall(request("GET", f"/wait?{tmp_path / str(number)}"))
+    wait_until(lambda: len(list(tmp_path.glob("*.in"))) == 4)
     assert exchange(server, request("GET", "/health"))[2] == b"fine"
     assert exchange(server, b"GET / HTTP/9.9\r\n\r\n")[0] == 400
-    assert time.monotonic() - started < 0.5
-    for sock in socks:
+    for number, sock in enumerate(socks):
+        (tmp_path / str(number)).touch()
         assert read_answer(sock)[0] == 200
         sock.close()
 
@@ -242,9 +241,8 @@ def test_clients_that_go_away_cost_nothing(server: Served) -> None:
         for _ in range(5):
             with server.connect() as sock:
                 sock.sendall(data)
-    time.sleep(1)
+    wait_until(lambda: server.fds() <= before + 1)
     assert exchange(server, request("GET", "/health"))[0] == 200
-    assert server.fds() <= before + 1
 
 
 def test_the_log_of_all_this_is_about_applications_only(server: Served) -> None:

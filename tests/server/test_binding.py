@@ -10,7 +10,7 @@ from fcplug.server import bind
 
 
 def test_the_socket_listens_at_once() -> None:
-    with bind("127.0.0.1", 0) as sock, socket.create_connection(sock.getsockname(), timeout=1):
+    with bind("127.0.0.1", 0) as sock, socket.create_connection(sock.getsockname(), timeout=20):
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
 
 

@@ -1,8 +1,10 @@
 """One connection: what is left of it when its own machinery fails."""
 
+import select
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from fcplug.server.channel import Channel
 from fcplug.server.limits import Limits, Settings
 from fcplug.server.loop import Server
 from fcplug.server.task import AnswerTask
-from served import app, express, read_answer, request
+from served import PATIENCE, app, express, read_answer, request
 
 
 class BrokenTask(AnswerTask):
@@ -29,15 +31,15 @@ def server() -> Iterator[Server]:
 
 
 def turn_until_closed(server: Server, client: socket.socket) -> None:
-    client.setblocking(False)
-    for _ in range(200):
+    turn_until_readable(server, client)
+    assert client.recv(1) == b""
+
+
+def turn_until_readable(server: Server, client: socket.socket) -> None:
+    until = time.monotonic() + PATIENCE
+    while not select.select([client], [], [], 0)[0]:
+        assert time.monotonic() < until, "nothing has come"
         server.turn(0.02)
-        try:
-            assert client.recv(1) == b""
-        except BlockingIOError:
-            continue
-        return
-    pytest.fail("the connection is still open")
 
 
 def test_a_failing_task_closes_its_connection_and_keeps_its_thread(
@@ -45,27 +47,44 @@ def test_a_failing_task_closes_its_connection_and_keeps_its_thread(
 ) -> None:
     monkeypatch.setattr(Channel, "task_class", BrokenTask)
     for _ in range(3):
-        with socket.create_connection(server.socket.getsockname(), timeout=5) as client:
+        with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
             client.sendall(request("GET", "/"))
             turn_until_closed(server, client)
     assert [record.message for record in caplog.records] == ["a request broke its connection"] * 3
     monkeypatch.undo()
-    with socket.create_connection(server.socket.getsockname(), timeout=5) as client:
+    with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
         client.sendall(request("GET", "/"))
-        for _ in range(20):
-            server.turn(0.02)
+        turn_until_readable(server, client)
         assert read_answer(client)[2] == b"hello"
 
 
-def test_the_clocks_of_a_connection_stand_still_while_it_is_answered(server: Server) -> None:
-    with socket.create_connection(server.socket.getsockname(), timeout=5) as client:
-        client.sendall(request("GET", "/sleep?0.3"))
-        for _ in range(5):
+def test_the_clocks_of_a_connection_stand_still_while_it_is_answered(
+    server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
+        client.sendall(request("GET", f"/wait?{gate}"))
+        while not (tmp_path / "gate.in").exists():
             server.turn(0.02)
         (channel,) = server.active_channels.values()
         later = time.time() + 10_000
         channel.check(time.monotonic() + 10_000, later, idle_timeout=1)
         assert not channel.will_close
-        for _ in range(20):
-            server.turn(0.02)
-        assert read_answer(client)[2] == b"slept"
+        gate.touch()
+        turn_until_readable(server, client)
+        assert read_answer(client)[2] == b"waited"
+
+
+def test_an_idle_connection_is_kept_for_longer_than_the_platform_keeps_it(server: Server) -> None:
+    with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
+        client.sendall(request("GET", "/"))
+        turn_until_readable(server, client)
+        read_answer(client)
+        (channel,) = server.active_channels.values()
+        now, now_wall = time.monotonic(), time.time()
+        for later in range(901):
+            channel.check(now + later, now_wall + later, Limits().idle_timeout)
+            assert not channel.will_close
+        client.sendall(request("GET", "/"))
+        turn_until_readable(server, client)
+        assert read_answer(client)[2] == b"hello"

@@ -53,7 +53,7 @@ class Stock:
             bind_socket=False,
             sockinfo=(socket.AF_INET, socket.SOCK_STREAM, 0, self.listener.getsockname()),
         )
-        self.client = socket.create_connection(self.listener.getsockname(), timeout=5)
+        self.client = socket.create_connection(self.listener.getsockname(), timeout=30)
         while not self.server.active_channels:
             self.turn()
         (self.channel,) = self.server.active_channels.values()
@@ -165,8 +165,8 @@ def test_a_byte_to_the_trigger_ends_a_poll_and_is_taken(stock: Stock) -> None:
     for pull in (lambda: os.write(wake, b"\x0f"), stock.server.pull_trigger):
         pull()
         started = time.monotonic()
-        wasyncore.poll2(5, stock.server._map)
-        assert time.monotonic() - started < 1
+        wasyncore.poll2(60, stock.server._map)
+        assert time.monotonic() - started < 30
 
 
 def test_a_full_trigger_raises_blocking_io_error_once_it_does_not_block(stock: Stock) -> None:
@@ -309,7 +309,7 @@ def test_a_dispatcher_ends_its_threads_when_told_a_count_of_0() -> None:
     assert len(dispatcher.threads) == 2
     dispatcher.set_thread_count(0)
     with dispatcher.lock:
-        assert dispatcher.thread_exit_cv.wait_for(lambda: not dispatcher.threads, timeout=5)
+        assert dispatcher.thread_exit_cv.wait_for(lambda: not dispatcher.threads, timeout=30)
 
 
 def test_a_dispatcher_thread_takes_the_oldest_and_runs_its_service() -> None:
@@ -321,7 +321,7 @@ def test_a_dispatcher_thread_takes_the_oldest_and_runs_its_service() -> None:
             dispatcher.queue.append(SimpleNamespace(service=lambda n=number: ran.append(n)))  # type: ignore[arg-type]
         dispatcher.queue.append(SimpleNamespace(service=done.set))  # type: ignore[arg-type]
     dispatcher.set_thread_count(1)
-    assert done.wait(5)
+    assert done.wait(30)
     assert ran == [1, 2]
     dispatcher.set_thread_count(0)
 
@@ -338,7 +338,7 @@ def test_a_large_body_goes_to_a_file_without_a_name() -> None:
 def test_the_channel_reads_through_recv_and_notes_the_time(stock: Stock) -> None:
     stock.channel.last_activity = 0.0
     stock.send(b"GET")
-    assert time.time() - stock.channel.last_activity < 5
+    assert time.time() - stock.channel.last_activity < 60
     assert select.select([stock.channel.socket], [], [], 0)[0] == []
     assert "recv" in HTTPChannel.handle_read.__code__.co_names
 

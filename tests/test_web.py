@@ -189,19 +189,25 @@ def test_an_answer_without_a_body_has_none(instance: Instance) -> None:
 def test_one_connection_serves_answers_of_every_kind(instance: Instance, tmp_path: Path) -> None:
     (tmp_path / "second").touch()
     (tmp_path / "third").touch()
-    lines = ("GET /fields", "HEAD /fields", f"GET /body?{tmp_path}", "GET /empty", "GET /boom")
-    with send(instance, b"") as sock:
-        for line in lines * 2:
-            sock.sendall(request(line))
-            head = read_until(sock, b"\r\n\r\n")
-            assert b"Connection: close" not in head
-            if "/body" in line:
-                read_until(sock, b"0\r\n\r\n") if b"\r\n0\r\n\r\n" not in head else head
-            elif line.startswith("GET") and "/empty" not in line:
-                size = int(re.findall(rb"(?i)content-length: (\d+)", head)[0])
-                rest = len(head.partition(b"\r\n\r\n")[2])
-                while rest < size:
-                    rest += len(sock.recv(65536))
+    expected = {
+        "/fields": (418, b"short and stout"),
+        f"/body?{tmp_path}": (200, b"firstsecondthird"),
+        "/empty": (204, b""),
+    }
+    with contextlib.closing(instance.connect()) as connection:
+        connection.connect()
+        sock = connection.sock
+        for method in ("GET", "HEAD") * 2:
+            for path, (status, body) in expected.items():
+                connection.request(method, path, headers={"X-Fc-Function-Name": "shop"})
+                response = connection.getresponse()
+                sent = b"" if method == "HEAD" else body
+                assert (response.status, response.read()) == (status, sent)
+                assert connection.sock is sock
+            connection.request(method, "/boom", headers={"X-Fc-Function-Name": "shop"})
+            response = connection.getresponse()
+            assert (response.status, bool(response.read())) == (500, method == "GET")
+            assert connection.sock is sock
 
 
 def test_each_chunk_is_out_before_the_next_is_made(instance: Instance, tmp_path: Path) -> None:
@@ -389,21 +395,22 @@ def test_the_whole_answer_must_be_done_by_the_deadline(tmp_path: Path, isolation
     config = f"""\
 version: 1
 functions:
-  timed: {{wsgi: web_functions.shop, timeout: 1, isolation: {isolation}}}
+  timed: {{wsgi: web_functions.shop, timeout: 4, isolation: {isolation}}}
 """
-    with running(tmp_path, config) as instance:
-        assert ask(instance, "GET /pid", function="timed")[0].startswith(b"HTTP/1.1 200 ")
-        head, body = ask(instance, "GET /sleep", function="timed")
+    gate = tmp_path / "gate"
+    with running(tmp_path / "code", config) as instance:
+        head, body = ask(instance, f"GET /hang?{gate}", function="timed")
         assert head.startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
         assert b"\r\nx-fc-status: 404\r\n" in head
         assert json.loads(body)["errorType"] == "FunctionTimeoutError"
         before = len(instance.log)
-        head, body = ask(instance, "GET /sleep?begun", function="timed")
+        head, body = ask(instance, f"GET /hang/begun?{gate}", function="timed")
         assert head.startswith(b"HTTP/1.1 200 ")
         assert body == b"5\r\nbegun\r\n"
         assert "function 'timed' timed out after" in instance.log[before:]
         if isolation == "thread":  # what goes on for nobody ends on its own thread
-            instance.wait_for("woken")
+            gate.touch()
+            instance.wait_for(r"woken\n(.*\n)*.*woken")
         wait_until(
             lambda: ask(instance, "GET /pid", function="timed")[0].startswith(b"HTTP/1.1 200 ")
         )

@@ -128,13 +128,15 @@ def _late(environ: Environ, start_response: Start) -> Iterator[bytes]:
     raise ValueError("too late")
 
 
-def _sleep(environ: Environ, start_response: Start) -> Iterator[bytes]:
+def _hang(environ: Environ, start_response: Start) -> Iterator[bytes]:
+    """Go on until a file is there, some bytes made before or none; tell when closed."""
     start_response("200 OK", HTML)
-    if environ["QUERY_STRING"] == "begun":
+    if environ["PATH_INFO"].endswith("/begun"):
         yield b"begun"
     try:
-        time.sleep(3600 if environ["wsgi.multiprocess"] else 2)
-        yield b"slept"
+        while not Path(environ["QUERY_STRING"]).exists():
+            time.sleep(0.01)
+        yield b"late"
     finally:
         log.info("woken")
 

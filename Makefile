@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 BARS ?=
 
-.PHONY: help run test check resilience format schema clean
+.PHONY: help run test check resilience bench bench-full format schema clean
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000
 	@./bootstrap --host 127.0.0.1
@@ -28,10 +28,17 @@ check: $(VENV)/installed $(VENV)/dev ## look for mistakes that need no running
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy fcplug tests resilience
+	$(BIN)/mypy bench
 	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/mypy --config-file ../../pyproject.toml .) || exit 1; done
 
 resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every bar at full size, or BARS="drain reload"
 	@PYTHONPATH=tests:tests/server:resilience $(BIN)/python resilience $(BARS)
+
+bench: $(VENV)/made ## measure a part of fcplug beside others, in five minutes
+	@$(BIN)/python bench --out bench/.quick
+
+bench-full: $(VENV)/made ## measure everything, in half an hour; writes bench/RESULTS.md
+	@$(BIN)/python bench --full --out bench
 
 format: $(VENV)/dev ## write the code as check wants it
 	$(BIN)/ruff check --fix --quiet .
@@ -41,7 +48,7 @@ schema: $(VENV)/installed ## write config/functions.schema.json, for editors
 	$(BIN)/python -c 'from fcplug.config import json_schema; print(json_schema(), end="")' > config/functions.schema.json
 
 clean: ## remove what was made
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) bench/.envs bench/.quick .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/made:
 	@echo "setting up $(VENV)"

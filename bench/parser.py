@@ -1,6 +1,6 @@
 """Time the parsing of one request of 26 header fields and 256 bytes of body.
 
-``python -m bench.parser [MODULE:CLASS ...]`` compares this server's parser with waitress's own and
+``python bench/parser.py [MODULE:CLASS ...]`` compares this server's parser with waitress's own and
 with others that fit waitress's parser slot.
 """
 
@@ -11,8 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
-
-from waitress.parser import HTTPRequestParser
 
 from fcplug.server.limits import Limits, Settings
 from fcplug.server.parser import RequestParser
@@ -32,6 +30,7 @@ REQUEST = b"\r\n".join(
         b"x" * 256,
     ]
 )
+WAITRESS = "waitress.parser:HTTPRequestParser"
 ROUNDS, CALLS = 15, 4000
 
 
@@ -50,11 +49,8 @@ def microseconds(make: Callable[[Any], Any], settings: Settings) -> float:
 
 
 def main(*others: str) -> None:
-    makers: dict[str, Callable[[Any], Any]] = {
-        "fcplug (llhttp)": RequestParser,
-        "waitress": HTTPRequestParser,
-    }
-    for other in others:
+    makers: dict[str, Callable[[Any], Any]] = {"fcplug (llhttp)": RequestParser}
+    for other in (WAITRESS, *others):
         module, _, name = other.partition(":")
         makers[other] = getattr(importlib.import_module(module), name)
     with socket.socket() as sock:
@@ -64,7 +60,7 @@ def main(*others: str) -> None:
         for name, make in makers.items():
             times[name].append(microseconds(make, settings))
     for name, each in times.items():
-        print(f"{name:24} median {statistics.median(each):6.1f} us, best {min(each):6.1f} us")
+        print(f"{name:34} median {statistics.median(each):6.1f} us, best {min(each):6.1f} us")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a supervisor costs and gives; run from the root of the tree.
+"""What a supervisor costs and gives; run with ``tests`` on the PYTHONPATH.
 
-``python -m bench.supervisor storm 100``: clients' view of so many segmentation faults.
-``python -m bench.supervisor load 64 5``: requests a second over so many connections, and memory.
+``python bench/supervisor.py storm 100``: clients' view of so many segmentation faults.
+``python bench/supervisor.py load 64 5``: requests a second over so many connections, and memory.
 
 Client and server share the machine: the figures compare ways of serving, no more.
 """
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.supervised import Supervised, ask, clients, storm, supervised
+from supervised import Supervised, ask, clients, storm, supervised
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WAYS: dict[str, dict[str, Any]] = {

@@ -1,0 +1,76 @@
+"""fcplug as it is deployed: a code folder with bootstrap, configurations, and ``python/``."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+
+from contestants import PEERS, Contestant
+from environments import ENVIRONMENTS, ROOT, install, made, pinned
+
+FCPLUG = "fcplug"
+_SERVERS = (
+    "from fcplug.config import json_schema as s; import json;"
+    "print('\"granian\"' in json.dumps(json.loads(s())))"
+)
+
+
+class CodeFolder:
+    """A code folder with fcplug as it is in this tree; other packages may be put beside it."""
+
+    def __init__(self, name: str, *packages: str) -> None:
+        self.python = made("none", ()) / "bin" / "python"
+        self.path = ENVIRONMENTS / f"code-{name}"
+        shutil.rmtree(self.path, ignore_errors=True)
+        (self.path / "config").mkdir(parents=True)
+        install(made("none", ()), self.path / "python", str(ROOT), *pinned(packages))
+        shutil.copy(ROOT / "bootstrap", self.path)
+        for module in ("index.py", "passing.py"):
+            shutil.copy(PEERS / module, self.path)
+
+    def contestant(
+        self, name: str, title: str, config: str, environ: Mapping[str, str] | None = None
+    ) -> Contestant:
+        """Return fcplug over a configuration, started by ``bootstrap``."""
+        file = self.path / "config" / f"{name}.yaml"
+        file.write_text(config)
+        return Contestant(
+            name,
+            title,
+            (str(self.path / "bootstrap"), "--host", "127.0.0.1", "--port", "{port}"),
+            environ={
+                "FCPLUG_PYTHON": str(self.python),
+                "FCPLUG_CONFIG": str(file),
+                **(environ or {}),
+            },
+            folder=self.path,
+        )
+
+    @property
+    def knows_granian(self) -> bool:
+        """Tell whether this fcplug can be served by granian."""
+        done = subprocess.run(
+            [str(self.python), "-c", _SERVERS],
+            env={"PYTHONPATH": str(self.path / "python")},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return json.loads(done.stdout.lower()) is True
+
+
+def config(runtime: str = "", functions: int = 1, middleware: int = 0) -> str:
+    """Return a configuration of so many equal functions; the one in the middle is called."""
+    around = f"    middleware: [{', '.join(['passing:Pass'] * middleware)}]\n" if middleware else ""
+    entry = f"    handler: index.handle\n{around}"
+    names = [f"other-{number:05}" for number in range(functions)]
+    names[functions // 2] = "bench"
+    head = f"version: 1\nruntime: {{{runtime}}}\n" if runtime else "version: 1\n"
+    return f"{head}functions:\n" + "".join(f"  {name}:\n{entry}" for name in names)
+
+
+def everywhere(contestant: Contestant) -> Contestant:
+    """Return a contestant that runs as in a container: not for one function of FC, but for all."""
+    return replace(contestant, function="")

@@ -1,0 +1,41 @@
+"""Cold start: from exec to the first 200 on /invoke; and the memory that is taken then."""
+
+import time
+from collections.abc import Sequence
+
+from contestants import Contestant
+from family import cpu_seconds, pss, rss
+from machine import Processors
+from request import Request
+from running import ServerError, running
+from samples import Record, rotated
+
+CASE = "cold start"
+_REST = 0.3  # seconds until memory is looked at: what is loaded beside serving is loaded
+
+
+def measure(
+    record: Record,
+    contestants: Sequence[Contestant],
+    request: Request,
+    turn: int,
+    processors: Processors,
+) -> None:
+    """Start each once; it is alone on its processor, and whoever asks is on the other."""
+    for contestant in rotated(contestants, turn):
+        try:
+            with running(contestant, request, processors.server) as server:
+                cpu = cpu_seconds(server.pid)
+                time.sleep(_REST)
+                record.add(
+                    CASE,
+                    contestant.name,
+                    turn,
+                    accepted=server.accepted,
+                    answered=server.answered,
+                    cpu=cpu,
+                    rss=rss(server.pid),
+                    pss=pss(server.pid),
+                )
+        except ServerError as error:
+            record.remark(f"{contestant.name}, {CASE}: {error}")

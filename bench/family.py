@@ -1,0 +1,112 @@
+"""A process and its descendants as ``/proc`` shows them: time, memory, and their end."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_LOOKS = 10  # at rest one after the other, to be believed
+
+
+def family(pid: int) -> list[int]:
+    """Return the ids of a process and of all its descendants."""
+    found = [pid]
+    for each in found:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of the whole family, user and system, with those that ended."""
+    ticks = 0
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / _TICK
+
+
+def rss(pid: int) -> int:
+    """Return the resident memory of the family in bytes; what they share counts each time."""
+    return sum(_kilobytes(Path(f"/proc/{each}/status"), "VmRSS:") for each in family(pid)) * 1024
+
+
+def pss(pid: int) -> int:
+    """Return the proportional memory of the family in bytes; what is shared is divided."""
+    files = (Path(f"/proc/{each}/smaps_rollup") for each in family(pid))
+    return sum(_kilobytes(file, "Pss:") for file in files) * 1024
+
+
+def peak(pid: int) -> int:
+    """Return the most resident memory of the family since ``forget_peak``, in bytes."""
+    return sum(_kilobytes(Path(f"/proc/{each}/status"), "VmHWM:") for each in family(pid)) * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Have the peak start again from what is resident now."""
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{each}/clear_refs").write_text("5")
+
+
+def settle(pid: int, seconds: float = 120.0) -> None:
+    """Wait until the family rests: it has loaded what it loads beside serving.
+
+    Processor time would not tell: on a busy machine who wants to run may get none.
+    """
+    until, rested = time.monotonic() + seconds, 0
+    while rested < _LOOKS and time.monotonic() < until:
+        time.sleep(0.04)
+        rested = rested + 1 if _resting(pid) else 0
+
+
+def end(pids: list[int], session: int) -> None:
+    """Kill what is left of a family whose first process has ended, and no other's."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) == session:
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def on_processors(processors: set[int]) -> Iterator[None]:
+    """Start processes on these processors; an empty set leaves them all."""
+    before = os.sched_getaffinity(0)
+    try:
+        if processors:
+            os.sched_setaffinity(0, processors)
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def move(pid: int, processors: set[int]) -> None:
+    """Move a running family, all its threads, to these processors."""
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                os.sched_setaffinity(int(task.name), processors)
+
+
+def _resting(pid: int) -> bool:
+    """Tell whether no thread of the family runs, wants to run, or reads a disk."""
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+                if state in ("R", "D"):
+                    return False
+    return True
+
+
+def _kilobytes(file: Path, key: str) -> int:
+    with contextlib.suppress(OSError):
+        for line in file.read_text().splitlines():
+            if line.startswith(key):
+                return int(line.split()[1])
+    return 0

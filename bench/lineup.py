@@ -1,0 +1,120 @@
+"""Who takes part in what: the peers, and fcplug in its ways of being deployed."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codefolder import FCPLUG, CodeFolder, config
+from contestants import BASE, Contestant, peers
+from plan import Plan
+from progress import say
+from request import EVENT, Request
+
+TWO = f"{FCPLUG}-2"
+THOUSAND = f"{FCPLUG}-1000"
+GRANIAN = f"{FCPLUG}-granian"
+
+
+class LineupError(Exception):
+    """A contestant or a function that is not there."""
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The contestants, what they are asked, and the code folders that fcplug is deployed in."""
+
+    everyone: Sequence[Contestant]
+    request: Request
+    folders: Sequence[CodeFolder]
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of everyone."""
+        return {one.name for one in self.everyone}
+
+    @property
+    def throughput(self) -> list[Contestant]:
+        """Return those that are loaded."""
+        return [one for one in self.everyone if one.name != THOUSAND]
+
+    @property
+    def cold(self) -> list[Contestant]:
+        """Return those whose start is timed."""
+        return [one for one in self.everyone if one.name != TWO]
+
+    def echo(self, names: Sequence[str]) -> list[Contestant]:
+        """Return those of these names that echo, of everybody if there are no names."""
+        once = [one for one in self.everyone if one.name not in (TWO, THOUSAND)]
+        return [one for one in once if not names or one.name in names]
+
+
+def lineup(names: Sequence[str], plan: Plan) -> Lineup:
+    """Return those of the names, with the base, which is always there.
+
+    Raises:
+        LineupError: a name is nobody's.
+    """
+    wanted = {BASE, *(names or plan.names)}
+    everybody = not (names or plan.names)
+    others = peers()
+    known = {*(peer.name for peer in others), FCPLUG, TWO, THOUSAND, GRANIAN, "node"}
+    if unknown := wanted - known:
+        raise LineupError(
+            f"no contestant {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        )
+    ours, folders = _ours()
+    chosen = [one for one in (*ours, *others) if everybody or one.name in wanted]
+    base_first = sorted(chosen, key=lambda one: one.name != BASE)
+    return Lineup(base_first, Request(), folders)
+
+
+def own(file: str, function: str, event: Path | None, names: Sequence[str]) -> Lineup:
+    """Return a function of a reader's own, with the base and other peers beside it.
+
+    It is served by the Python that runs the bench, with what is installed there.
+
+    Raises:
+        LineupError: the configuration, the event or a peer is not there.
+    """
+    config_file = Path(file).resolve()
+    if not config_file.is_file():
+        raise LineupError(f"no configuration {config_file}; give --function FILE:NAME")
+    if event and not event.is_file():
+        raise LineupError(f"no event {event}")
+    parent = config_file.parent
+    folder = parent.parent if parent.name == "config" else parent
+    bootstrap = folder / "bootstrap"
+    start = [str(bootstrap)] if bootstrap.is_file() else [sys.executable, "-m", "fcplug", "serve"]
+    mine = Contestant(
+        FCPLUG,
+        f"fcplug: {function}",
+        (*start, "--host", "127.0.0.1", "--port", "{port}"),
+        environ={
+            "FCPLUG_PYTHON": os.environ.get("FCPLUG_PYTHON", sys.executable),
+            "FCPLUG_CONFIG": str(config_file),
+        },
+        folder=folder,
+        function=function,
+    )
+    body = event.read_bytes() if event else EVENT
+    beside = {BASE, *names}
+    others = [peer for peer in peers() if peer.name in beside]
+    return Lineup([*others, mine], Request(function, body, answer=None), [])
+
+
+def _ours() -> tuple[list[Contestant], list[CodeFolder]]:
+    say("deploying fcplug into a code folder")
+    code = CodeFolder(FCPLUG)
+    two = code.contestant(TWO, "fcplug, 2 processes", config("processes: 2"))
+    found = [
+        code.contestant(FCPLUG, "fcplug", config()),
+        replace(two, unpinned_only=True),
+        code.contestant(THOUSAND, "fcplug, 1,000 functions", config(functions=1000)),
+    ]
+    if not code.knows_granian:
+        return found, [code]
+    served = CodeFolder(GRANIAN, "granian")
+    found.append(served.contestant(GRANIAN, "fcplug on granian", config("server: granian")))
+    return found, [code, served]

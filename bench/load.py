@@ -1,0 +1,95 @@
+"""Load on a server: wrk, or this bench's own client where there is none."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from family import on_processors
+from request import Request
+
+_DONE = """
+done = function(summary, latency, requests)
+  local e = summary.errors
+  local failed = e.connect + e.read + e.write + e.status + e.timeout
+  io.write(string.format(
+    '\\n{"requests": %d, "failed": %d, "seconds": %f, "p50": %f, "p99": %f}\\n',
+    summary.requests, failed, summary.duration / 1e6,
+    latency:percentile(50) / 1e6, latency:percentile(99) / 1e6))
+end
+"""
+
+
+_FEW = 0.001  # of all requests may fail: some servers drop a connection now and then
+
+
+class LoadError(Exception):
+    """A load that could not be made, or was not answered as it should be."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What clients saw; times in seconds."""
+
+    requests: int
+    failed: int
+    seconds: float
+    p50: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        """Return requests a second."""
+        return self.requests / self.seconds
+
+
+def tool() -> str:
+    """Return the name and release of what makes the load."""
+    if path := shutil.which("wrk"):
+        told = subprocess.run([path, "-v"], capture_output=True, text=True, check=False, timeout=20)
+        return " ".join((told.stdout or told.stderr).split()[:2])
+    return "the bench's own client (no wrk on this machine: it costs more than wrk does)"
+
+
+def load(
+    port: int, request: Request, *, connections: int, seconds: int, processors: set[int]
+) -> Outcome:
+    """Keep a request in flight on each of so many connections.
+
+    Raises:
+        LoadError: more than a few requests failed, or were answered by anything but success.
+    """
+    wrk = shutil.which("wrk")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        if wrk:
+            script = Path(folder) / "request.lua"
+            script.write_text(request.lua + _DONE)
+            command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(script)]
+            command.append(f"http://127.0.0.1:{port}/invoke")
+        else:
+            raw = Path(folder) / "request"
+            raw.write_bytes(request.raw)
+            client = str(Path(__file__).parent / "client.py")
+            command = [sys.executable, client, str(port), str(connections), str(seconds), str(raw)]
+        outcome = Outcome(**json.loads(_last_line(command, seconds + 60, processors)))
+    if outcome.failed > outcome.requests * _FEW:
+        raise LoadError(f"{outcome.failed} requests failed, {outcome.requests} were answered")
+    if not outcome.requests:
+        raise LoadError(f"no answer in {seconds} s")
+    return outcome
+
+
+def _last_line(command: list[str], patience: float, processors: set[int]) -> str:
+    with on_processors(processors):
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=True, timeout=patience
+            )
+        except subprocess.CalledProcessError as error:
+            raise LoadError(f"{command[0]}: {error.stderr[-500:]}") from None
+        except subprocess.TimeoutExpired:
+            raise LoadError(f"{command[0]} did not end in {patience:.0f} s") from None
+    return done.stdout.rstrip().rpartition("\n")[2]

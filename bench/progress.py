@@ -1,0 +1,12 @@
+"""What the bench says while it runs."""
+
+import sys
+import time
+
+_BEGUN = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a line with the time since the start, on standard error."""
+    seconds = int(time.monotonic() - _BEGUN)
+    print(f"[{seconds // 60:2}:{seconds % 60:02}] {text}", file=sys.stderr, flush=True)

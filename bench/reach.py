@@ -1,0 +1,71 @@
+"""What fcplug is to reach, and whether a run says that it did."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import coldstart
+import echo
+import layer
+import variants
+from codefolder import FCPLUG
+from contestants import BASE
+from lineup import GRANIAN, THOUSAND, TWO
+from samples import Record, Spread, spread
+
+_MICROSECONDS = 1e6
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One figure and its limit; ratios are to the base in the same round."""
+
+    claim: str
+    limit: float
+    at_least: bool
+    value: Callable[[Record], Spread | None]
+    unit: str = ""
+
+    def met(self, reached: Spread) -> bool:
+        """Tell whether the median is on the right side."""
+        return reached.median >= self.limit if self.at_least else reached.median <= self.limit
+
+    @property
+    def wanted(self) -> str:
+        """Return the limit as tables show it."""
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{'>=' if self.at_least else '<='} {self.limit:g}{unit}"
+
+
+def _ratio(case: str, figure: str, contestant: str = FCPLUG) -> Callable[[Record], Spread | None]:
+    return lambda record: record.ratio(case, figure, contestant, BASE)
+
+
+def _own_layer(record: Record) -> Spread | None:
+    ours = record.values(layer.CASE, layer.FCPLUG, "seconds")
+    bare = record.values(layer.CASE, layer.BARE, "seconds")
+    return spread((ours[turn] - bare[turn]) * _MICROSECONDS for turn in ours if turn in bare)
+
+
+def _echo_memory(record: Record) -> Spread | None:
+    return record.spread(echo.CASE, FCPLUG, "peak")
+
+
+def _many_functions(record: Record) -> Spread | None:
+    return record.ratio(variants.FUNCTIONS, "cpu", "10000", "10")
+
+
+BARS = (
+    Bar("requests/s, 16 connections, pinned", 2.0, True, _ratio("pinned c=16", "rate")),
+    Bar("requests/s, 16 connections, unpinned", 2.3, True, _ratio("unpinned c=16", "rate")),
+    Bar("requests/s, 1 connection, pinned", 1.3, True, _ratio("pinned c=1", "rate")),
+    Bar("requests/s, 64 conn., 2 processes", 4.5, True, _ratio("unpinned c=64", "rate", TWO)),
+    Bar("requests/s, 16 conn., on granian", 4.5, True, _ratio("pinned c=16", "rate", GRANIAN)),
+    Bar("p99 latency, 16 connections, pinned", 1.0, False, _ratio("pinned c=16", "p99")),
+    Bar("cold start, one function", 0.9, False, _ratio(coldstart.CASE, "answered")),
+    Bar("cold start, 1,000, one wanted", 1.15, False, _ratio(coldstart.CASE, "answered", THOUSAND)),
+    Bar("memory after start (RSS)", 1.15, False, _ratio(coldstart.CASE, "rss")),
+    Bar("32 MB echoed, time", 0.6, False, _ratio(echo.CASE, "seconds")),
+    Bar("32 MB echoed, peak memory", 2.3, False, _echo_memory, "x body"),
+    Bar("own layer over a bare responder", 3.0, False, _own_layer, "us"),
+    Bar("CPU a request, 10,000 functions to 10", 1.02, False, _many_functions),
+)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -84,10 +85,9 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (answer.body, answer.error) == (expected, None)
 
 
-def test_the_documented_application_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_application_serves(code: Callable[[str, str], Path]) -> None:
     (application, _), (text,) = blocks("docs/web.md", "python"), blocks("docs/web.md", "yaml")
-    (tmp_path / "shop.py").write_text(application)
-    monkeypatch.syspath_prepend(tmp_path)
+    code("shop", application)
     environ: dict[str, Any] = {"PATH_INFO": "/hello", "QUERY_STRING": "name=Ada"}
     setup_testing_defaults(environ)
     runtime = Runtime(config.parse(text, "f.yaml", {}), {})

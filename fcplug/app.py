@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import falcon
 
-from fcplug import auth, protocol, result, web
-from fcplug.auth import Gate, Signature, Token
+from fcplug import protocol, result, web
 from fcplug.context import Context
 from fcplug.entries import RuntimeEntry
 from fcplug.environ import body_of
@@ -29,6 +28,9 @@ from fcplug.runtime import Runtime
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from fcplug.auth import Gate
+    from fcplug.auth import Request as Shown
 
 log = logging.getLogger("fcplug")
 
@@ -100,7 +102,7 @@ class _Front:
         phases: "WSGIApplication",
         web_requests: "WSGIApplication",
         health_path: str | None,
-        gate: Gate | None,
+        gate: "Gate | None",
     ) -> None:
         self._phases = phases
         self._web = web_requests
@@ -193,18 +195,22 @@ class _Resource:
         _send(resp, self._answer(req))
 
 
-def _gate(settings: RuntimeEntry) -> Gate | None:
+def _gate(settings: RuntimeEntry) -> "Gate | None":
     if settings.auth is None:
         return None
+    from fcplug.auth import Signature, Token  # noqa: PLC0415 - OpenSSL, where callers are asked
+
     return Token(settings.auth.tokens) if settings.auth.tokens else Signature(settings.auth.keys)
 
 
-def _shown(environ: "WSGIEnvironment") -> auth.Request:
+def _shown(environ: "WSGIEnvironment") -> "Shown":
     """Return what a caller shows, and what a signature covers; the body can be read again."""
+    from fcplug.auth import Request  # noqa: PLC0415
+
     headers = EnvironHeaders(environ)
     body = body_of(environ)
     environ["wsgi.input"] = io.BytesIO(body)
-    return auth.Request(
+    return Request(
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
         signature=headers.get(protocol.SIGNATURE) or "",
         method=environ["REQUEST_METHOD"],

@@ -4,8 +4,9 @@ import inspect
 from typing import TYPE_CHECKING, Any, cast
 
 from fcplug import discovery
+from fcplug.catalog import Catalog
 from fcplug.config import FunctionSpec
-from fcplug.discovery import ASGI, WSGI, Catalog, Source
+from fcplug.discovery import ASGI, WSGI, Source
 from fcplug.errors import PluginError
 from fcplug.hooks import name_of
 

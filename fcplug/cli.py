@@ -1,16 +1,18 @@
 """The command line: ``fcplug serve``."""
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
 from fcplug import protocol
 from fcplug.errors import FcplugError
 from fcplug.instance import Instance
 from fcplug.watch import ConfigFile
+
+if TYPE_CHECKING:
+    import argparse
 
 _CONFIG_VARIABLE = "FCPLUG_CONFIG"
 _CONFIG_FILE = "config/functions.yaml"
@@ -19,15 +21,20 @@ _EVERYWHERE = "0.0.0.0"  # noqa: S104 - FC connects from outside
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 1 an error told, 2 wrong usage."""
-    options = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
     try:
+        if given == ["serve"]:  # as FC starts it: nothing to parse
+            serve(None, _EVERYWHERE, None, dict(os.environ))
+        options = _parser().parse_args(given)
         serve(options.config, options.host, options.port, dict(os.environ))
     except FcplugError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one place that speaks to a terminal
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> "argparse.ArgumentParser":
+    import argparse  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="fcplug", description="Serve many functions as one Function Compute custom runtime."
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from fcplug import schema
-from fcplug.document import Document, FromEnvironment, Path
+from fcplug.document import Document
 from fcplug.document import parse as parse_document
 from fcplug.entries import (
     DefaultsEntry,
@@ -21,6 +21,8 @@ from fcplug.entries import (
     RuntimeEntry,
 )
 from fcplug.errors import ConfigError, Problem, did_you_mean
+from fcplug.places import Path
+from fcplug.variables import FromEnvironment
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
 

@@ -1,18 +1,17 @@
 """From a name in ``functions.yaml`` to the object it means: entry points, or code by its name."""
 
 import importlib
-import logging
 import os
 import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fcplug.catalog import Catalog, EntryPoint
 from fcplug.errors import PluginError, did_you_mean, listing
 from fcplug.hookspecs import KEYS
 from fcplug.result import causes_of, is_own_file, message_of, told
@@ -29,7 +28,6 @@ _ROLES = {
     ASGI: "ASGI application",
     **{key: key for key in KEYS},
 }
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Source(NamedTuple):
@@ -37,15 +35,14 @@ class Source(NamedTuple):
 
     group: str
     reference: str
-    entry: metadata.EntryPoint | None = None
+    entry: EntryPoint | None = None
     module: str = ""
     imported: bool = False
 
     @property
     def package(self) -> str:
         """The distribution and its version, empty for code that is not packaged."""
-        dist = self.entry.dist if self.entry else None
-        return f"{dist.name} {dist.version}" if dist else ""
+        return f"{self.entry.package} {self.entry.version}" if self.entry else ""
 
     @property
     def file(self) -> str:
@@ -57,46 +54,6 @@ class Source(NamedTuple):
         if self.entry:
             text += f" (entry point {self.entry.name} = {self.entry.value}, {self.package})"
         return text
-
-
-class Catalog:
-    """The entry points of all installed distributions, listed when first asked for."""
-
-    def __init__(self) -> None:
-        self._groups: dict[str, list[tuple[str, metadata.EntryPoint]]] = {}
-
-    def entry_points(self, group: str, package: str = "") -> list[metadata.EntryPoint]:
-        """Return the entry points of a group, of all packages or of one; nothing is imported."""
-        if group not in self._groups:
-            # what a removal left half done has no name any more
-            self._groups[group] = [
-                (_canonical(entry.dist.metadata["Name"]), entry)
-                for entry in _entry_points(group)
-                if entry.dist and "Name" in entry.dist.metadata
-            ]
-        wanted = _canonical(package)
-        return [entry for name, entry in self._groups[group] if wanted in ("", name)]
-
-    def forget(self) -> None:
-        """Look again next time: something may have been installed, or a file corrected."""
-        self._groups.clear()
-        importlib.invalidate_caches()
-
-
-def _entry_points(group: str) -> list[metadata.EntryPoint]:
-    try:
-        return list(metadata.entry_points(group=group))
-    except Exception:  # one distribution whose entry points are broken hides those of all
-        return [entry for dist in metadata.distributions() for entry in _readable(dist, group)]
-
-
-def _readable(dist: metadata.Distribution, group: str) -> list[metadata.EntryPoint]:
-    try:
-        return [entry for entry in dist.entry_points if entry.group == group]
-    except Exception as error:
-        what = "the entry points of %s cannot be read, and are left out: %s"
-        logging.getLogger("fcplug").warning(what, dist.metadata["Name"], told(error))
-        return []
 
 
 def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
@@ -156,7 +113,7 @@ def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
         raise problem.located(f"{source}{_line(error) or place()}") from error
 
 
-def _entry_point(catalog: Catalog, group: str, reference: str) -> metadata.EntryPoint | None:
+def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | None:
     found = [entry for entry in catalog.entry_points(group) if entry.name == reference]
     package, colon, name = reference.partition(":")
     if not found and colon and package:
@@ -172,7 +129,7 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> metadata.Entry
             )
     if len(found) > 1:
         role = _ROLES[group]
-        packages = sorted(entry.dist.name for entry in found if entry.dist)
+        packages = sorted(entry.package for entry in found)
         raise PluginError(
             "PluginAmbiguous",
             f"{len(found)} packages offer the {role} '{reference}': {', '.join(packages)}",
@@ -184,10 +141,6 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> metadata.Entry
 def _key(group: str) -> str:
     """Return the key of ``functions.yaml`` that names what a group offers."""
     return group.rpartition(".")[2] if group in (WSGI, ASGI) else _ROLES[group]
-
-
-def _canonical(package: str) -> str:
-    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _package_of(module: str) -> str:
@@ -295,18 +248,18 @@ def _import_failure(error: BaseException, name: str, source: Source) -> tuple[st
 
 def _fix_of_missing(missing: str, module: str, source: Source) -> str:
     """Tell how to get a module that an import did not find."""
-    dist = source.entry.dist if source.entry else None
+    entry = source.entry
     if _package_of(missing) == _package_of(module):
-        if dist:
-            return _pip_install("--force-reinstall", f"{dist.name}=={dist.version}")
+        if entry:
+            return _pip_install("--force-reinstall", f"{entry.package}=={entry.version}")
         files = {path.stem for folder in sys.path[:3] for path in Path(folder or ".").glob("*.py")}
         lost = module if f"{module}.".startswith(f"{missing}.") else missing
         place = f"where Python looks for it ({sys.path[0] or os.getcwd()})"
         return f"put {lost.replace('.', '/')}.py {place}{did_you_mean(lost, files)}"
-    required = (dist.requires or ()) if dist else ()
+    required = _required(entry.package) if entry else ()
     if lacking := [each for each in required if ";" not in each and not _installed(each)]:
         return _pip_install(*lacking)
-    declared = f", and declare it in the dependencies of {dist.name}" if dist else ""
+    declared = f", and declare it in the dependencies of {entry.package}" if entry else ""
     guess = _pip_install(_package_of(missing))
     return f"{guess} (if the package is called as its module){declared}"
 
@@ -320,8 +273,19 @@ def _fix_of_clash(error: ImportError) -> str:
     return "install what it asks for, built for this Python and this system"
 
 
+def _required(package: str) -> Sequence[str]:
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        return metadata.requires(package) or ()
+    except metadata.PackageNotFoundError:
+        return ()
+
+
 def _installed(requirement: str) -> bool:
-    name = _REQUIREMENT.match(requirement)
+    from importlib import metadata  # noqa: PLC0415
+
+    name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
     try:
         return bool(name and metadata.distribution(name[0]))
     except metadata.PackageNotFoundError:

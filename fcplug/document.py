@@ -1,51 +1,13 @@
-"""YAML text as plain values, each with its place: the strict half of reading a configuration.
+"""A configuration's text as plain values, each with its place."""
 
-Stricter than YAML 1.1: no anchors, aliases, merge keys or tags, no key twice, no value that YAML
-1.1 and 1.2 read differently (``no``, ``010``, ``1:30``). PyYAML's pure loader only: the one in C
-ends the process on deep nesting.
-"""
-
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import yaml
-
+from fcplug import outline
 from fcplug.errors import ConfigError, Problem
-
-Path = tuple[str | int, ...]
-
-MAX_DEPTH = 32  # levels of nesting
-MAX_NODES = 100_000  # keys and values: some 10,000 functions; PyYAML takes 20 us or more for each
-_VARIABLE = re.compile(r"\$(?:(\$)\{|\{(?:([A-Za-z_]\w*)(?::-([^{}]*))?\})?)", re.ASCII)
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})|0x[0-9A-Fa-f]{1,16}")
-_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-_NUMBER_ELSEWHERE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|0o[0-7]+", re.ASCII)
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_TEXT = "tag:yaml.org,2002:str"
-_NUMBER_TRAP = "one number to some YAML readers, another or text to others"
-_TRAPS = {
-    "tag:yaml.org,2002:bool": "a truth value to some YAML readers (write true or false)",
-    "tag:yaml.org,2002:int": _NUMBER_TRAP,
-    "tag:yaml.org,2002:float": _NUMBER_TRAP,
-    "tag:yaml.org,2002:timestamp": "a date to some YAML readers, text to others",
-    "tag:yaml.org,2002:value": "a special value to some YAML readers, text to others",
-    "tag:yaml.org,2002:merge": "a merge key to some YAML readers, text to others",
-}
-
-
-class FromEnvironment(str):
-    """Text that came, whole or in part, from an environment variable: it may stand for a number."""
-
-    __slots__ = ()
-
-
-class Place(NamedTuple):
-    """Where a value stands; both count from 1."""
-
-    line: int
-    column: int
+from fcplug.places import Path, Place, dotted
+from fcplug.variables import LONE_SURROGATE, filled
 
 
 class Document(NamedTuple):
@@ -63,190 +25,23 @@ class Document(NamedTuple):
         return Problem(self.file, *self.places.get(known, Place(1, 1)), dotted(path), what)
 
 
-class _Loader(yaml.SafeLoader):
-    """A loader whose tree cannot be a bomb: no references, bounded depth and size."""
-
-    depth = nodes = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _Refused("anchors and aliases are not allowed: write the value out", event)
-        if self.depth == MAX_DEPTH:
-            raise _Refused(f"nested more than {MAX_DEPTH} levels deep", event)
-        if self.nodes == MAX_NODES:
-            raise _Refused(f"more than {MAX_NODES} keys and values", event)
-        self.nodes += 1
-        self.depth += 1
-        node: yaml.Node | None = super().compose_node(parent, index)
-        if node and getattr(event, "tag", None):
-            node.tag = "!"  # not allowed, even where it says what the value is anyway
-        self.depth -= 1
-        return node
-
-
-class _Refused(Exception):  # noqa: N818 - never leaves this module
-    def __init__(self, what: str, event: yaml.Event) -> None:
-        super().__init__(what)
-        self.mark = event.start_mark
-
-
 def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
     """Read YAML text into plain values, ``${NAME}`` and ``${NAME:-default}`` filled in.
 
     Raises:
         ConfigError: with every problem found, each at its line and column in ``file``.
     """
-    builder = _Builder(file, environ)
-    values = builder.build(_compose(text, file), ())
-    if builder.problems:
-        raise ConfigError(builder.problems)
-    return Document(file, values, builder.places)
 
+    def filled_in(value: str) -> str | None:
+        result, problems = filled(value, environ)
+        return None if problems or re.search(LONE_SURROGATE, result) else result
 
-def _compose(text: str, file: str) -> yaml.Node | None:
-    """Return the tree of nodes; whatever the loader chokes on is one problem at its place."""
+    if everyday := outline.read(text, filled_in):
+        return Document(file, *everyday)
+    from fcplug import strictyaml  # noqa: PLC0415 - PyYAML's import takes longer than all of this
+
     try:
-        loader = _Loader(text)
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        what = f"the character {chr(error.character)!r} is not allowed in YAML"
-        raise ConfigError([Problem(file, line, column, "", what)]) from None
-    try:
-        node: yaml.Node | None = loader.get_single_node()
-    except _Refused as error:
-        raise _config_error(file, error.mark, str(error)) from None
-    except yaml.MarkedYAMLError as error:
-        what = f"{error.context}, {error.problem}" if error.context else str(error.problem)
-        if error.problem_mark and text[: error.problem_mark.index].endswith("$"):
-            what = "${...} inside {...} or [...] must stand in quotes"
-        raise _config_error(file, error.problem_mark or error.context_mark, what) from None
-    except (ValueError, OverflowError):  # PyYAML trusts the digits of \U........ and of %YAML
-        raise _config_error(file, loader.get_mark(), "a number out of range") from None
-    return node
-
-
-def _config_error(file: str, mark: Any, what: str) -> ConfigError:
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return ConfigError([Problem(file, line, column, "", what)])
-
-
-class _Builder:
-    """Turns nodes into values; remembers every place and every problem."""
-
-    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
-        self.file = file
-        self.environ = environ
-        self.places: dict[Path, Place] = {}
-        self.problems: list[Problem] = []
-
-    def build(self, node: yaml.Node | None, path: Path) -> Any:
-        if node is None:
-            return None
-        self.places.setdefault(path, _place(node))
-        if isinstance(node, yaml.MappingNode):
-            self._plain_tag(node, path, "tag:yaml.org,2002:map")
-            return self._mapping(node, path)
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, path)
-        self._plain_tag(node, path, "tag:yaml.org,2002:seq")
-        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node, path)
-            if key is None:
-                continue
-            way = (*path, key)
-            if key in values:
-                first = self.places[way]
-                self._problem(key_node, way, f"key given twice (first on line {first.line})")
-            else:
-                self.places[way] = _place(key_node)
-            values[key] = self.build(value_node, way)
-        return values
-
-    def _key(self, node: yaml.Node, path: Path) -> str | None:
-        problems = len(self.problems)
-        key = self._scalar(node, path, raw=True) if isinstance(node, yaml.ScalarNode) else None
-        if isinstance(key, str):
-            return key
-        if problems == len(self.problems):
-            self._problem(node, path, "a key must be text: put it in quotes")
-        return None
-
-    def _scalar(self, node: yaml.ScalarNode, path: Path, *, raw: bool = False) -> Any:
-        text: str = node.value
-        if node.style is None:
-            if node.tag in _TRAPS:
-                return self._plain(node, path, text)
-            if node.tag == "tag:yaml.org,2002:null":
-                return None
-            if node.tag == _TEXT and _NUMBER_ELSEWHERE.fullmatch(text):
-                self._ambiguous(node, path, _NUMBER_TRAP)
-                return None
-        self._plain_tag(node, path, _TEXT)
-        filled = text if raw else self._filled(node, path, text)
-        if _SURROGATE.search(filled):
-            self._problem(node, path, "half a character (a lone surrogate), which UTF-8 lacks")
-        return filled
-
-    def _plain(self, node: yaml.Node, path: Path, text: str) -> Any:
-        """Return what an unquoted scalar means, provided that every YAML reader agrees."""
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        if _INTEGER.fullmatch(text):
-            return int(text, 16 if "x" in text else 10)
-        if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
-            return float(text)
-        self._ambiguous(node, path, _TRAPS[node.tag])
-        return None
-
-    def _ambiguous(self, node: yaml.Node, path: Path, kind: str) -> None:
-        text = node.value
-        self._problem(node, path, f"{text} is {kind}; if text is meant, put it in quotes: '{text}'")
-
-    def _plain_tag(self, node: yaml.Node, path: Path, expected: str) -> None:
-        if node.tag != expected:
-            self._problem(node, path, "tags (!...) are not allowed: write a plain value")
-
-    def _filled(self, node: yaml.Node, path: Path, text: str) -> str:
-        if "$" not in text:
-            return text
-
-        def value_of(match: re.Match[str]) -> str:
-            escaped, name, default = match.groups()
-            if escaped:
-                return "${"
-            if name is None:
-                what = "malformed ${...}: write ${NAME} or ${NAME:-default}, and $${ for a plain ${"
-            elif value := self.environ.get(name):
-                return value
-            elif default is not None:
-                return default
-            elif name in self.environ:
-                return ""
-            else:
-                what = f"the environment has no {name}: set it, or give a default: ${{{name}:-...}}"
-            self._problem(node, path, what)
-            return ""
-
-        filled = _VARIABLE.sub(value_of, text)
-        return filled if filled == text else FromEnvironment(filled)
-
-    def _problem(self, node: yaml.Node, path: Path, what: str) -> None:
-        self.problems.append(Problem(self.file, *_place(node), dotted(path), what))
-
-
-def dotted(path: Path) -> str:
-    """Return a path for people: ``functions.hello.middleware[0]``."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
-def _place(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+        return Document(file, *strictyaml.read(text, lambda value: filled(value, environ)))
+    except strictyaml.Refused as refused:
+        problems = refused.problems
+    raise ConfigError(Problem(file, *place, dotted(path), what) for path, place, what in problems)

@@ -1,6 +1,5 @@
 """Turning new connections away while those that have come are still let in."""
 
-import ctypes
 import logging
 import struct
 from socket import SOL_SOCKET, socket
@@ -26,6 +25,8 @@ def shut(sock: socket) -> None:
     A listener that is closed resets what was connected since it last accepted: however quick, it
     loses one or the other. Whoever is dropped asks again after a second, and is refused then.
     """
+    import ctypes  # noqa: PLC0415 - for the end of a process, not for its start
+
     program = b"".join(struct.pack("HBBI", *step) for step in _PROGRAM)
     memory = ctypes.create_string_buffer(program, len(program))
     descriptor = struct.pack("HL", len(_PROGRAM), ctypes.addressof(memory))

@@ -1,11 +1,13 @@
 """One event loop for every ``async def`` hook of the process."""
 
-import asyncio
 import functools
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class EventLoop:
@@ -26,6 +28,8 @@ class EventLoop:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
+            import asyncio  # noqa: PLC0415 - a quarter of a start, where nothing needs it
+
             outcome = _outcome(function(*args, **kwargs))
             value, error = asyncio.run_coroutine_threadsafe(outcome, self._running()).result()
             if error is not None:
@@ -34,7 +38,9 @@ class EventLoop:
 
         return call
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _running(self) -> "asyncio.AbstractEventLoop":
+        import asyncio  # noqa: PLC0415
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -44,7 +50,7 @@ class EventLoop:
             return self._loop
 
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
+def _run(loop: "asyncio.AbstractEventLoop") -> None:
     """Run the loop for ever: a task that exits, or stops the loop, must not hang everyone else."""
     while not loop.is_closed():
         with suppress(SystemExit, KeyboardInterrupt):

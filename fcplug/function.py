@@ -17,10 +17,11 @@ from fcplug.protocol import Phase
 from fcplug.steps import Steps
 from fcplug.threads import Threads
 from fcplug.web import Body, Response
-from fcplug.worker import Workers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+    from fcplug.worker import Workers
 
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
@@ -33,7 +34,7 @@ class Function:
     """
 
     def __init__(
-        self, spec: FunctionSpec, load: Callable[[], Plugins | Workers], threads: Threads
+        self, spec: FunctionSpec, load: "Callable[[], Plugins | Workers]", threads: Threads
     ) -> None:
         self.spec = spec
         self._load = load
@@ -64,7 +65,7 @@ class Function:
         """Tell whether there are pre_stop hooks to run."""
         return self.initialized and self.load().implements("pre_stop")
 
-    def load(self) -> Plugins | Workers:
+    def load(self) -> "Plugins | Workers":
         """Import the plugins, once.
 
         Raises:
@@ -202,13 +203,13 @@ class Function:
             chunks = iter(lambda: steps.do(lambda: next(response.body, None)), None)
             return response._replace(body=Body(chunks, held.pop_all().close))
 
-    def _ready(self, own: Context) -> Plugins | Workers:
+    def _ready(self, own: Context) -> "Plugins | Workers":
         plugins = self.load()
         if not self.initialized:
             self._initialize_first(plugins, own)
         return plugins
 
-    def _initialize_first(self, plugins: Plugins | Workers, own: Context) -> None:
+    def _initialize_first(self, plugins: "Plugins | Workers", own: Context) -> None:
         """Initialize before the first invocation: FC was not told to ask for it."""
         if not plugins.implements("initialize"):
             self.initialize(own)

@@ -1,6 +1,7 @@
 """One running process of the runtime: what is composed of what, from the socket to the exit."""
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ import fcplug
 from fcplug import codepath, door, logs, protocol
 from fcplug.config import Config, FunctionSpec
 from fcplug.errors import BindError
+from fcplug.postponed import postponed
 from fcplug.result import explain
 from fcplug.watch import ConfigFile
 
@@ -24,6 +26,7 @@ log = logging.getLogger("fcplug")
 
 STOP_LIMIT = 5.0  # seconds for the pre_stop hooks of all functions, after the last answer
 _MOST_ROWS = 20  # functions listed one by one; of more, only those that failed
+_SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
 _MOST_THREADS = 512  # FC gives an instance 1,024 threads and processes
 
 
@@ -54,6 +57,7 @@ class Instance:
         logs.say(f"{protocol.INITED_LINE}\n")
         logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}\n")
         self._warn_if_open(host)
+        _import_falcon()
         codepath.add(self._environ)
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does
@@ -106,6 +110,7 @@ class Instance:
                 self._load_beside(runtime, sock)
             return self._serve(runtime, sock, on_drain=lambda: None)
 
+        gc.enable()  # the supervisor lives as long as what it starts
         return supervise(
             serve,
             sock,
@@ -131,9 +136,12 @@ class Instance:
             nonlocal in_time
             in_time = runtime.stop(STOP_LIMIT)
 
+        app = create_app(runtime, self._environ, settings)
+        gc.freeze()  # what serves stays: no collection need look at it
+        gc.enable()
         with _watchdog(settings.watchdog) as beat:
             code = server.serve(
-                create_app(runtime, self._environ, settings),
+                app,
                 sock,
                 server.Limits(threads=_threads(self._config), drain_timeout=settings.drain_timeout),
                 express=lambda method, path, control: protocol.is_health_check(
@@ -152,6 +160,15 @@ class Instance:
             name="fcplug-loader",
             daemon=True,
         ).start()
+
+
+def _import_falcon() -> None:
+    """Import Falcon without what it imports for asynchronous and for rare uses: half of its time.
+
+    Before any plugin, which might import the same. Falcon's own import comes to tell what is wrong.
+    """
+    with contextlib.suppress(Exception), postponed(*_SELDOM):
+        import falcon  # noqa: F401, PLC0415
 
 
 def _port(environ: Mapping[str, str]) -> int:

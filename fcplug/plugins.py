@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from fcplug import application, discovery, hooks, hookspecs, wsgi
+from fcplug.catalog import Catalog
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
-from fcplug.discovery import HANDLERS, MIDDLEWARE, Catalog, Source
-from fcplug.document import Document, Path
+from fcplug.discovery import HANDLERS, MIDDLEWARE, Source
+from fcplug.document import Document
 from fcplug.environ import Environs
 from fcplug.errors import PluginError
 from fcplug.eventloop import EventLoop
 from fcplug.hookspecs import PROJECT
+from fcplug.places import Path
 from fcplug.result import message_of
 from fcplug.settings import Settings
 from fcplug.web import Response

@@ -1,7 +1,6 @@
 """Who answers: the headers of a call and the configuration, to the name of a function."""
 
 import fnmatch
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -91,4 +90,6 @@ def _rule(route: RouteEntry) -> _Rule:
 
 def _ticket(request_id: str) -> int:
     """Return a number that a retry of the same request draws again, in whatever process."""
+    import hashlib  # noqa: PLC0415 - OpenSSL, which only weighted routes need
+
     return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big")

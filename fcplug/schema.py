@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 
 import msgspec
 
-from fcplug.document import FromEnvironment, Path
 from fcplug.errors import did_you_mean
+from fcplug.places import Path
+from fcplug.variables import FromEnvironment
 
 
 class Report(Protocol):
@@ -37,9 +38,16 @@ _UNIONS = (Union, types.UnionType)
 def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
     """Return ``value`` as the type ``kind``; what does not fit is reported and left out.
 
-    Structs, dicts, lists and unions are walked, so that one mistake does not hide the next; the
-    rest is msgspec's to convert.
+    ``path`` is where the value stands. Without a mistake it is msgspec's to convert at once.
     """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return _walk(value, kind, path, report)
+
+
+def _walk(value: Any, kind: Any, path: Path, report: Report) -> Any:
+    """Convert part by part, so that one mistake does not hide the next."""
     inner = _bare(kind)
     if get_origin(inner) in _UNIONS:
         kind = _branch(value, get_args(inner))
@@ -52,7 +60,7 @@ def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
     if origin is dict and isinstance(value, dict):
         return _mapping(value, args, path, report)
     if origin is list and isinstance(value, list):
-        return [check(item, args[0], (*path, i), report) for i, item in enumerate(value)]
+        return [_walk(item, args[0], (*path, i), report) for i, item in enumerate(value)]
     try:
         return convert(value, kind)
     except ValueError as error:
@@ -119,7 +127,7 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: Report) 
     given = {}
     for name, field in fields.items():
         if name in value:
-            given[name] = check(value[name], field.type, (*path, name), report)
+            given[name] = _walk(value[name], field.type, (*path, name), report)
         elif field.required:
             report(path, f"the key '{name}' is missing")
             given[name] = None
@@ -133,7 +141,7 @@ def _mapping(value: dict[str, Any], args: tuple[Any, ...], path: Path, report: R
             convert(key, args[0])
         except ValueError as error:
             report(path, f"the key '{key}': {error}", key)
-        checked[key] = check(item, args[1], (*path, key), report)
+        checked[key] = _walk(item, args[1], (*path, key), report)
     return checked
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fcplug import schema
-from fcplug.document import Document, Path
+from fcplug.document import Document
 from fcplug.errors import PluginError, did_you_mean
+from fcplug.places import Path
 from fcplug.result import causes_of, message_of, told
 
 _Parameter = inspect.Parameter

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import protocol
 from fcplug.config import Config, FunctionSpec
@@ -12,7 +12,9 @@ from fcplug.function import Function
 from fcplug.plugins import Loader, Plugins
 from fcplug.routing import Router
 from fcplug.threads import Threads
-from fcplug.worker import Workers, WorkerSettings
+
+if TYPE_CHECKING:
+    from fcplug.worker import Workers
 
 
 class Shared(NamedTuple):
@@ -85,9 +87,11 @@ class Snapshot:
         spec = self.config.functions[name]
         return Function(spec, lambda: self._load(spec), self._shared.threads)
 
-    def _load(self, spec: FunctionSpec) -> Plugins | Workers:
+    def _load(self, spec: FunctionSpec) -> "Plugins | Workers":
         if spec.isolation == "thread":
             return self._loader.load(spec)
+        from fcplug.worker import Workers, WorkerSettings  # noqa: PLC0415 - where some are isolated
+
         runtime = self.config.runtime
         settings = WorkerSettings(
             workers=spec.workers or 1,

@@ -3,11 +3,13 @@
 import random
 from collections.abc import Iterator
 
+from fcplug import outline, strictyaml
 from fcplug.config import parse
 from fcplug.errors import ConfigError
 
 ENVIRON = {"NAME": "hello", "NUMBER": "7", "EMPTY": "", "BAD": "\ud800"}
 SEEDS = (
+    "version: 1\nfunctions:\n  f: # f\n    handler: a:b\n    settings: {k: [1, 'x', true]}\n",
     "version: 1\nfunctions: {f: {handler: hello}}\n",
     (
         "version: 1\nruntime: {threads: 3, log_format: json}\nfunctions:\n  f:\n    handler: a.b\n"
@@ -28,7 +30,12 @@ SEEDS = (
 
 
 def load(text: str) -> bool:
-    """Load a configuration: anything but a ``ConfigError`` that can be printed is a finding."""
+    """Load a configuration: anything but a ``ConfigError`` that can be printed is a finding.
+
+    So is a text that the quick reader reads otherwise than PyYAML does.
+    """
+    if quick := outline.read(text, lambda value: value):
+        assert repr(quick) == repr(strictyaml.read(text, lambda value: (value, [])))
     try:
         parse(text, "functions.yaml", ENVIRON)
     except ConfigError as error:

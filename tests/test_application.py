@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fcplug import application, config
-from fcplug.discovery import Catalog
+from fcplug.catalog import Catalog
 from fcplug.errors import PluginError
 
 APPLICATION = "def app(environ, start_response):\n    ...\n"

@@ -50,7 +50,7 @@ def test_the_file_is_what_fc_can_start() -> None:  # item 10
     bootstrap = ROOT / "bootstrap"
     content = bootstrap.read_bytes()
     assert bootstrap.stat().st_mode & stat.S_IXUSR
-    assert content.startswith(b"#!/usr/bin/env bash\n")
+    assert content.startswith(b"#!/bin/sh\n")
     assert b"\r" not in content
 
 
@@ -106,12 +106,57 @@ def test_a_python_that_is_too_old_is_passed_over(tmp_path: Path) -> None:  # ite
         assert instance.invoke("where").status == 200
 
 
+def counting_python(folder: Path, version: str) -> Path:
+    """Make an interpreter of that name beside its ``python3``; it notes each of its starts."""
+    folder.mkdir(parents=True)
+    python = folder / f"python{version}"
+    python.write_text(
+        f'#!/bin/sh\necho started >>"{folder}/starts"\nexec "{sys.executable}" "$@"\n'
+    )
+    python.chmod(0o755)
+    (folder / "python3").symlink_to(python.name)
+    return folder / "python3"
+
+
+def starts(python: Path) -> int:
+    notes = python.parent / "starts"
+    return len(notes.read_text().splitlines()) if notes.exists() else 0
+
+
+def test_a_python_whose_folder_tells_its_version_is_started_only_to_serve(tmp_path: Path) -> None:
+    code = deploy(tmp_path / "code", CONFIG, FILES)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    named, old = (
+        counting_python(tmp_path / "new", version),
+        counting_python(tmp_path / "old", "3.7"),
+    )
+    with start(code, environ={"FCPLUG_PYTHON": str(named)}) as instance:
+        assert instance.invoke("where").status == 200
+    assert starts(named) == 1
+    environ = {"FCPLUG_PYTHON": str(old), "PATH": f"{named.parent}:{os.environ['PATH']}"}
+    with start(code, environ=environ) as instance:
+        assert instance.invoke("where").status == 200
+    assert (starts(old), starts(named)) == (0, 2)
+
+
+def test_the_names_of_a_virtual_environment_are_not_believed(tmp_path: Path) -> None:
+    code = deploy(tmp_path / "code", CONFIG, FILES)
+    venv = code / ".venv" / "bin"
+    venv.mkdir(parents=True)
+    (venv / "python").symlink_to(old_python(tmp_path / "elsewhere"))
+    (venv / "python3.12").symlink_to("python")
+    (code / ".venv" / "pyvenv.cfg").write_text(f"home = {tmp_path}/elsewhere\nversion = 3.12.1\n")
+    environ = {"FCPLUG_PYTHON": "", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    with start(code, environ=environ) as instance:
+        assert instance.invoke("where").status == 200
+
+
 def test_without_a_python_it_says_what_was_tried(tmp_path: Path) -> None:
     code = deploy(tmp_path / "code", CONFIG)
     old = old_python(tmp_path / "old")
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("bash", "env", "dirname", "sort", "sh"):
+    for tool in ("env", "sh"):
         (tools / tool).symlink_to(str(shutil.which(tool)))
     done = run(code, PATH=f"{old.parent}:{tools}", FCPLUG_PYTHON="/no/such/python")
     assert done.returncode == 1
@@ -133,6 +178,24 @@ def test_packaged_dependencies_and_code_come_before_the_rest(tmp_path: Path) -> 
         facts = json.loads(instance.invoke("where").body)
     assert facts["path"][0] == str(code)
     assert facts["cwd"] == str(code)
+
+
+@pytest.mark.parametrize("command", ["./bootstrap", "sh bootstrap", "code/../bootstrap"])
+def test_it_finds_its_own_folder_however_it_is_called(tmp_path: Path, command: str) -> None:
+    code = deploy(tmp_path / "a folder", CONFIG, FILES)
+    (code / "code").mkdir()
+    caller = code / "call"
+    caller.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    caller.chmod(0o755)
+    done = subprocess.run(
+        ["./call", "--port", "nowhere"],
+        cwd=code,
+        env={"PATH": os.environ["PATH"], "FCPLUG_PYTHON": "/bin/echo"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "-m fcplug serve --port nowhere\n"
 
 
 def test_it_works_from_any_folder(tmp_path: Path) -> None:

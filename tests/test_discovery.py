@@ -7,7 +7,8 @@ from textwrap import dedent
 import pytest
 
 from fcplug import discovery
-from fcplug.discovery import HANDLERS, MIDDLEWARE, Catalog
+from fcplug.catalog import Catalog
+from fcplug.discovery import HANDLERS, MIDDLEWARE
 from fcplug.errors import PluginError
 from fcplug.result import explain
 

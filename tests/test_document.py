@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from fcplug import document
-from fcplug.document import MAX_DEPTH, MAX_NODES, Place, dotted
 from fcplug.errors import ConfigError
+from fcplug.places import Path, Place, dotted
+from fcplug.strictyaml import MAX_DEPTH, MAX_NODES
 
 NUMBER = "one number to some YAML readers, another or text to others"
 TRUTH = "a truth value to some YAML readers (write true or false)"
@@ -234,9 +235,7 @@ def test_every_value_has_its_place_and_a_key_gives_its_own() -> None:
     ],
     ids=["a-key", "a-value", "what-the-file-has-not", "nowhere", "a-key-at-the-top"],
 )
-def test_a_problem_stands_at_the_nearest_place_of_the_file(
-    path: document.Path, key: str, told: str
-) -> None:
+def test_a_problem_stands_at_the_nearest_place_of_the_file(path: Path, key: str, told: str) -> None:
     parsed = document.parse("\n  a:\n  - b: 1\n", "f.yaml", {})
     assert str(parsed.problem(path, "x", key)) == told
 

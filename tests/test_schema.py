@@ -12,8 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from fcplug import config, entries, schema
-from fcplug.document import FromEnvironment
 from fcplug.errors import ConfigError
+from fcplug.variables import FromEnvironment
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "config" / "functions.schema.json"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fcplug import config, document
-from fcplug.document import FromEnvironment
 from fcplug.errors import ConfigError
+from fcplug.variables import FromEnvironment
 
 
 def read(text: str, **environ: str) -> Any:

@@ -13,8 +13,8 @@ import pytest
 
 from fcplug import result
 from fcplug.config import parse
-from fcplug.document import FromEnvironment
 from fcplug.errors import PluginError, RemoteError
+from fcplug.variables import FromEnvironment
 from fcplug.worker import WorkerSettings
 from fcplug.worker.assignment import Assignment
 from fcplug.worker.circuit import DEATHS, LONGEST_PAUSE, PAUSE, WINDOW, Circuit

@@ -2,8 +2,8 @@
 
 import math
 import socket
-from dataclasses import dataclass, fields
 
+from msgspec import Struct
 from waitress.adjustments import Adjustments
 
 from fcplug import protocol
@@ -11,8 +11,7 @@ from fcplug import protocol
 KIB = 1024
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The server's limits; times are seconds, sizes bytes.
 
     Times are checked once a second, so each may run up to a second over.
@@ -52,14 +51,16 @@ class Limits:
     max_header_fields: int = 128
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"limit {field.name} is {value}: expected a number above 0")
+                raise ValueError(f"limit {name} is {value}: expected a number above 0")
 
 
 class Settings(Adjustments):
     """waitress's settings for these limits; every parser, channel and task gets to see them."""
+
+    listen: list[str] = []  # noqa: RUF012 - waitress would look up the hosts of its default
 
     def __init__(self, limits: Limits, sock: socket.socket) -> None:
         super().__init__(

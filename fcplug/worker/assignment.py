@@ -7,7 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from fcplug.config import FunctionSpec
-from fcplug.document import Document, FromEnvironment, Path, Place
+from fcplug.document import Document
+from fcplug.places import Path, Place
+from fcplug.variables import FromEnvironment
 
 
 class WorkerSettings(Struct, frozen=True):

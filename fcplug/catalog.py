@@ -1,0 +1,165 @@
+"""The entry points of the installed distributions, read without ``importlib.metadata``.
+
+That module costs a third of a start. It is asked where its answer could differ: for distributions
+in archives, for other finders, for files that are not plainly what they should be.
+"""
+
+import importlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib import metadata
+
+_OURS = b"fcplug."  # what each of our groups begins with
+
+
+class EntryPoint(NamedTuple):
+    """A name that a distribution gives to an object, and the distribution."""
+
+    name: str
+    value: str
+    package: str
+    version: str
+
+
+class Catalog:
+    """The entry points of all installed distributions, listed when first asked for."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, list[EntryPoint]] = {}
+
+    def entry_points(self, group: str, package: str = "") -> list[EntryPoint]:
+        """Return the entry points of a group, of all packages or of one; nothing is imported."""
+        if group not in self._groups:
+            try:
+                self._groups[group] = list(_scanned(group))
+            except _OddError:
+                self._groups[group] = list(_asked(group))
+        wanted = _canonical(package)
+        return [entry for entry in self._groups[group] if wanted in ("", _canonical(entry.package))]
+
+    def forget(self) -> None:
+        """Look again next time: something may have been installed, or a file corrected."""
+        self._groups.clear()
+        importlib.invalidate_caches()
+
+
+class _OddError(Exception):
+    """Something is installed in a way that only ``importlib.metadata`` knows."""
+
+
+def _scanned(group: str) -> Iterator[EntryPoint]:
+    """Yield the entry points of a group: of two distributions of one name the first on the path.
+
+    Raises:
+        _OddError: importlib.metadata may know of more.
+    """
+    if any(hasattr(f, "find_distributions") for f in sys.meta_path if not _is_standard(f)):
+        raise _OddError
+    seen = set()
+    for folder in sys.path:
+        for info in _distributions(folder or "."):
+            name = _canonical(os.path.basename(info).rpartition(".")[0].partition("-")[0])
+            if name not in seen:
+                seen.add(name)
+                yield from _offered(info, group)
+
+
+def _is_standard(finder: object) -> bool:
+    return getattr(finder, "__module__", "") == "_frozen_importlib_external"
+
+
+def _distributions(folder: str) -> Iterator[str]:
+    """Yield the folders of metadata in one folder of the path."""
+    if folder.lower().endswith(".egg"):
+        raise _OddError
+    try:
+        names = os.listdir(folder)
+    except NotADirectoryError:
+        raise _OddError from None
+    except OSError:
+        return
+    for name in names:
+        if name.lower().endswith((".dist-info", ".egg-info")):
+            yield f"{folder}{os.sep}{name}"
+
+
+def _offered(info: str, group: str) -> Iterator[EntryPoint]:
+    data = _content(info, "entry_points.txt")
+    if _OURS not in data:
+        return
+    package, version = _name_and_version(info)
+    inside = False
+    for line in map(str.strip, _text(data).splitlines()):
+        if line.startswith("["):
+            inside = line == f"[{group}]"
+        elif inside and line and not line.startswith("#"):
+            name, equals, value = line.partition("=")
+            if not equals:
+                raise _OddError
+            yield EntryPoint(name.strip(), value.strip(), package, version)
+
+
+def _name_and_version(info: str) -> tuple[str, str]:
+    data = _content(info, "METADATA") or _content(info, "PKG-INFO")
+    header = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    fields: dict[str, str] = {}
+    for line in header.decode("utf-8", "replace").splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.lower(), value.strip())
+    try:
+        return fields["name"], fields["version"]
+    except KeyError:
+        raise _OddError from None
+
+
+def _content(folder: str, name: str) -> bytes:
+    try:
+        with open(f"{folder}{os.sep}{name}", "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _OddError from None
+
+
+def _asked(group: str) -> Iterator[EntryPoint]:
+    """Yield the entry points of a group that ``importlib.metadata`` knows."""
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        found = list(metadata.entry_points(group=group))
+    except Exception:  # one distribution whose entry points are broken hides those of all
+        found = [entry for dist in metadata.distributions() for entry in _readable(dist, group)]
+    for entry in found:
+        dist = entry.dist
+        # what a removal left half done has no name any more
+        if dist and "Name" in dist.metadata:
+            yield EntryPoint(entry.name, entry.value, dist.metadata["Name"], dist.version)
+
+
+def _readable(dist: "metadata.Distribution", group: str) -> "list[metadata.EntryPoint]":
+    try:
+        return [entry for entry in dist.entry_points if entry.group == group]
+    except Exception as error:
+        logging.getLogger("fcplug").warning(
+            "the entry points of %s cannot be read, and are left out: %s: %s",
+            dist.metadata["Name"],
+            type(error).__name__,
+            error,
+        )
+        return []
+
+
+def _canonical(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()

@@ -1,0 +1,20 @@
+"""Where the values of a configuration stand: in its tree, and in its text."""
+
+from typing import NamedTuple
+
+Path = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """Where a value stands; both count from 1."""
+
+    line: int
+    column: int
+
+
+def dotted(path: Path) -> str:
+    """Return a path for people: ``functions.hello.middleware[0]``."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

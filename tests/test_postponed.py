@@ -1,0 +1,170 @@
+"""Imports that are postponed: who gets a stand-in, what it can, and that nobody else meets it."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from deployed import deploy, start
+from fcplug.postponed import postponed
+
+SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
+FALCON = """\
+import sys
+from fcplug.postponed import postponed
+
+names = "asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"
+seldom = {*names, "ssl", "email", "urllib.request"}
+before = set(sys.modules)
+with postponed(*names):
+    import falcon
+assert not (seldom & sys.modules.keys()) - before, seldom & sys.modules.keys()
+"""
+
+
+def run(script: str) -> str:
+    """Run a script in an interpreter of its own, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_falcon_does_all_it_can_once_it_is_asked_to() -> None:
+    out = run(
+        FALCON
+        + """
+import asyncio, warnings
+from http.cookiejar import Cookie
+
+assert asyncio.__file__ and falcon.util.sync.asyncio.sleep is asyncio.sleep
+async def five():
+    return 5
+print(falcon.async_to_sync(five), falcon.async_to_sync(five))
+async def elsewhere():
+    shared = falcon.util.wrap_sync_to_async(sum, threadsafe=False)
+    return await falcon.sync_to_async(sum, [1, 2]), await shared([3, 4])
+print(falcon.async_to_sync(elsewhere))
+async def loop():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return falcon.get_running_loop() is asyncio.get_running_loop()
+print(falcon.async_to_sync(loop))
+
+import falcon.asgi, falcon.testing
+class Resource:
+    async def on_get(self, req, resp):
+        resp.media = {"async": True}
+    async def on_post(self, req, resp):
+        raise falcon.HTTPBadRequest(title="wrong")
+app = falcon.asgi.App()
+app.add_route("/", Resource())
+print(falcon.testing.simulate_get(app, "/").text)
+print(falcon.testing.simulate_post(app, "/", headers={"Accept": "text/xml"}).text)
+"""
+    )
+    assert out.splitlines() == [
+        "5 5",
+        "(3, 7)",
+        "True",
+        '{"async": true}',
+        '<?xml version="1.0" encoding="UTF-8"?><error><title>wrong</title></error>',
+    ]
+
+
+def test_whoever_imports_them_later_gets_the_modules_themselves() -> None:
+    run(
+        FALCON
+        + """
+import asyncio.events, http.cookiejar, xml.etree.ElementTree as tree
+from asyncio import Future
+
+assert asyncio.Future is Future
+for module in (asyncio, http.cookiejar, tree):
+    assert type(module) is type(sys) and module.__file__
+"""
+    )
+
+
+def test_what_is_imported_already_is_left_as_it_is() -> None:
+    import json  # noqa: PLC0415
+
+    with postponed("json"):
+        assert sys.modules["json"] is json
+
+
+def test_an_import_that_fails_leaves_no_stand_in_behind() -> None:
+    assert "wave" not in sys.modules
+    with pytest.raises(ModuleNotFoundError), postponed("wave"):
+        importlib.import_module("wave.nowhere")
+    assert "wave" not in sys.modules
+
+
+def test_what_the_module_has_not_is_missed_when_it_is_used() -> None:
+    with postponed("wave"):
+        import wave  # noqa: PLC0415
+
+        nothing = wave.nothing  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError):
+            _ = wave.__path__
+    assert nothing.__name__ == "nothing"
+    with pytest.raises(AttributeError, match="nothing"):
+        nothing()
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = wave.nothing  # type: ignore[attr-defined]
+    assert wave.open is sys.modules["wave"].open
+
+
+def test_an_object_made_early_is_made_once_when_it_is_used() -> None:
+    with postponed("queue"):
+        import queue  # noqa: PLC0415
+
+        line: queue.Queue[str] = queue.Queue(3)
+    line.put("a")
+    assert (line.get(), line.maxsize) == ("a", 3)
+
+
+NEEDLESS = {
+    *SELDOM,
+    *("email", "hashlib", "importlib.metadata", "ssl", "yaml"),
+    *("fcplug.strictyaml", "fcplug.supervisor", "fcplug.worker"),
+}
+CONFIG = """\
+version: 1
+functions:
+  loaded: {handler: which.loaded}
+  awaited: {handler: which.awaited}
+"""
+WHICH = """\
+import sys
+
+def loaded(event, context):
+    return sorted(sys.modules)
+
+async def awaited(event, context):
+    import asyncio
+    await asyncio.sleep(0)
+    return asyncio.__name__
+"""
+
+
+def test_a_start_imports_nothing_that_an_invocation_does_not_need(tmp_path: Path) -> None:
+    bare = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    command = [sys.executable, "-c", "import sys; print(*sys.modules)"]
+    before = subprocess.run(command, env=bare, capture_output=True, text=True, check=True).stdout
+    folder = deploy(tmp_path, CONFIG, {"which.py": WHICH})
+    with start(folder, environ={"FC_FUNCTION_NAME": "loaded", "FC_INSTANCE_ID": "i"}) as instance:
+        loaded = set(json.loads(instance.invoke("loaded").body)) - set(before.split())
+        assert loaded & NEEDLESS == set()
+        assert {"falcon", "waitress", "pluggy", "msgspec"} <= loaded
+        assert instance.invoke("awaited").body == b"asyncio"

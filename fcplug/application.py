@@ -8,14 +8,17 @@ from fcplug.catalog import Catalog
 from fcplug.config import FunctionSpec
 from fcplug.discovery import ASGI, WSGI, Source
 from fcplug.errors import PluginError
+from fcplug.eventloop import EventLoop
 from fcplug.hooks import name_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def load(catalog: Catalog, spec: FunctionSpec) -> "tuple[WSGIApplication, Source] | None":
-    """Import a function's application, None if it has none.
+def load(
+    catalog: Catalog, spec: FunctionSpec, event_loop: EventLoop
+) -> "tuple[WSGIApplication, Source] | None":
+    """Import a function's application, None if it has none; one of ASGI has hooks, too.
 
     Raises:
         PluginError: there is no such thing, or it is no application of its kind.
@@ -26,25 +29,28 @@ def load(catalog: Catalog, spec: FunctionSpec) -> "tuple[WSGIApplication, Source
     target, source = discovery.find(catalog, group, spec.application)
     try:
         with discovery.blamed(source):
-            return _as_wsgi(group, target), source
+            if group == ASGI:
+                return _asgi(target, event_loop, spec.name), source
+            return _wsgi(target), source
     except PluginError:
         discovery.forget(source)
         raise
 
 
-def _as_wsgi(group: str, target: Any) -> "WSGIApplication":
-    """Return an application of either kind as one that can be called with an environ."""
-    if not callable(target):
+def _asgi(target: Any, event_loop: EventLoop, function: str) -> "WSGIApplication":
+    from fcplug.asgi import Application  # asyncio, for those who use it  # noqa: PLC0415
+
+    if not _is_coroutine(_callable(target)):
         raise PluginError(
             "PluginInvalid",
-            f"{name_of(target)} cannot be called, and is no application",
-            fix="name the application itself, as in shop:app",
+            f"{name_of(target)} is no coroutine, as ASGI 3 applications are",
+            fix="name it by wsgi instead of asgi, or name the application that it makes",
         )
-    if group == ASGI:
-        raise PluginError(
-            "PluginInvalid", "ASGI applications are not served yet", fix="name one of WSGI: wsgi"
-        )
-    if _is_coroutine(target):
+    return Application(target, event_loop, function)
+
+
+def _wsgi(target: Any) -> "WSGIApplication":
+    if _is_coroutine(_callable(target)):
         raise PluginError(
             "PluginInvalid",
             f"{name_of(target)} is a coroutine, as ASGI applications are",
@@ -53,7 +59,15 @@ def _as_wsgi(group: str, target: Any) -> "WSGIApplication":
     return cast("WSGIApplication", target)
 
 
+def _callable(target: Any) -> Any:
+    if not callable(target):
+        raise PluginError(
+            "PluginInvalid",
+            f"{name_of(target)} cannot be called, and is no application",
+            fix="name the application itself, as in shop:app",
+        )
+    return target
+
+
 def _is_coroutine(target: Any) -> bool:
-    if inspect.isclass(target) or inspect.isroutine(target):
-        return inspect.iscoroutinefunction(target)
-    return inspect.iscoroutinefunction(type(target).__call__)
+    return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__)

@@ -1,7 +1,8 @@
 """Deadlines that are kept: an invocation runs on a thread of its own, its caller waits no longer.
 
 An invocation that is late is *abandoned*: its caller gets the error at once, while it goes on and
-keeps its thread. What it returns or raises by then is dropped.
+keeps its thread. What it returns or raises by then is dropped. A coroutine that the thread waits
+for is cancelled, and so usually ends at once.
 """
 
 import logging
@@ -105,12 +106,14 @@ class Deadlines:
         thread = ongoing.thread
         if not self._threads.abandon(ongoing.invocation, thread):
             return False
+        where = thread.where  # before it hears of it
         ongoing.cancel()
+        thread.give_up()
         log.error(
             "function '%s' was not done at its deadline; thread %s was at:\n%s",
             self.function,
             thread.name,
-            thread.where,
+            where,
         )
         self._threads.judge()
         return True

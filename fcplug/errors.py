@@ -15,6 +15,7 @@
     ├── EventRequestError    an event met a function that answers web requests only
     ├── InvalidEvent         an event does not fit the type that its handler asks for
     ├── InvalidResponse      what a web function answers cannot be sent
+    ├── LifespanFailed       an ASGI application's startup or shutdown failed
     └── BindError            the listening socket cannot be had
 
 Each holds its facts and says where, what and the likely fix.
@@ -236,6 +237,13 @@ class InvalidEvent(FcplugError):  # noqa: N818 - the name is the errorType that 
 
 class InvalidResponse(FcplugError):  # noqa: N818 - the name is the errorType that callers read
     """What a web function answers cannot be sent."""
+
+
+class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """An ASGI application says that its startup or its shutdown has failed."""
+
+    def __init__(self, phase: str, why: str) -> None:
+        super().__init__(f"the application's {phase} failed{why and ': '}{why}")
 
 
 class BindError(FcplugError):

@@ -1,13 +1,35 @@
-"""One event loop for every ``async def`` hook of the process."""
+"""One event loop for every ``async def`` hook of the process, and the threads that wait on it.
+
+Unlike a thread, a coroutine can be ended from outside, where it awaits. So when nobody waits for a
+thread any more, the coroutine that it waits for is cancelled, and the thread ends with it.
+"""
 
 import functools
+import inspect
+import logging
+import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from traceback import StackSummary, walk_stack
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from fcplug.result import authors_frames
 
 if TYPE_CHECKING:
     import asyncio
+
+_LOOK = 1.0  # seconds between two looks at whether the loop turns
+_BLOCKED = 2  # looks in a row that found it did not; a freeze of the instance spoils one
+
+_HANDLE = ("asyncio.events", "_run")  # of a Handle: what the loop runs, and in which context
+
+_Value = TypeVar("_Value")
+
+_function: ContextVar[str] = ContextVar("fcplug_function", default="")
 
 
 class EventLoop:
@@ -19,49 +41,204 @@ class EventLoop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="fcplug-event-loop", daemon=True)
+        self._looked = 0.0
+        self._turned = True
+        self._stood = 0
 
-    def synchronous(self, function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    @property
+    def loop(self) -> "asyncio.AbstractEventLoop":
+        """The asyncio loop, running."""
+        with self._lock:
+            if self._loop is None:
+                import asyncio  # not for those who have no coroutines  # noqa: PLC0415
+
+                self._loop = asyncio.new_event_loop()
+                self._thread.start()
+            return self._loop
+
+    def synchronous(
+        self, function: Callable[..., Coroutine[Any, Any, Any]], name: str = ""
+    ) -> Callable[..., Any]:
         """Return a plain function with the same signature that waits for the coroutine's end.
 
-        The coroutine sees the caller's context variables.
+        ``name`` is what ``functions.yaml`` calls the function that it belongs to.
         """
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            import asyncio  # noqa: PLC0415 - a quarter of a start, where nothing needs it
-
-            outcome = _outcome(function(*args, **kwargs))
-            value, error = asyncio.run_coroutine_threadsafe(outcome, self._running()).result()
-            if error is not None:
-                raise error
-            return value
+            return self.run(function(*args, **kwargs), name)
 
         return call
 
-    def _running(self) -> "asyncio.AbstractEventLoop":
-        import asyncio  # noqa: PLC0415
+    def run(
+        self,
+        coroutine: Coroutine[Any, Any, _Value],
+        name: str = "",
+        task: "Callable[[], asyncio.Task[Any] | None]" = lambda: None,
+    ) -> _Value:
+        """Run a coroutine to its end and return its value; whatever it raises is raised.
 
+        It sees the caller's context variables. It is cancelled if the waiting is interrupted, or
+        if the caller is a ``Waiter`` that nobody waits for any more. ``task`` tells of another one
+        that it waits for in turn, whose stack says more.
+        """
+        call = _Call(self, coroutine, name, task)
+        thread = threading.current_thread()
+        if not isinstance(thread, Waiter):
+            return call.wait()
+        thread.waits_for(call)
+        try:
+            return call.wait()
+        finally:
+            thread.waits_for(None)
+
+    def look(self) -> None:
+        """Tell the log of code that keeps the loop from turning; at most one real look a second."""
+        now = time.monotonic()
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=_run, args=(self._loop,), name="fcplug-event-loop", daemon=True
-                ).start()
-            return self._loop
+            if self._loop is None or now - self._looked < _LOOK:
+                return
+            self._looked = now
+            if self._turned:
+                self._turned, self._stood = False, 0
+                self._loop.call_soon_threadsafe(self._turn)
+                return
+            self._stood += 1
+            if self._stood != _BLOCKED:
+                return
+        function, stack = self.running()
+        logging.getLogger("fcplug").error(
+            "function '%s' blocks the event loop: all coroutines of this process wait until it "
+            "awaits. Run what blocks with asyncio.to_thread. It is at:\n%s",
+            function,
+            authors_frames(stack),
+        )
+
+    def running(self) -> tuple[str, StackSummary]:
+        """Return whose code the loop runs at this moment, and its stack; empty if it is idle."""
+        frames: list[tuple[FrameType, int]] = []
+        for frame, line in walk_stack(sys._current_frames().get(self._thread.ident or 0)):
+            if (frame.f_globals.get("__name__"), frame.f_code.co_name) == _HANDLE:
+                function: str = frame.f_locals["self"]._context.get(_function, "")
+                return function, StackSummary.extract(reversed(frames))
+            frames.append((frame, line))
+        return "", StackSummary()
+
+    def _turn(self) -> None:
+        self._turned = True
+
+    def _run(self) -> None:
+        """Run the loop for ever: a task that exits, or stops it, must not hang everyone else."""
+        while self._loop and not self._loop.is_closed():
+            with suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
 
-def _run(loop: "asyncio.AbstractEventLoop") -> None:
-    """Run the loop for ever: a task that exits, or stops the loop, must not hang everyone else."""
-    while not loop.is_closed():
-        with suppress(SystemExit, KeyboardInterrupt):
-            loop.run_forever()
+class Waiter(threading.Thread):
+    """A thread that may hear that nobody waits for it any more.
+
+    The coroutine that it waits for by then is cancelled, once; none is begun afterwards.
+    """
+
+    _call: "_Call[Any] | None" = None
+    _unwanted = False
+
+    def give_up(self) -> None:
+        """Tell the thread, from any other; telling it again does no more."""
+        self._unwanted = True
+        if call := self._call:
+            call.cancel()
+
+    def waits_for(self, call: "_Call[Any] | None") -> None:
+        """Note what the thread waits for from now on."""
+        self._call = call
+        if call and self._unwanted:  # in this order: either this or ``give_up`` sees both
+            call.cancel()
+
+    def coroutine_stack(self) -> StackSummary | None:
+        """Return where the coroutine is that the thread waits for, None if it waits for none."""
+        call = self._call
+        return call.stack() if call else None
 
 
-async def _outcome(
-    coroutine: Coroutine[Any, Any, Any],
-) -> tuple[Any, BaseException | None]:
-    """Keep the coroutine's error as a value: asyncio lets SystemExit end the loop of everyone."""
-    try:
-        return await coroutine, None
-    except BaseException as error:
-        return None, error
+class _Call(Generic[_Value]):
+    """One coroutine on the loop, and the thread that waits for its end."""
+
+    def __init__(
+        self,
+        event_loop: EventLoop,
+        coroutine: Coroutine[Any, Any, _Value],
+        function: str,
+        other: "Callable[[], asyncio.Task[Any] | None]",
+    ) -> None:
+        self._event_loop = event_loop
+        self._loop = event_loop.loop
+        self._coroutine = coroutine
+        self._function = function
+        self._other = other
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self._ended = threading.Lock()
+        self._ended.acquire()
+        self._value: _Value
+        self._error: BaseException | None = None
+
+    def wait(self) -> _Value:
+        """Run the coroutine on the loop, and return or raise what it does."""
+        self._loop.call_soon_threadsafe(self._begin)
+        try:
+            while not self._ended.acquire(timeout=_LOOK):
+                self._event_loop.look()
+        except BaseException:  # the waiting was interrupted
+            self.cancel()
+            raise
+        if self._error is None:
+            return self._value
+        try:
+            raise self._error
+        finally:
+            self._error = None  # it knows this frame: they would keep each other alive
+
+    def cancel(self) -> None:
+        """Cancel the coroutine, from any thread; doing it again does not disturb its clean-up."""
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def stack(self) -> StackSummary:
+        """Return where the coroutine is suspended, else what the loop runs at this moment."""
+        other = self._other()
+        awaited: Any = other.get_coro() if other else self._coroutine
+        if inspect.getcoroutinestate(awaited) != inspect.CORO_SUSPENDED:
+            return self._event_loop.running()[1]
+        frames: list[tuple[FrameType, int]] = []
+        while frame := getattr(awaited, "cr_frame", None):
+            frames.append((frame, frame.f_lineno))
+            awaited = awaited.cr_await
+        return StackSummary.extract(iter(frames))
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(self._end)
+        if self._cancelled:
+            self._task.cancel()
+
+    def _cancel(self) -> None:
+        if self._task and not self._cancelled:
+            self._task.cancel()
+        self._cancelled = True
+
+    async def _run(self) -> None:
+        """Keep the coroutine's error as a value: asyncio lets SystemExit end the loop of all."""
+        _function.set(self._function)
+        try:
+            self._value = await self._coroutine
+        except BaseException as error:
+            self._error = error
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        try:
+            task.result()
+        except BaseException as error:  # it was cancelled before its first step
+            self._coroutine.close()
+            self._error = error
+        self._ended.release()

@@ -78,8 +78,7 @@ class Function:
 
         Whatever a hook raises is passed on, and the next call tries again.
         """
-        own = self._own(context)
-        return self._initialized.run(lambda: result.encode(self.load().initialize(own)))
+        return self._initialize(self._own(context))
 
     def invoke(self, event: bytes, context: Context) -> bytes:
         """Answer one event, encoded; a function that was not initialized yet is so first.
@@ -212,10 +211,13 @@ class Function:
     def _initialize_first(self, plugins: "Plugins | Workers", own: Context) -> None:
         """Initialize before the first invocation: FC was not told to ask for it."""
         if not plugins.implements("initialize"):
-            self.initialize(own)
+            self._initialize(own)
             return
         with logs.phase(Phase.INITIALIZE, own):
-            self.initialize(own)
+            self._initialize(own)
+
+    def _initialize(self, own: Context) -> bytes:
+        return self._initialized.run(lambda: result.encode(self.load().initialize(own)))
 
     def _give_place_back(self) -> None:
         if self._bulkhead:

@@ -11,13 +11,15 @@ class Once(Generic[_Value]):
     """Work that is done until it first succeeds.
 
     Callers that meet a running attempt wait and share its outcome: a slow failure costs its time
-    once, not once for each of them. The next caller after a failure tries again.
+    once, not once for each of them. The next caller after a failure tries again. What is no
+    ``Exception``, such as being cancelled at the deadline, is about the caller that met it and is
+    shared with nobody.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures = 0
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._value: tuple[_Value] | None = None
 
     @property
@@ -37,7 +39,7 @@ class Once(Generic[_Value]):
                 raise self._error
             try:
                 value = work()
-            except BaseException as error:
+            except Exception as error:
                 self._failures += 1
                 self._error = error
                 raise

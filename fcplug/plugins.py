@@ -113,12 +113,14 @@ class Loader:
             target, handler = discovery.find(self._catalog, HANDLERS, spec.handler)
             with self._blamed(handler, target):
                 settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
-                self._register(manager, target, handler, settings)
+                self._register(manager, target, handler, settings, spec.name)
             sources.append(handler)
-        loaded = application.load(self._catalog, spec)
+        loaded = application.load(self._catalog, spec, self._event_loop)
         if loaded:
             sources.append(loaded[1])
         self._register_keys(manager, spec, sources)
+        if loaded and spec.asgi:  # its startup and its shutdown are hooks
+            manager.register(loaded[0])
         if spec.handler is not None:
             self._register_middleware(manager, spec)
             with self._blamed(handler, target):
@@ -141,7 +143,7 @@ class Loader:
                         fix = f"remove '{key}' from functions.yaml, or the hook"
                         raise PluginError("PluginInvalid", f"{what}, and '{key}' too", fix=fix)
                     plugin = hooks.FunctionHook(hook, target)
-                    self._register(manager, plugin, source, self._settings({}, ()))
+                    self._register(manager, plugin, source, self._settings({}, ()), spec.name)
             except PluginError:
                 for each in beside:
                     discovery.forget(each)  # it may be the same file that has to be corrected
@@ -156,7 +158,7 @@ class Loader:
             target, source = discovery.find(self._catalog, MIDDLEWARE, item.name)
             settings = self._settings(item.settings, (*path, "middleware", index, "settings"))
             with self._blamed(source, target):
-                self._register(manager, target, source, settings)
+                self._register(manager, target, source, settings, spec.name)
 
     @contextmanager
     def _blamed(self, source: Source, target: Any) -> Iterator[None]:
@@ -168,7 +170,12 @@ class Loader:
             raise
 
     def _register(
-        self, manager: pluggy.PluginManager, target: Any, source: Source, settings: Settings
+        self,
+        manager: pluggy.PluginManager,
+        target: Any,
+        source: Source,
+        settings: Settings,
+        function: str,
     ) -> None:
         if inspect.isclass(target):
             plugin = settings.instance(target)
@@ -185,7 +192,7 @@ class Loader:
         for name, hook in found.items():
             hooks.check(name, hook)
             if inspect.iscoroutinefunction(hook):
-                found[name] = self._event_loop.synchronous(hook)
+                found[name] = self._event_loop.synchronous(hook, function)
         if asked is not None:
             found["invoke"] = hooks.typed(found["invoke"], asked, plain=asked is plugin)
         try:

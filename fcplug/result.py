@@ -125,6 +125,14 @@ def is_own_file(filename: str) -> bool:
     return filename.startswith(_OWN_FILES)
 
 
+def authors_frames(stack: traceback.StackSummary) -> str:
+    """Return the frames of a stack that are the author's, without locals, for the log."""
+    theirs = [frame for frame in stack if not is_own_file(frame.filename)]
+    if not theirs:
+        return "  no line of the function's own code"
+    return "".join(traceback.StackSummary.from_list(theirs).format()).rstrip()
+
+
 def _traceback(error: BaseException, *, keep_own: bool) -> str:
     """Return the traceback of the author's frames; if there are none, of ours if asked to."""
     rendered = traceback.TracebackException(type(error), error, error.__traceback__)

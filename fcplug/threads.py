@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from fcplug.result import error_type_of, is_own_file
+from fcplug.eventloop import Waiter
+from fcplug.result import authors_frames, error_type_of
 
 log = logging.getLogger("fcplug")
 
@@ -192,7 +193,7 @@ class Invocation(Generic[_Value]):
         )
 
 
-class InvocationThread(threading.Thread):
+class InvocationThread(Waiter):
     """A thread that answers one invocation after the other, until it is abandoned or idle."""
 
     def __init__(self, threads: Threads, name: str) -> None:
@@ -215,14 +216,13 @@ class InvocationThread(threading.Thread):
 
     @property
     def where(self) -> str:
-        """Where it is now: the author's frames, without locals."""
-        frames = traceback.extract_stack(sys._current_frames().get(self.ident or 0))
-        ours = [number for number, frame in enumerate(frames) if frame.filename == __file__]
-        inner = frames[ours[-1] + 1 :] if ours else []
-        theirs = [frame for frame in inner if not is_own_file(frame.filename)]
-        if not theirs:
-            return "  no line of the function's own code"
-        return "".join(traceback.StackSummary.from_list(theirs).format()).rstrip()
+        """Where it is now, or the coroutine that it waits for: the author's frames only."""
+        frames = self.coroutine_stack()
+        if not frames:
+            frames = traceback.extract_stack(sys._current_frames().get(self.ident or 0))
+            ours = [number for number, frame in enumerate(frames) if frame.filename == __file__]
+            del frames[: ours[-1] + 1 if ours else None]
+        return authors_frames(frames)
 
     def run(self) -> None:
         """Answer what is given, until nothing is for a while or something was abandoned."""

@@ -8,6 +8,7 @@ import pytest
 from fcplug import application, config
 from fcplug.catalog import Catalog
 from fcplug.errors import PluginError
+from fcplug.eventloop import EventLoop
 
 APPLICATION = "def app(environ, start_response):\n    ...\n"
 Install = Callable[..., Path]
@@ -21,7 +22,7 @@ def spec(entry: str) -> config.FunctionSpec:
 
 def refusal(entry: str) -> PluginError:
     with pytest.raises(PluginError) as error:
-        application.load(Catalog(), spec(entry))
+        application.load(Catalog(), spec(entry), EventLoop())
     return error.value
 
 
@@ -34,14 +35,14 @@ def test_an_application_is_an_entry_point_or_code(install: Install, code: Code) 
         ("plain:app", "plain", ""),
         ("plain.app", "plain", ""),
     ]:
-        loaded = application.load(Catalog(), spec(f"wsgi: '{name}'"))
+        loaded = application.load(Catalog(), spec(f"wsgi: '{name}'"), EventLoop())
         assert loaded
         found, source = loaded
         assert (found.__module__, source.package) == (module, package)
 
 
 def test_a_function_of_events_has_none() -> None:
-    assert application.load(Catalog(), spec("handler: h")) is None
+    assert application.load(Catalog(), spec("handler: h"), EventLoop()) is None
 
 
 def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> None:
@@ -84,11 +85,11 @@ def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: s
 )
 def test_whatever_can_be_called_is_one(code: Code, text: str) -> None:
     code("shop", text)
-    assert application.load(Catalog(), spec("wsgi: 'shop:app'"))
+    assert application.load(Catalog(), spec("wsgi: 'shop:app'"), EventLoop())
 
 
 def test_what_is_corrected_is_imported_again(code: Code) -> None:
     code("shop", "app = 3")
     refusal("wsgi: 'shop:app'")
     code("shop", APPLICATION)
-    assert application.load(Catalog(), spec("wsgi: 'shop:app'"))
+    assert application.load(Catalog(), spec("wsgi: 'shop:app'"), EventLoop())

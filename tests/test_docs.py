@@ -85,15 +85,25 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (answer.body, answer.error) == (expected, None)
 
 
-def test_the_documented_application_serves(code: Callable[[str, str], Path]) -> None:
-    (application, _), (text,) = blocks("docs/web.md", "python"), blocks("docs/web.md", "yaml")
-    code("shop", application)
-    environ: dict[str, Any] = {"PATH_INFO": "/hello", "QUERY_STRING": "name=Ada"}
+@pytest.mark.parametrize(
+    ("number", "target", "expected"),
+    [
+        (0, "/hello?name=Ada", {"hello": "Ada", "id": "r-1"}),
+        (1, "/prices/tea", {"price": 3, "id": "r-1"}),
+    ],
+)
+def test_the_documented_applications_serve(
+    code: Callable[[str, str], Path], number: int, target: str, expected: object
+) -> None:
+    code(("shop", "market")[number], blocks("docs/web.md", "python")[number])
+    path, _, query = target.partition("?")
+    environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query}
     setup_testing_defaults(environ)
-    runtime = Runtime(config.parse(text, "f.yaml", {}), {})
+    runtime = Runtime(config.parse(blocks("docs/web.md", "yaml")[number], "f.yaml", {}), {})
     answer = runtime.web(environ, Context.from_headers({"x-fc-request-id": "r-1"}, {}))
     assert isinstance(answer, Response)
-    assert json.loads(b"".join(answer.body)) == {"hello": "Ada", "id": "r-1"}
+    assert json.loads(b"".join(answer.body)) == expected
+    assert runtime.stop(20)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,7 +1,14 @@
 import asyncio
+import contextlib
+import gc
+import importlib
 import inspect
+import signal
+import sys
 import threading
-from collections.abc import Callable
+import time
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
@@ -9,11 +16,15 @@ from typing import Any
 
 import pytest
 
+import deployed
 from fcplug.context import Context, current
+from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.eventloop import EventLoop
 from fcplug.runtime import Runtime
 
 Call = Callable[..., Any]
+
+PATIENCE = 20.0  # seconds after which a test that hangs fails
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +233,274 @@ def test_an_async_hook_knows_its_request_and_its_exit_is_an_error_document(
     assert b'"errorMessage": "bye"' in failed[0].body
     assert failed[0].body.decode().count("index.py") == 2  # invoke and exit, nothing of the loop
     assert runtime.invoke(b"", called("f")).body == b"True"
+
+
+LATE = """
+import asyncio, contextlib, time
+from fcplug import hookimpl
+
+said = []
+
+@contextlib.asynccontextmanager
+async def resource():
+    said.append("begun")
+    try:
+        yield
+    finally:
+        await asyncio.sleep(0.02)  # clean-up that awaits is not disturbed
+        said.append("closed")
+
+async def inner():
+    await asyncio.sleep(1000)  # the line where it waits
+
+async def late(event, context):
+    async with resource():
+        try:
+            await inner()
+        except asyncio.CancelledError:
+            said.append(f"cancelled {context.cancelled}")
+            raise
+
+async def children():
+    async with resource():
+        await asyncio.gather(inner(), inner())
+
+async def deaf():
+    while "heard" not in said:
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            said.append("deaf")
+    return "heard"
+
+def blocking():
+    while "go on" not in said:
+        time.sleep(0.01)
+
+async def blocks():
+    await asyncio.sleep(0)
+    blocking()
+    return "went on"
+
+async def child_blocks():
+    await asyncio.gather(blocks())
+
+async def quick(event):
+    await asyncio.sleep(0)
+    return event
+
+class Slow:
+    @hookimpl(wrapper=True)
+    def invoke(self):
+        said.append("slow")
+        while "go on" not in said:
+            time.sleep(0.01)
+        return (yield)
+
+class Starts:
+    attempts = 0
+
+    @hookimpl
+    async def initialize(self, context):
+        Starts.attempts += 1
+        said.append(context.request_id)
+        if context.request_id == "late":
+            try:
+                await inner()
+            finally:
+                said.append(f"cancelled {context.cancelled}")
+
+    @hookimpl
+    async def invoke(self):
+        return str(Starts.attempts)
+"""
+
+
+def wait_until(claim: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not claim():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def said(code: Callable[[str, str], Path]) -> list[str]:
+    """Return what the handlers of LATE have said."""
+    code("late", LATE)
+    module: Any = importlib.import_module("late")
+    said: list[str] = module.said
+    return said
+
+
+@pytest.fixture(autouse=True)
+def _no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Hold that asyncio never complains of a task or an exception that was forgotten."""
+    yield
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+def entry(name: str, timeout: float = 0.2, **more: Any) -> dict[str, Any]:
+    return {"handler": f"late:{name}", "timeout": timeout, **more}
+
+
+@pytest.mark.parametrize("handler", ["late", "children"])
+def test_a_late_coroutine_is_cancelled_cleans_up_and_gives_its_place_back(
+    handler: str,
+    said: list[str],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runtime = serve(f=entry(handler, concurrency=1))
+    while said.count("closed") < 3:
+        ended = caplog.text.count("has now raised CancelledError")
+        error = runtime.invoke(b"", called("f")).error
+        assert isinstance(error, FunctionTimeoutError)
+        if "before it began" not in str(error):
+            wait_until(lambda: caplog.text.count("has now raised CancelledError") > ended)  # noqa: B023
+    assert said.count("begun") == 3
+    assert said.count("cancelled True") == (3 if handler == "late" else 0)
+    assert "was not done at its deadline" in caplog.text
+    if handler == "late":
+        assert "in late\n    await inner()" in caplog.text
+        assert "await asyncio.sleep(1000)  # the line where it waits" in caplog.text
+
+
+def test_a_coroutine_that_will_not_be_cancelled_is_abandoned_until_it_ends(
+    said: list[str],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runtime = serve(f=entry("deaf", concurrency=1), g="late:quick")
+    wait_until(lambda: runtime.invoke(b"", called("f")).error and said)
+    assert isinstance(runtime.invoke(b"", called("f")).error, ConcurrencyExceeded)
+    assert runtime.invoke(b"e", called("g")).body == b"e"
+    said.append("heard")
+    wait_until(lambda: "abandoned before, has now returned" in caplog.text)
+    assert said.count("deaf") == 1  # cancelled once
+    assert runtime.invoke(b"", called("f")).body == b"heard"
+
+
+def test_an_invocation_that_is_late_before_its_coroutine_begins_never_begins_it(
+    said: list[str],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runtime = serve(f=entry("late", middleware=["late:Slow"]))
+    wait_until(lambda: runtime.invoke(b"", called("f")).error and said)
+    said.append("go on")
+    wait_until(lambda: caplog.text.count("has now raised CancelledError") == said.count("slow"))
+    assert "begun" not in said
+
+
+def test_an_initialize_that_is_late_is_cancelled_and_those_that_wait_for_it_try_themselves(
+    said: list[str],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+) -> None:
+    runtime = serve(f=entry("Starts", timeout=60))
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(
+            runtime.invoke, b"", called("f", request_id="late", function_timeout="2")
+        )
+        wait_until(lambda: "late" in said)
+        patient = called("f", request_id="patient")
+        assert runtime.invoke(b"", patient).body == b"2"
+        assert isinstance(late.result().error, FunctionTimeoutError)
+    assert said == ["late", "cancelled True", "patient"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("handler", ["blocks", "child_blocks"])
+def test_code_that_blocks_the_loop_is_told_with_its_function_and_its_line(
+    handler: str,
+    said: list[str],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runtime = serve(f=f"late:{handler}", g="late:quick", h=entry("quick"))
+    with ThreadPoolExecutor(2) as pool, contextlib.ExitStack() as ended:
+        ended.callback(said.append, "go on")
+        blocking = pool.submit(runtime.invoke, b"", called("f"))
+        wait_until(lambda: "in blocking" in stacks())
+        wait_until(lambda: runtime.invoke(b"", called("h")).error and "in blocking" in caplog.text)
+        waits = pool.submit(runtime.invoke, b"e", called("g"))
+        wait_until(lambda: "function 'f' blocks the event loop" in caplog.text)
+    assert blocking.result().error is None
+    assert waits.result().body == b"e"
+    (told,) = [text for text in caplog.messages if "blocks the event loop" in text]
+    assert "in blocks\n    blocking()\n" in told
+    assert "in blocking\n" in told
+    assert "asyncio" not in told.partition("It is at:")[2]
+
+
+def stacks() -> str:
+    frames = sys._current_frames().values()
+    return "".join(line for frame in frames for line in traceback.format_stack(frame))
+
+
+def test_a_thread_whose_waiting_is_interrupted_cancels_its_coroutine() -> None:
+    loop, ended = EventLoop(), threading.Event()
+
+    async def interrupt() -> None:
+        main = threading.main_thread().ident or 0
+        try:
+            while "_ended.acquire" not in traceback.format_stack(sys._current_frames()[main])[-1]:
+                await asyncio.sleep(0.01)
+            signal.pthread_kill(main, signal.SIGINT)  # once: a second one could hit anything
+            await asyncio.sleep(1000)
+        finally:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(interrupt())
+    assert ended.wait(PATIENCE)
+    assert loop.synchronous(same)(1) == ((1,), {})
+
+
+def test_whoever_cancels_all_tasks_ends_those_that_have_not_begun_too() -> None:
+    loop = EventLoop()
+    arrived = threading.Event()
+
+    def cancel_all() -> None:
+        for task in asyncio.all_tasks(loop.loop):
+            task.cancel()
+
+    async def sweep() -> None:
+        arrived.set()
+        wait_until(lambda: stacks().count("in wait\n    while not self._ended") == 5)
+        asyncio.get_running_loop().call_soon(cancel_all)  # the others are tasks by then, no more
+
+    with ThreadPoolExecutor(5) as pool:
+        sweeping = pool.submit(loop.run, sweep())
+        assert arrived.wait(PATIENCE)
+        others = [pool.submit(loop.run, same()) for _ in range(4)]
+        sweeping.result(PATIENCE)
+        outcomes = [other.exception(PATIENCE) for other in others]
+    assert {type(error) for error in outcomes} == {asyncio.CancelledError}
+
+
+@pytest.mark.slow
+def test_coroutines_that_run_at_sigterm_are_finished(tmp_path: Path) -> None:
+    # 13
+    module = """
+import asyncio
+
+async def handle(event):
+    print("begun", flush=True)
+    await asyncio.sleep(1)
+    return event
+"""
+    config = "{version: 1, functions: {f: {handler: index.handle, timeout: 60}}}"
+    folder = deployed.deploy(tmp_path, config, {"index.py": module})
+    with deployed.start(folder) as instance, ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(instance.invoke, "f", b"%d" % number) for number in range(4)]
+        wait_until(lambda: instance.log.count("begun") == 4)
+        assert instance.stop() == 0
+        assert [answer.result().body for answer in answers] == [b"0", b"1", b"2", b"3"]
+    assert "never" not in instance.log
+    assert "destroyed" not in instance.log

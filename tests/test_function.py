@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import importlib
 import json
@@ -126,6 +127,24 @@ def test_callers_that_meet_a_failing_attempt_share_its_error() -> None:
     assert at_once(50, lambda: once.run(work)) == ["attempt 1"] * 50
     assert work.count == 1
     assert once.run(work) == 2
+
+
+def test_an_attempt_that_was_cancelled_is_shared_with_nobody() -> None:
+    once: Once[int] = Once()
+    begun, end = threading.Event(), threading.Event()
+
+    def cancelled() -> int:
+        begun.set()
+        end.wait(10)
+        raise asyncio.CancelledError
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(once.run, cancelled)
+        begun.wait(10)
+        second = pool.submit(once.run, lambda: 7)
+        end.set()
+        assert isinstance(first.exception(), asyncio.CancelledError)
+        assert second.result() == 7
 
 
 def test_a_caller_that_waited_for_a_success_gets_it() -> None:

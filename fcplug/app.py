@@ -175,7 +175,7 @@ def _phases(
     app = falcon.App()
     app.add_route(
         Phase.INVOKE.value,
-        _Resource(lambda req: runtime.invoke(req.bounded_stream.read(), context_of(req.env))),
+        _Resource(lambda req: runtime.invoke(body_of(req.env), context_of(req.env))),
     )
     app.add_route(Phase.INITIALIZE.value, hook(runtime.initialize))
     app.add_route(Phase.PRE_FREEZE.value, hook(runtime.pre_freeze))

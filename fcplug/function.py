@@ -46,7 +46,8 @@ class Function:
         if spec.timeout and spec.isolation == "thread":
             most = min(_MOST_ABANDONED, spec.concurrency or _MOST_ABANDONED)
             self._deadlines = Deadlines(spec.name, threads, most)
-        self._empty = threading.Condition()
+        self._lock = threading.Lock()
+        self._empty = threading.Condition(self._lock)
         self._inside = 0
         self._retired = False
 
@@ -96,11 +97,11 @@ class Function:
             self._bulkhead.enter(deadline)
         if self._deadlines is None or deadline is None:
             try:
-                return self._invoke(event, own)
+                return self._invoke(event, own, deadline)
             finally:
                 self._give_place_back()
         return self._deadlines.run(
-            lambda: self._invoke(event, own),
+            lambda: self._invoke(event, own, deadline),
             deadline,
             cancel=own.cancel,
             on_end=self._give_place_back,
@@ -141,14 +142,14 @@ class Function:
 
     def enter(self) -> bool:
         """Hold the function for one invocation; False once it is retired."""
-        with self._empty:
+        with self._lock:
             if not self._retired:
                 self._inside += 1
             return not self._retired
 
     def leave(self) -> None:
         """Give the function back."""
-        with self._empty:
+        with self._lock:
             self._inside -= 1
             if self._retired and not self._inside:
                 self._empty.notify_all()
@@ -167,16 +168,17 @@ class Function:
     def _own(self, context: Context) -> Context:
         return context.for_function(self.spec.settings, self.spec.timeout, self.spec.name)
 
-    def _invoke(self, event: bytes, own: Context) -> bytes:
+    def _invoke(self, event: bytes, own: Context, deadline: float | None) -> bytes:
         if self.spec.handler is None:
             raise EventRequestError(self.spec.name)
-        return result.encode(self._ready(own).invoke(event, own, own.deadline))
+        return result.encode(self._ready(own).invoke(event, own, deadline))
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
         if self.spec.application is None:
             from fcplug import httpevent  # noqa: PLC0415 - most functions never need it
 
-            return httpevent.response_of(self._invoke(httpevent.event_of(environ, own), own))
+            event = httpevent.event_of(environ, own)
+            return httpevent.response_of(self._invoke(event, own, own.deadline))
         return self._ready(own).web(environ, own, own.deadline)
 
     def _web_in_time(self, environ: "WSGIEnvironment", own: Context, deadline: float) -> Response:

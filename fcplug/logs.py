@@ -11,8 +11,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, Literal
 
 from fcplug import protocol
@@ -22,6 +23,12 @@ from fcplug.result import explain, scrubbed
 
 _NO_KEYS = Credentials()
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "fc_context", "taskName"}
+
+
+class _Unfinished(threading.local):
+    """What a thread has written of a line that it has not ended."""
+
+    text = ""
 
 
 class LineStream(io.TextIOBase):
@@ -39,7 +46,7 @@ class LineStream(io.TextIOBase):
         self.buffer = io.FileIO(fd, "w", closefd=False)
         self._fd = fd
         self._lock = threading.Lock()
-        self._unfinished = threading.local()
+        self._unfinished = _Unfinished()
 
     def writable(self) -> bool:
         """Return True."""
@@ -67,13 +74,13 @@ class LineStream(io.TextIOBase):
         if text := self._take():
             self._emit(text)
 
-    @property
-    def unfinished(self) -> bool:
-        """Tell whether this thread has begun a line and not ended it."""
-        return bool(getattr(self._unfinished, "text", ""))
+    def say(self, lines: str) -> None:
+        """Write whole lines at once; a line that this thread has not ended is ended first."""
+        begun = self._take()
+        self._emit(f"{begun}\n{lines}" if begun else lines)
 
     def _take(self) -> str:
-        text: str = getattr(self._unfinished, "text", "")
+        text = self._unfinished.text
         if text:
             self._unfinished.text = ""
         return text
@@ -160,27 +167,42 @@ def configure(style: Literal["text", "json"], level: str) -> None:
 def say(text: str) -> None:
     """Write lines to standard output at once, after what this thread has printed so far."""
     out = sys.stdout
-    if isinstance(out, LineStream) and out.unfinished:
-        text = f"\n{text}"
-    out.write(text)
-    out.flush()
+    if isinstance(out, LineStream):
+        out.say(text)
+    else:
+        out.write(text)
+        out.flush()
 
 
-@contextmanager
-def phase(which: protocol.Phase, context: Context) -> Iterator[None]:
+def phase(which: protocol.Phase, context: Context) -> AbstractContextManager[None]:
     """Frame a phase with its start and end lines, and log the error it ends with."""
-    token = current.set(context)
-    say(protocol.start_line(which, context.request_id))
-    failed = True
-    try:
-        yield
-        failed = False
-    except BaseException as error:
-        logging.getLogger("fcplug").error("%s", explain(error))
-        raise
-    finally:
-        say(protocol.end_line(which, context.request_id, failed=failed))
-        current.reset(token)
+    return _Frame(which, context)
+
+
+class _Frame(AbstractContextManager[None]):
+    """A class, and no generator: every invocation has one, and it costs a third."""
+
+    def __init__(self, which: protocol.Phase, context: Context) -> None:
+        self._which = which
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = current.set(self._context)
+        say(protocol.start_line(self._which, self._context.request_id))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is not None:
+                logging.getLogger("fcplug").error("%s", explain(error))
+        finally:
+            failed = error is not None
+            say(protocol.end_line(self._which, self._context.request_id, failed=failed))
+            current.reset(self._token)
 
 
 def _utc(record: logging.LogRecord) -> str:

@@ -45,6 +45,7 @@ class Plugins:
         self.package = package
         self._application = application
         self._environs = environs
+        self._invoke = _direct(manager)
 
     def initialize(self, context: Context) -> Any:
         """Run the initialize hooks, and return what the handler's own returned."""
@@ -55,7 +56,7 @@ class Plugins:
 
     def invoke(self, event: bytes, context: Context, _deadline: float | None) -> Any:
         """Answer one event; a thread cannot be stopped, the deadline is the handler's to heed."""
-        return self.hook.invoke(event=event, context=context)
+        return self._invoke(event, context)
 
     def web(
         self, environ: "WSGIEnvironment", context: Context, _deadline: float | None
@@ -219,6 +220,16 @@ class _Registered:
 
     def __str__(self) -> str:
         return str(self._source)
+
+
+def _direct(manager: pluggy.PluginManager) -> Callable[[bytes, Context], Any]:
+    """Return what answers an event: pluggy, or the handler's own hook if nothing is around it."""
+    hook = manager.hook.invoke
+    implementations = hook.get_hookimpls()
+    if len(implementations) == 1 and implementations[0].argnames == ("event", "context"):
+        alone: Callable[[bytes, Context], Any] = implementations[0].function
+        return alone
+    return lambda event, context: hook(event=event, context=context)
 
 
 def _require_one_invoke(manager: pluggy.PluginManager) -> None:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from fcplug import exchange, logs, protocol, result, web
@@ -64,8 +64,11 @@ class Runtime:
         self._reloader.look()
 
         def work() -> bytes:
-            with self._lease(context) as function:
+            function = self._enter(context)
+            try:
                 return function.invoke(event, context)
+            finally:
+                function.leave()
 
         return _answer(Phase.INVOKE, context, work)
 
@@ -108,7 +111,8 @@ class Runtime:
 
         def work() -> Response:
             with ExitStack() as held:
-                function = held.enter_context(self._lease(context))
+                function = self._enter(context)
+                held.callback(function.leave)
                 response = function.web(environ, context)
                 held.callback(web.close, response.body)
                 return response._replace(body=Body(response.body, held.pop_all().close))
@@ -177,17 +181,12 @@ class Runtime:
     def _initialized(self) -> list[Function]:
         return [function for function in self._snapshot.functions if function.initialized]
 
-    @contextmanager
-    def _lease(self, context: Context) -> Iterator[Function]:
-        """Hold the function that answers: an edit retires it only when it is given back."""
+    def _enter(self, context: Context) -> Function:
+        """Return the function that answers, held: an edit retires it only once it was left."""
         while True:
             function = self._snapshot.resolve(context)
             if function is not None and function.enter():
-                break
-        try:
-            yield function
-        finally:
-            function.leave()
+                return function
 
 
 def _answer(which: Phase, context: Context, work: Callable[[], bytes]) -> Result:

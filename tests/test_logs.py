@@ -48,14 +48,20 @@ def pipe() -> Iterator[Pipe]:
 def test_whole_lines_are_written_at_once_and_the_rest_waits_for_its_end(pipe: Pipe) -> None:
     assert pipe.stream.write("one\ntwo\nthr") == 11
     assert pipe.read() == "one\ntwo\n"
-    assert pipe.stream.unfinished
     pipe.stream.write("e")
     assert pipe.read() == ""
     pipe.stream.write("e\n")
     assert pipe.read() == "three\n"
-    assert not pipe.stream.unfinished
     pipe.stream.write("")
     assert pipe.read() == ""
+
+
+def test_what_is_said_ends_the_line_that_was_begun(pipe: Pipe) -> None:
+    pipe.stream.write("part")
+    pipe.stream.say("whole\n")
+    pipe.stream.say("")
+    pipe.stream.say("another\n")
+    assert pipe.read() == "part\nwhole\nanother\n"
 
 
 def test_flush_writes_what_has_not_ended(pipe: Pipe) -> None:

@@ -76,7 +76,7 @@ def _has_input(channel: Channel) -> bool:
 
 def _abandon(server: Server, seconds: float) -> Abandoned:
     channels = list(server.active_channels.values())
-    queued = server.task_dispatcher.waiting + server.express_dispatcher.waiting
+    queued = server.crew.waiting + server.express_dispatcher.waiting
     abandoned = Abandoned(
         running=sum(bool(channel.requests) for channel in channels) - queued,
         queued=queued,

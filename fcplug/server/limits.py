@@ -67,6 +67,7 @@ class Settings(Adjustments):
             sockets=[sock],
             backlog=1024,
             connection_limit=limits.connection_limit,
+            clear_untrusted_proxy_headers=False,  # they are the client's, or FC's
             ident=None,
             log_socket_errors=False,
             max_request_body_size=limits.max_body + 1,

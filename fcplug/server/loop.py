@@ -4,17 +4,19 @@ import contextlib
 import errno
 import logging
 import os
+import selectors
 import time
 from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.server import TcpWSGIServer
 
 from fcplug import protocol
-from fcplug.server.channel import Channel
+from fcplug.server.channel import READ, WRITE, Channel
+from fcplug.server.crew import Crew
 from fcplug.server.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Server(TcpWSGIServer):
     channel_class = Channel
     adj: "Settings"
     active_channels: dict[int, Channel]  # type: ignore[assignment]  # made by channel_class
-    task_dispatcher: Dispatcher
+    watched = 0
 
     def __init__(
         self,
@@ -57,34 +59,90 @@ class Server(TcpWSGIServer):
         self.express_dispatcher = Dispatcher("express", 1)
         self._accept_after = self._warned = self._checked = 0.0
         self._turned, self._turned_wall = time.monotonic(), time.time()
+        self._active = False
+        self._selector = selectors.DefaultSelector()
+        self.crew = Crew(settings.limits.threads, self.turn, self.pull_trigger)
         super().__init__(
             app,
             map={},
             _sock=sock,
-            dispatcher=Dispatcher("worker", settings.limits.threads),
+            dispatcher=self.crew,
             adj=settings,
             bind_socket=False,
             sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
         )
-        os.set_blocking(self.wake, False)
-
-    @property
-    def wake(self) -> int:
-        """The descriptor that ends a poll when a byte is written to it; it never blocks."""
-        return self.trigger.trigger
+        self.environ = {
+            "SERVER_NAME": self.server_name,
+            "SERVER_PORT": str(self.effective_port),
+            "SERVER_SOFTWARE": "fcplug",
+            "SCRIPT_NAME": "",
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": ReadOnlyFileBasedBuffer,
+            "wsgi.input_terminated": True,
+        }
+        os.set_blocking(self.trigger.trigger, False)
+        self._selector.register(self.trigger._fileno, READ, self.trigger)
 
     def pull_trigger(self) -> None:
-        """End the current poll, from any thread."""
+        """End the current turn, from any thread; all connections are looked at anew."""
         with contextlib.suppress(BlockingIOError):  # full of bytes not read yet: it ends anyway
             super().pull_trigger()
 
     def turn(self, patience: float = PATIENCE) -> None:
         """Handle what the sockets have, waiting at most ``patience`` seconds for it."""
         self._keep_time()
-        self._on_turn(self.task_dispatcher.busy)
-        wasyncore.poll2(patience, self._map)
+        self._on_turn(self._active or self.crew.busy)
+        self.attend(self)
+        ready = self._selector.select(patience)
+        self._active = bool(ready)
+        for key, happened in ready:
+            at = key.data
+            if at is self.trigger:
+                wasyncore.read(at)
+                self._attend_all()
+                continue
+            events = happened & at.watched  # none once it is closed
+            unasked = events & READ and not at.readable()
+            if events & READ and not unasked:
+                wasyncore.read(at)
+            if events & WRITE:
+                wasyncore.write(at)
+            self.attend(at, leave_in=not unasked)
 
-    def add_task(self, channel: HTTPChannel) -> None:
+    def attend(self, at: "Channel | Server", *, leave_in: bool = True) -> None:
+        """Have the selector watch for what a connection, or the listener, waits for.
+
+        While its request is answered a connection waits for nothing. It may be left in all the
+        same: most have nothing to say by then, and so it costs nothing. One that had is taken out;
+        whoever has answered it and finds it out pulls the trigger, so it is looked at once more.
+        """
+        while at._fileno is not None:
+            wanted = (READ if at.readable() else 0) | (WRITE if at.writable() else 0)
+            before = at.watched
+            if wanted == before or (not wanted and before == READ and leave_in):
+                return
+            at.watched = wanted
+            if not wanted:
+                self._selector.unregister(at._fileno)
+            elif before:
+                self._selector.modify(at._fileno, wanted, at)
+            else:
+                self._selector.register(at._fileno, wanted, at)
+
+    def forget(self, at: "Channel | Server") -> None:
+        """Watch no longer for a connection, or the listener."""
+        if at.watched:
+            at.watched = 0
+            self._selector.unregister(at._fileno)
+
+    def _attend_all(self) -> None:
+        for channel in list(self.active_channels.values()):
+            self.attend(channel)
+
+    def add_task(self, channel: Channel) -> None:
         """Have the channel's first request answered by a worker or, for a health check, express."""
         request = channel.requests[0]
         control = request.headers.get(_CONTROL, "")
@@ -93,7 +151,7 @@ class Server(TcpWSGIServer):
             self.express_dispatcher.add_task(channel)
             return
         self._on_turn(True)
-        self.task_dispatcher.add_task(channel)
+        self.crew.add_task(channel)
 
     @property
     def full(self) -> bool:
@@ -130,7 +188,7 @@ class Server(TcpWSGIServer):
         except OSError:
             sock.close()  # gone already
         else:
-            Channel(self, sock, address, self.adj, map=self._map)
+            self.attend(Channel(self, sock, address, self.adj, map=self._map))
         return True
 
     @property
@@ -141,6 +199,7 @@ class Server(TcpWSGIServer):
     def close_listener(self) -> None:
         """Refuse connections from now on."""
         self.accepting = False
+        self.forget(self)
         self.del_channel()
         self.socket.close()
 
@@ -150,7 +209,7 @@ class Server(TcpWSGIServer):
             self.close_listener()
         for channel in list(self.active_channels.values()):
             channel.handle_close()
-        return all([self.task_dispatcher.stop(), self.express_dispatcher.stop()])
+        return all([self.crew.stop(), self.express_dispatcher.stop()])
 
     def close(self) -> None:
         """Close all, the trigger only when no thread is left that might pull it.
@@ -158,6 +217,8 @@ class Server(TcpWSGIServer):
         A descriptor that is closed may be somebody else's file by the time a thread writes to it.
         """
         if self.release():
+            self._selector.close()
+            self.crew.close()
             self.trigger.close()
 
     def _keep_time(self) -> None:
@@ -172,8 +233,10 @@ class Server(TcpWSGIServer):
         self._checked = now
         limits = self.adj.limits
         idle_timeout = limits.header_timeout if self.full else limits.idle_timeout
-        for channel in self.active_channels.values():
+        for channel in list(self.active_channels.values()):
             channel.check(now, now_wall, idle_timeout)
+            if channel.will_close:
+                self.attend(channel)
 
     def _warn(self, message: str, *facts: object) -> None:
         now = time.monotonic()

@@ -56,9 +56,8 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
         RuntimeError: this is not the main thread.
     """
     server = Server(app, sock, Settings(limits, sock), express=express, on_turn=on_turn)
-    with contextlib.closing(server), StopSignals(server.wake) as stop:
-        while not stop.received:
-            server.turn()
+    with contextlib.closing(server), StopSignals(server.crew.bell.descriptor) as stop:
+        server.crew.keep_turning(until=lambda: stop.received)
         on_drain()
         abandoned = drain(server)
         on_turn(False)

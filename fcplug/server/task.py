@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import re
-from typing import Any, Protocol
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 from waitress.channel import ClientDisconnected
 from waitress.task import ErrorTask, Task, WSGITask
@@ -12,6 +14,9 @@ from waitress.utilities import build_http_date
 from fcplug.server.parser import RequestParser
 from fcplug.server.refusal import FAILED, Refusal
 from fcplug.web import BodyCut
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger("fcplug.server")
 
@@ -33,6 +38,7 @@ class Connection(Protocol):
     refused: bool
     request: RequestParser | None
     requests: list[RequestParser]
+    environ: dict[str, Any]
 
     def sever(self) -> None:
         """Have the connection end as a broken one does."""
@@ -76,10 +82,12 @@ class _Answer(Task):
         """
         if self.channel.parting and self._is_last():
             self._close_after()
-        fields = self._framed()
-        fields += self._connection(sized=any(name.lower() == _LENGTH for name, _ in fields))
-        if not any(name.lower() == "date" for name, _ in fields):
-            fields.append(("Date", build_http_date(self.start_time)))
+        given = {name.lower() for name, _ in self.response_headers}
+        fields = self._framed(sized=_LENGTH in given)
+        sized = self.has_body and (_LENGTH in given or self.content_length is not None)
+        fields += self._connection(sized=sized)
+        if "date" not in given:
+            fields.append(("Date", _date(int(self.start_time))))
         lines = [f"HTTP/{self.version} {self.status}", *map(": ".join, fields), "", ""]
         head = "\r\n".join(lines).encode("latin-1")
         _check(head)
@@ -87,7 +95,7 @@ class _Answer(Task):
             self.chunked_response = False
         return head
 
-    def _framed(self) -> list[tuple[str, str]]:
+    def _framed(self, *, sized: bool) -> list[tuple[str, str]]:
         """Return the application's fields, as they are and in their order, and the body's framing.
 
         waitress would sort them, write ``Etag`` for ``ETag``, and close after every chunked answer.
@@ -95,7 +103,7 @@ class _Answer(Task):
         if not self.has_body:
             return [field for field in self.response_headers if field[0].lower() != _LENGTH]
         fields = list(self.response_headers)
-        if any(name.lower() == _LENGTH for name, _ in fields):
+        if sized:
             return fields
         if self.content_length is not None:
             fields.append(("Content-Length", str(self.content_length)))
@@ -161,11 +169,22 @@ class _Answer(Task):
 class AnswerTask(_Answer, WSGITask):
     """The application's answer."""
 
-    def get_environment(self) -> dict[str, Any]:
-        """Return the environ, its path as the client sent it: waitress makes one slash of many."""
-        environ = super().get_environment()
-        environ["PATH_INFO"] = self.request.path
-        environ["SERVER_SOFTWARE"] = "fcplug"
+    def get_environment(self) -> "WSGIEnvironment":
+        """Return what the application is told of the request; the path is as it was sent."""
+        request = self.request
+        environ = {
+            **self.channel.environ,
+            "REQUEST_METHOD": request.command,
+            "SERVER_PROTOCOL": f"HTTP/{self.version}",
+            "PATH_INFO": request.path,
+            "REQUEST_URI": request.request_uri,
+            "QUERY_STRING": request.query,
+            "wsgi.url_scheme": request.url_scheme,
+            "wsgi.errors": sys.stderr,
+            "wsgi.input": request.get_body_stream(),
+        }
+        for name, value in request.headers.items():
+            environ[_variable(name)] = value
         return environ
 
 
@@ -187,3 +206,15 @@ def _check(head: bytes) -> None:
     wrong = next((field for field in fields if not _FIELD.fullmatch(field)), b"")
     name = wrong.partition(b":")[0]
     raise AnswerError(f"the header field {name!r} has a name or a value that cannot be sent")
+
+
+@lru_cache(maxsize=1024)  # the same few dozen names come with every request
+def _variable(name: str) -> str:
+    """Return what WSGI calls a header field."""
+    return name if name in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{name}"
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    """Return a moment, in seconds since 1970, as HTTP writes it."""
+    return build_http_date(second)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,15 @@ def _wait(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes)
     return _plain(start_response, b"waited")
 
 
+def _hold(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    return _plain(start_response, b"%r" % _EVENTS[environ["QUERY_STRING"]].wait(60))
+
+
+def _release(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    _EVENTS[environ["QUERY_STRING"]].set()
+    return _plain(start_response, b"released")
+
+
 def _environ(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
     shown = {name: value for name, value in environ.items() if isinstance(value, str)}
     return _plain(start_response, json.dumps(shown).encode())
@@ -80,12 +90,16 @@ def _late(_: object, start_response: "StartResponse", __: bytes) -> Iterator[byt
     raise SystemExit(3)
 
 
+_EVENTS: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+
 _ANSWERS: dict[str, Callable[..., Iterable[bytes]]] = {
     "/health": lambda _, start_response, __: _plain(start_response, b"fine"),
     "/echo": lambda _, start_response, body: _plain(start_response, body),
     "/big": lambda environ, start, _: _plain(start, BLOB * int(environ["QUERY_STRING"])),
     "/sleep": _sleep,
     "/wait": _wait,
+    "/hold": _hold,
+    "/release": _release,
     "/environ": _environ,
     "/stream": _stream,
     "/raise": _raise,

@@ -42,7 +42,11 @@ def test_pipelined_requests_are_answered_in_order(server: Served) -> None:
 
 def test_the_application_sees_the_request(server: Served) -> None:
     fields = ("X-Fc-Request-Id: 1", "Accept: a", "Accept: b", "Content-Type: c/d", "Under_score: x")
-    environ = json.loads(exchange(server, request("PUT", "/environ", b"x", *fields))[2])
+    forwarded = ("X-Forwarded-For: 1.2.3.4", "Forwarded: for=1.2.3.4")
+    data = request("PUT", "/environ", b"x", *fields, *forwarded)
+    environ = json.loads(exchange(server, data)[2])
+    assert environ["HTTP_X_FORWARDED_FOR"] == "1.2.3.4"
+    assert environ["HTTP_FORWARDED"] == "for=1.2.3.4"
     assert environ["REQUEST_METHOD"] == "PUT"
     assert environ["HTTP_X_FC_REQUEST_ID"] == "1"
     assert environ["HTTP_ACCEPT"] == "a, b"

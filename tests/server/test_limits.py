@@ -28,5 +28,5 @@ def test_waitress_is_told_nothing_that_shows_or_logs_too_much() -> None:
     assert settings.ident is None
     assert settings.expose_tracebacks is False
     assert settings.log_socket_errors is False
-    assert settings.clear_untrusted_proxy_headers is True
+    assert settings.clear_untrusted_proxy_headers is False  # the application gets them
     assert settings.channel_request_lookahead == 0

@@ -10,7 +10,6 @@ import inspect
 import os
 import select
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -129,8 +128,9 @@ def test_every_name_relied_upon_is_there_and_of_its_kind(
             assert hasattr(instance, part.target.id), part.target.id
 
 
-def test_functions_relied_upon_are_there() -> None:
-    assert list(inspect.signature(wasyncore.poll2).parameters) == ["timeout", "map"]
+@pytest.mark.parametrize("function", [wasyncore.read, wasyncore.write])
+def test_functions_relied_upon_are_there(function: Any) -> None:
+    assert list(inspect.signature(function).parameters) == ["obj"]
 
 
 def test_settings_are_taken_by_name_and_unknown_ones_refused(stock: Stock) -> None:
@@ -301,29 +301,6 @@ def test_a_file_buffer_is_sent_from_where_it_is(stock: Stock, tmp_path: Path) ->
     stock.turn()
     assert stock.client.recv(99) == b"0123456789"
     assert not stock.channel.total_outbufs_len
-
-
-def test_a_dispatcher_ends_its_threads_when_told_a_count_of_0() -> None:
-    dispatcher = ThreadedTaskDispatcher()
-    dispatcher.set_thread_count(2)
-    assert len(dispatcher.threads) == 2
-    dispatcher.set_thread_count(0)
-    with dispatcher.lock:
-        assert dispatcher.thread_exit_cv.wait_for(lambda: not dispatcher.threads, timeout=30)
-
-
-def test_a_dispatcher_thread_takes_the_oldest_and_runs_its_service() -> None:
-    ran: list[int] = []
-    done = threading.Event()
-    dispatcher = ThreadedTaskDispatcher()
-    with dispatcher.lock:
-        for number in (1, 2):
-            dispatcher.queue.append(SimpleNamespace(service=lambda n=number: ran.append(n)))  # type: ignore[arg-type]
-        dispatcher.queue.append(SimpleNamespace(service=done.set))  # type: ignore[arg-type]
-    dispatcher.set_thread_count(1)
-    assert done.wait(30)
-    assert ran == [1, 2]
-    dispatcher.set_thread_count(0)
 
 
 def test_a_large_body_goes_to_a_file_without_a_name() -> None:

@@ -1,6 +1,7 @@
 class Adjustments:
     recv_bytes: int
     outbuf_overflow: int
+    outbuf_high_watermark: int
     inbuf_overflow: int
     connection_limit: int
     channel_timeout: int

@@ -3,7 +3,6 @@ from threading import Condition, Lock
 from typing import Any
 
 from waitress.adjustments import Adjustments
-from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.wasyncore import dispatcher
 
@@ -13,8 +12,9 @@ class HTTPChannel(dispatcher):
     task_class: type[WSGITask]
     error_task_class: type[ErrorTask]
     parser_class: type[Any]
-    server: BaseWSGIServer
+    server: Any
     adj: Adjustments
+    addr: Any
     request: Any
     requests: list[Any]
     requests_lock: Lock
@@ -22,10 +22,12 @@ class HTTPChannel(dispatcher):
     last_activity: float
     will_close: bool
     close_when_flushed: bool
+    sent_continue: bool
+    current_outbuf_count: int
     total_outbufs_len: int
     def __init__(
         self,
-        server: BaseWSGIServer,
+        server: object,
         sock: socket,
         addr: object,
         adj: Adjustments,
@@ -37,4 +39,6 @@ class HTTPChannel(dispatcher):
     def handle_read(self) -> None: ...
     def handle_write(self) -> None: ...
     def handle_close(self) -> None: ...
+    def send_continue(self) -> None: ...
+    def _flush_outbufs_below_high_watermark(self) -> None: ...
     def _flush_some(self, do_close: bool = ...) -> bool: ...

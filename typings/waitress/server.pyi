@@ -1,4 +1,5 @@
 from socket import socket
+from typing import Any
 
 from _typeshed.wsgi import WSGIApplication
 from waitress.adjustments import Adjustments
@@ -13,18 +14,20 @@ class BaseWSGIServer(dispatcher):
     active_channels: dict[int, HTTPChannel]
     trigger: trigger
     task_dispatcher: ThreadedTaskDispatcher
+    server_name: str
+    effective_port: int
     def __init__(
         self,
         application: WSGIApplication,
         *,
         map: dict[int, dispatcher],
         _sock: socket,
-        dispatcher: ThreadedTaskDispatcher,
+        dispatcher: object,
         adj: Adjustments,
         bind_socket: bool,
         sockinfo: tuple[int, int, int, object],
     ) -> None: ...
-    def add_task(self, task: HTTPChannel) -> None: ...
+    def add_task(self, task: Any) -> None: ...
     def pull_trigger(self) -> None: ...
     def handle_accept(self) -> None: ...
     def set_socket_options(self, conn: socket) -> None: ...

@@ -1,20 +1,8 @@
 from collections import deque
-from collections.abc import Callable
-from threading import Condition, Lock
 from typing import Any
 
+from _typeshed.wsgi import WSGIEnvironment
 from waitress.channel import HTTPChannel
-
-class ThreadedTaskDispatcher:
-    threads: set[int]
-    active_count: int
-    queue: deque[HTTPChannel]
-    lock: Lock
-    queue_cv: Condition
-    thread_exit_cv: Condition
-    def start_new_thread(self, target: Callable[[int], None], thread_no: int) -> None: ...
-    def set_thread_count(self, count: int) -> None: ...
-    def add_task(self, task: HTTPChannel) -> None: ...
 
 class Task:
     channel: Any
@@ -42,4 +30,7 @@ class Task:
 class ErrorTask(Task): ...
 
 class WSGITask(Task):
-    def get_environment(self) -> dict[str, Any]: ...
+    def get_environment(self) -> WSGIEnvironment: ...
+
+class ThreadedTaskDispatcher:
+    queue: deque[HTTPChannel]

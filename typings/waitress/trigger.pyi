@@ -1,3 +1,4 @@
-class trigger:
+from waitress.wasyncore import dispatcher
+
+class trigger(dispatcher):
     trigger: int
-    def close(self) -> None: ...

@@ -1,0 +1,219 @@
+"""Who turns the loop, who answers, and what becomes of the loop while an answer takes its time."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fcplug.server.bell import Bell
+from fcplug.server.crew import Crew
+from fcplug.server.dispatcher import Task
+from served import wait_until
+
+PATIENCE = 30.0
+
+
+class Loop:
+    """A loop whose turns hand over what a test sends."""
+
+    def __init__(self, limit: int) -> None:
+        self.crew = Crew(limit, self.turn, self.wake)
+        self.turns = 0
+        self.turning: list[str] = []
+        self.over = False
+        self.keeper = threading.Thread(target=self.crew.keep_turning, args=(lambda: self.over,))
+        self._sent: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._one = threading.Lock()
+
+    def send(self, task: Task) -> None:
+        self._sent.put(task)
+
+    def wake(self) -> None:
+        self._sent.put(None)
+
+    def end(self) -> None:
+        self.over = True
+        self.crew.bell.ring()
+        self.keeper.join(PATIENCE)
+        assert not self.keeper.is_alive()
+
+    def turn(self, patience: float) -> None:
+        assert self._one.acquire(blocking=False), "two threads turn the loop"
+        try:
+            self.turns += 1
+            self.turning = [threading.current_thread().name]
+            self._take(min(patience, 0.02))
+        finally:
+            self._one.release()
+
+    def _take(self, patience: float) -> None:
+        try:
+            if task := self._sent.get(timeout=patience):
+                self.crew.add_task(task)
+        except queue.Empty:
+            pass
+
+
+class Work:
+    """A request whose answering a test holds up."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+        self.thread = ""
+        if not held:
+            self.may_end.set()
+
+    def service(self) -> None:
+        self.thread = threading.current_thread().name
+        self.begun.set()
+        assert self.may_end.wait(PATIENCE)
+
+
+@contextmanager
+def turning(limit: int) -> Iterator[Loop]:
+    loop = Loop(limit)
+    loop.keeper.start()
+    yield loop
+    loop.end()
+    wait_until(loop.crew.stop, PATIENCE)
+    loop.crew.close()
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    with turning(2) as loop:
+        yield loop
+
+
+def answer(loop: Loop) -> Work:
+    work = Work()
+    loop.send(work)
+    assert work.begun.wait(PATIENCE)
+    wait_until(lambda: not loop.crew.busy, PATIENCE)
+    return work
+
+
+def hold_the_leader(loop: Loop) -> Work:
+    """Send quick requests until the leader answers one itself, then one that it is held by."""
+    for _ in range(5000):
+        leader = loop.turning
+        if [answer(loop).thread] == leader == loop.turning:
+            work = Work(held=True)
+            loop.send(work)
+            assert work.begun.wait(PATIENCE)
+            if [work.thread] == leader:
+                return work
+            work.may_end.set()
+    pytest.fail("the leader never answers")
+
+
+def wait_for_turns(loop: Loop, count: int = 3) -> None:
+    before = loop.turns
+    wait_until(lambda: loop.turns >= before + count, PATIENCE)
+
+
+def test_first_requests_are_answered_beside_the_loop(loop: Loop) -> None:
+    for _ in range(20):
+        work = answer(loop)
+        assert [work.thread] != loop.turning
+
+
+def test_a_late_answer_of_the_leader_gives_the_loop_to_another(loop: Loop) -> None:
+    work = hold_the_leader(loop)
+    wait_for_turns(loop)
+    assert loop.turning != [work.thread]
+    assert [answer_beside(loop).thread] != [work.thread]
+    work.may_end.set()
+    wait_until(lambda: not loop.crew.busy, PATIENCE)
+
+
+def answer_beside(loop: Loop) -> Work:
+    work = Work()
+    loop.send(work)
+    assert work.begun.wait(PATIENCE)
+    return work
+
+
+def test_the_loop_turns_however_many_answers_hang(loop: Loop) -> None:
+    works = [hold_the_leader(loop)]
+    for _ in range(4):
+        works.append(Work(held=True))
+        loop.send(works[-1])
+    wait_until(lambda: loop.crew.waiting == 3, PATIENCE)
+    wait_for_turns(loop)
+    assert loop.crew.answering == 2
+    for work in works:
+        work.may_end.set()
+    wait_until(lambda: not loop.crew.busy, PATIENCE)
+    assert all(work.begun.is_set() for work in works)
+
+
+def test_with_one_answer_at_a_time_the_loop_turns_beside_it() -> None:
+    with turning(1) as loop:
+        held = hold_the_leader(loop)
+        following = Work()
+        loop.send(following)
+        wait_until(lambda: loop.crew.waiting == 1, PATIENCE)
+        wait_for_turns(loop)
+        assert not following.begun.is_set()
+        held.may_end.set()
+        assert following.begun.wait(PATIENCE)
+
+
+class Endless:
+    """A connection whose client has sent a line of requests that gets no shorter."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.over = False
+        self.threads: set[str] = set()
+        self._crew = loop.crew
+
+    def service(self) -> None:
+        self.threads.add(threading.current_thread().name)
+        if not self.over:
+            self._crew.add_task(self)
+
+
+def test_the_loop_turns_though_the_line_gets_no_shorter(loop: Loop) -> None:
+    wait_until(lambda: [answer(loop).thread] == loop.turning, PATIENCE)
+    endless = Endless(loop)
+    loop.send(endless)
+    wait_until(lambda: set(loop.turning) & endless.threads, PATIENCE)
+    wait_for_turns(loop, 20)
+    endless.over = True
+    wait_until(lambda: not loop.crew.busy, PATIENCE)
+
+
+def test_what_a_turn_raises_ends_the_keeping() -> None:
+    def turn(_: float) -> None:
+        raise OSError("no loop")
+
+    crew = Crew(1, turn, lambda: None)
+    with pytest.raises(OSError, match="no loop"):
+        crew.keep_turning(lambda: False)
+    wait_until(crew.stop, PATIENCE)
+    crew.close()
+
+
+def test_the_loop_is_the_callers_when_it_is_over_though_an_answer_hangs() -> None:
+    with turning(2) as loop:
+        held = hold_the_leader(loop)
+        loop.end()
+        turns = loop.turns
+        loop.turn(0)  # nobody else is in it
+        assert loop.turns == turns + 1
+        held.may_end.set()
+
+
+def test_a_bell_rings_once_and_never_blocks() -> None:
+    bell = Bell()
+    for _ in range(100_000):  # more than a pipe holds
+        bell.ring()
+    for _ in range(100):
+        bell.wait(0)
+    bell.ring()
+    bell.wait(PATIENCE)
+    bell.close()

@@ -43,7 +43,8 @@ def nothing():
 
 def work():
     time.sleep(0.3)
-    print("at", time.monotonic(), flush=True)
+    sys.stdout.write(f"at {{time.monotonic()}}\\n")  # at once, whatever the other threads write
+    sys.stdout.flush()
     {work}()
 
 for _ in range({threads}):

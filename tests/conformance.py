@@ -34,8 +34,16 @@ functions:
   broken-syntax: {handler: broken_syntax.handle}
   broken-code: {handler: broken_code.handle}
   missing: {handler: conformance_functions.ecko}
+  packaged: {handler: pages.orders.show}
+  in-a-folder: {handler: pages/returns/list.show}
   shop: {wsgi: "conformance_functions:shop"}
 """
+
+PAGES = {
+    "pages/orders.py": "def show(event, context):\n    return __name__\n",
+    "pages/returns/list.py": "import sys\n\ndef show(event, context):\n    return sys.path[0]\n",
+}
+"""Files of the code folder's own folders."""
 
 BROKEN = {
     "broken_import.py": "import there_is_no_such_module\n",
@@ -378,6 +386,10 @@ ROWS = (
     Row("75", "the call's keys reach neither the log nor an error document", (
         call("leaking", headers=KEYS, status=404, holds=("***",), lacks=tuple(KEYS.values()),
              log=None),
+    )),
+    Row("80", "a handler's module is found in the code folder, which comes first on the path", (
+        call("packaged", answer=b"pages.orders"),
+        call("in-a-folder", answer=b"CODE"),
     )),
     Row("81", "code that cannot be loaded fails as in FC's own runtime", (
         call("no-dot", status=404, holds=('"errorType": "PluginNotFound"',), log=None),

@@ -33,6 +33,7 @@ def deploy(folder: Path, config: str, files: Mapping[str, str] | None = None) ->
     shutil.copy(ROOT / "bootstrap", folder)
     (folder / "config" / "functions.yaml").write_text(config)
     for name, text in (files or {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 

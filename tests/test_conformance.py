@@ -14,14 +14,14 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from conformance import BROKEN, CONFIG, ENVIRONMENT, ROWS, Call, Row
+from conformance import BROKEN, CONFIG, ENVIRONMENT, PAGES, ROWS, Call, Row
 from deployed import CODE, Answer, Instance, deploy, start
 from fcplug import config, logs
 from fcplug.app import create_app
 from fcplug.runtime import Runtime
 
 MODULE = "conformance_functions.py"
-FILES = {MODULE: (CODE / MODULE).read_text(), **BROKEN}
+FILES = {MODULE: (CODE / MODULE).read_text(), **PAGES, **BROKEN}
 
 
 class Target(Protocol):
@@ -109,7 +109,8 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     sys.path[:] = path
     root.handlers[:] = handlers
     root.setLevel(level)
-    del sys.modules[MODULE.removesuffix(".py")]
+    for name in [file.removesuffix(".py").replace("/", ".") for file in FILES]:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module", params=["thread", "process"])

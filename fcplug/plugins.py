@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from fcplug import application, discovery, hooks, hookspecs, wsgi
+from fcplug import application, discovery, gateway, hooks, hookspecs
 from fcplug.catalog import Catalog
 from fcplug.config import FunctionSpec
 from fcplug.context import Context
@@ -63,7 +63,7 @@ class Plugins:
     ) -> Response:
         """Answer one web request by the application, on the caller's thread to the body's end."""
         assert self._application is not None  # noqa: S101 - its function asks only if there is one
-        return wsgi.call(self._application, self._environs.make(environ, context))
+        return gateway.call(self._application, self._environs.make(environ, context))
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks."""

@@ -7,7 +7,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from fcplug import web, wsgi
+from fcplug import gateway, web
 from fcplug.errors import InvalidResponse
 from fcplug.web import Response
 
@@ -17,7 +17,7 @@ Start = Callable[..., Any]
 def call(application: Any, method: str = "GET") -> Response:
     environ: dict[str, Any] = {"REQUEST_METHOD": method}
     setup_testing_defaults(environ)
-    return wsgi.call(application, environ)
+    return gateway.call(application, environ)
 
 
 def answering(result: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Any:

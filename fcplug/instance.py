@@ -43,12 +43,17 @@ class Instance:
 
         Raises:
             BindError: the port cannot be had.
+            ServerMissing: the server that is configured is not installed.
         """
         config, settings = self._config, self._config.runtime
         logs.configure(settings.log_format, settings.log_level)
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
 
+        if settings.server == "granian":
+            from fcplug import granian  # noqa: PLC0415
+
+            granian.require()
         if not settings.supervised:  # a supervisor waits for signals, and loses none
             server.hold_stop_signals()
         sock = server.bind(host, _port(self._environ) if port is None else port)
@@ -140,7 +145,7 @@ class Instance:
         gc.freeze()  # what serves stays: no collection need look at it
         gc.enable()
         with _watchdog(settings.watchdog) as beat:
-            code = server.serve(
+            code = _server(settings.server)(
                 app,
                 sock,
                 server.Limits(threads=_threads(self._config), drain_timeout=settings.drain_timeout),
@@ -169,6 +174,16 @@ def _import_falcon() -> None:
     """
     with contextlib.suppress(Exception), postponed(*_SELDOM):
         import falcon  # noqa: F401, PLC0415
+
+
+def _server(name: str) -> Callable[..., int]:
+    if name == "granian":
+        from fcplug import granian  # noqa: PLC0415 - imported only where it serves
+
+        return granian.serve
+    from fcplug import server  # noqa: PLC0415
+
+    return server.serve
 
 
 def _port(environ: Mapping[str, str]) -> int:

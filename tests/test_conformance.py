@@ -3,36 +3,21 @@
 import contextlib
 import io
 import logging
-import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from conformance import BROKEN, CONFIG, ENVIRONMENT, PAGES, ROWS, Call, Row
-from deployed import CODE, Answer, Instance, deploy, start
+from conformance import CONFIG, ENVIRONMENT, ROWS, Call, Row
+from deployed import Answer, deploy, start
 from fcplug import config, logs
 from fcplug.app import create_app
 from fcplug.runtime import Runtime
-
-MODULE = "conformance_functions.py"
-FILES = {MODULE: (CODE / MODULE).read_text(), **PAGES, **BROKEN}
-
-
-class Target(Protocol):
-    """Something the table can be run against."""
-
-    code: Path
-
-    def send(self, call: Call) -> Answer: ...
-
-    @property
-    def log(self) -> str: ...
+from proving import FILES, MODULE, OverSocket, prove
 
 
 class InProcess:
@@ -79,21 +64,6 @@ class InProcess:
         return Answer(status, {name.lower(): value for name, value in headers}, answered)
 
 
-class OverSocket:
-    """The instance that bootstrap started."""
-
-    def __init__(self, code: Path, instance: Instance) -> None:
-        self.code = code
-        self._instance = instance
-
-    @property
-    def log(self) -> str:
-        return self._instance.log
-
-    def send(self, call: Call) -> Answer:
-        return self._instance.call(call.method, call.path, call.body, call.headers)
-
-
 @pytest.fixture(scope="module")
 def in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     code = deploy(tmp_path_factory.mktemp("code"), CONFIG, FILES)
@@ -133,46 +103,3 @@ def test_in_process(row: Row, in_process: InProcess) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.items}: {row.claim}")
 def test_over_a_socket(row: Row, over_socket: OverSocket) -> None:
     prove(row, over_socket)
-
-
-def prove(row: Row, target: Target) -> None:
-    for call in row.calls:
-        before = len(target.log)
-        answer = target.send(call)
-        body = answer.body.replace(os.fsencode(target.code), b"CODE")
-        log = target.log[before:].replace(str(target.code), "CODE")
-        assert answer.status == call.status, body
-        for name, value in call.fields.items():
-            assert answer.headers.get(name) == value, name
-        if not call.fields and call.path != "/health":
-            assert answer.headers["x-fc-status"] == str(call.status)  # items 32, 33
-            assert answer.headers["content-type"] == (
-                "application/octet-stream" if call.status == 200 else "application/json"
-            )
-        if not call.fields and call.method != "HEAD":
-            assert answer.headers["content-length"] == str(len(answer.body))  # item 37
-        if call.answer is not None:
-            assert body == call.answer
-        for text in call.holds:
-            assert text in body.decode()
-        for text in call.lacks:
-            assert text not in body.decode() + log
-        if call.log is not None:
-            assert re.fullmatch(pattern_of(call.log), untimed(log)), log
-
-
-def untimed(log: str) -> str:
-    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME", log)
-
-
-def pattern_of(lines: tuple[str, ...]) -> str:
-    """Return the pattern of a log; ``...`` alone is any lines, at the end of one its rest."""
-    pattern = ""
-    for line in lines:
-        if line == "...":
-            pattern += "(?:.*\n)*?"
-        elif line.endswith("..."):
-            pattern += re.escape(line.removesuffix("...")) + ".*\n"
-        else:
-            pattern += re.escape(line) + "\n"
-    return pattern

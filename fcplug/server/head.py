@@ -70,22 +70,37 @@ def parse(data: bytes, max_fields: int) -> Head:
         HeadError: with the refusal to answer; its text holds none of the bytes.
     """
     fields, method = _read(data)
-    if len(fields.pairs) > max_fields:
-        raise HeadError(head_too_large(f"more than {max_fields} header fields"))
     version = _version(data, method, fields.target)
+    return check(method, fields.target, version, fields.pairs, max_fields)
+
+
+def check(
+    method: bytes,
+    target: bytes,
+    version: str,
+    pairs: list[tuple[bytes, bytes]],
+    max_fields: int,
+) -> Head:
+    """Return what a parser has read of a head, if it is as a server must want it.
+
+    Raises:
+        HeadError: with the refusal to answer; its text holds none of the bytes.
+    """
+    if len(pairs) > max_fields:
+        raise HeadError(head_too_large(f"more than {max_fields} header fields"))
     if method == b"CONNECT":
         raise HeadError(not_implemented("CONNECT is for proxies"))
-    headers = _joined(fields.pairs)
+    headers = _joined(pairs)
     length = _framing(headers, version)
     host = headers.get("HOST")
     if host is None and version == "1.1":
         raise HeadError(bad_request("no Host header field"))
     if host and not _HOST.fullmatch(host):
         raise HeadError(bad_request("the Host header field is not a host and port"))
-    path, query = _split(fields.target, host or "")
+    path, query = _split(target, host or "")
     if "CONNECTION" in headers:
         headers["CONNECTION"] = _connection(headers["CONNECTION"])
-    return Head(method.decode(), fields.target.decode(), path, query, version, headers, length)
+    return Head(method.decode(), target.decode(), path, query, version, headers, length)
 
 
 class _Fields:

@@ -1,0 +1,188 @@
+"""One request of granian's, from its head to the last byte of its answer."""
+
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fcplug import gateway, protocol, web
+from fcplug.granian.messages import Exchange, Fields
+from fcplug.granian.places import Places
+from fcplug.server.head import Head, HeadError, check
+from fcplug.server.limits import Limits
+from fcplug.server.refusal import FAILED, Refusal, body_too_large
+from fcplug.web import BodyCut, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("fcplug.granian")
+
+_CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
+_NO_PREFIX = ("CONTENT_LENGTH", "CONTENT_TYPE")
+
+
+class House(NamedTuple):
+    """What all requests of a process share."""
+
+    app: "WSGIApplication"
+    limits: Limits
+    express: Callable[[str, str, str], bool]
+    places: Places
+
+
+class Call:
+    """A request that is read, answered in its turn, and then ended."""
+
+    def __init__(self, house: House, exchange: Exchange, parting: Callable[[], bool]) -> None:
+        self._house = house
+        self._exchange = exchange
+        self._parting = parting
+        self._on_end: Callable[[], None] = lambda: None
+        self._body: list[bytes] = []
+        self._size = 0
+        self._head: Head
+
+    def begin(self, on_end: Callable[[], None]) -> None:
+        """Read the request; return before its answer, or when there is nothing left to do."""
+        self._on_end = on_end
+        try:
+            self._head = _head(self._exchange.scope, self._house.limits.max_header_fields)
+        except HeadError as error:
+            refusal = error.refusal
+            self._finish(lambda: self._refuse(refusal))
+            return
+        if self._head.content_length == 0:
+            self._line_up()
+        elif self._head.expects_continue and self._declared > self._house.limits.max_body:
+            self._finish(self._refuse_body)  # nothing is on its way yet
+        else:
+            self._exchange.receive(self._received)
+
+    @property
+    def _declared(self) -> int:
+        return self._head.content_length or 0
+
+    def _received(self, data: bytes, more: bool) -> None:
+        if self._exchange.gone:
+            self._finish(lambda: None)
+            return
+        limit = self._house.limits.max_body
+        self._size += len(data)
+        if self._size <= limit:
+            self._body.append(data)
+        elif self._size >= 2 * limit:
+            more = False
+        if more and self._size != self._head.content_length:
+            self._exchange.receive(self._received)
+        elif max(self._size, self._declared) > limit:
+            self._finish(self._refuse_body)
+        else:
+            self._line_up()
+
+    def _line_up(self) -> None:
+        head = self._head
+        if self._house.express(head.method, head.path, head.headers.get(_CONTROL, "")):
+            self._finish(self._answer)
+        else:
+            self._house.places.enter(lambda: self._finish(self._answer))
+
+    def _finish(self, last: Callable[[], None]) -> None:
+        """Do the last that is to be done, and end whatever it comes to."""
+        try:
+            last()
+        except BaseException as error:
+            log.error("the application failed to answer", exc_info=error)
+            self._exchange.cut()
+        finally:
+            self._on_end()
+
+    def _answer(self) -> None:
+        try:
+            body = b"".join(self._body)
+            response = gateway.call(
+                self._house.app, _environ(self._exchange.scope, self._head, body)
+            )
+        except BaseException as error:
+            log.error("the application failed to answer", exc_info=error)
+            self._refuse(FAILED)
+            return
+        try:
+            self._send(response)
+        except BodyCut:
+            self._exchange.cut()
+        finally:
+            web.close(response.body)
+
+    def _send(self, response: Response) -> None:
+        status, fields, body = int(response.status[:3]), response.headers, response.body
+        if self._head.method == "HEAD" or web.has_no_body(response.status):
+            if web.has_no_body(response.status):
+                fields = [field for field in fields if field[0].lower() != "content-length"]
+            self._exchange.answer(status, self._last(fields), b"")
+            return
+        first = next(body, b"")
+        if web.length_of(fields) == len(first):
+            self._exchange.answer(status, self._last(fields), first)
+        else:
+            self._stream(status, fields, first, body)
+
+    def _stream(self, status: int, fields: Fields, first: bytes, rest: Iterator[bytes]) -> None:
+        self._exchange.watch()
+        self._exchange.answer(status, self._last(fields), first, more=True)
+        for data in rest:
+            if self._exchange.gone:
+                return
+            self._exchange.send(data)
+        self._exchange.send(b"", more=False)
+
+    def _refuse_body(self) -> None:
+        self._refuse(body_too_large(self._house.limits.max_body))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        fields = [*refusal.fields, ("Content-Length", str(len(refusal.body)))]
+        self._exchange.answer(int(refusal.status[:3]), self._last(fields), refusal.body)
+
+    def _last(self, fields: Fields) -> Fields:
+        """Return the fields; when the process is about to stop, the connection's last."""
+        return [*fields, ("Connection", "close")] if self._parting() else fields
+
+
+def _head(scope: dict[str, Any], max_fields: int) -> Head:
+    query: bytes = scope["query_string"]
+    target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
+    version = "1.0" if scope["http_version"] == "1" else "1.1"
+    # granian makes an empty Host of a missing one
+    pairs = [pair for pair in scope["headers"] if pair != (b"host", b"")]
+    return check(scope["method"].encode(), target, version, pairs, max_fields)
+
+
+def _environ(scope: dict[str, Any], head: Head, body: bytes) -> "WSGIEnvironment":
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": head.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": head.path,
+        "QUERY_STRING": head.query,
+        "REQUEST_URI": head.target,
+        "SERVER_PROTOCOL": f"HTTP/{head.version}",
+        "SERVER_NAME": scope["server"][0],
+        "SERVER_PORT": scope["server"][1],
+        "SERVER_SOFTWARE": "fcplug",
+        "REMOTE_ADDR": scope["client"][0],
+        "REMOTE_HOST": scope["client"][0],
+        "REMOTE_PORT": scope["client"][1],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in head.headers.items():
+        environ[name if name in _NO_PREFIX else f"HTTP_{name}"] = value
+    if body or head.content_length is None:
+        environ["CONTENT_LENGTH"] = str(len(body))
+    return environ

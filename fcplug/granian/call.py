@@ -4,9 +4,10 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fcplug import gateway, protocol, web
+from fcplug import protocol, web
 from fcplug.granian.messages import Exchange, Fields
 from fcplug.granian.places import Places
 from fcplug.server.head import Head, HeadError, check
@@ -99,34 +100,40 @@ class Call:
             self._on_end()
 
     def _answer(self) -> None:
-        try:
-            body = b"".join(self._body)
-            response = gateway.call(
-                self._house.app, _environ(self._exchange.scope, self._head, body)
-            )
-        except BaseException as error:
-            log.error("the application failed to answer", exc_info=error)
-            self._refuse(FAILED)
-            return
-        try:
-            self._send(response)
-        except BodyCut:
-            self._exchange.cut()
-        finally:
-            web.close(response.body)
+        started: list[tuple[str, Fields]] = []
 
-    def _send(self, response: Response) -> None:
-        status, fields, body = int(response.status[:3]), response.headers, response.body
-        if self._head.method == "HEAD" or web.has_no_body(response.status):
-            if web.has_no_body(response.status):
-                fields = [field for field in fields if field[0].lower() != "content-length"]
+        def start_response(status: str, fields: Fields, *_: object) -> Any:
+            started.append((status, fields))
+
+        environ = _environ(self._exchange.scope, self._head, b"".join(self._body))
+        with ExitStack() as ended:
+            try:
+                made = self._house.app(environ, start_response)
+                if closing := getattr(made, "close", None):
+                    ended.callback(closing)
+                body = iter(made)
+                first = next(body, b"")
+                ((status, fields),) = started
+            except BaseException as error:
+                log.error("the application failed to answer", exc_info=error)
+                self._refuse(FAILED)
+                return
+            try:
+                self._send(Response(status, fields, body), first)
+            except BodyCut:
+                self._exchange.cut()
+
+    def _send(self, response: Response, first: bytes) -> None:
+        status, fields = int(response.status[:3]), response.headers
+        if web.has_no_body(response.status):
+            fields = [field for field in fields if field[0].lower() != "content-length"]
             self._exchange.answer(status, self._last(fields), b"")
-            return
-        first = next(body, b"")
-        if web.length_of(fields) == len(first):
+        elif self._head.method == "HEAD":
+            self._exchange.answer(status, self._last(fields), b"")
+        elif web.length_of(fields) == len(first):
             self._exchange.answer(status, self._last(fields), first)
         else:
-            self._stream(status, fields, first, body)
+            self._stream(status, fields, first, response.body)
 
     def _stream(self, status: int, fields: Fields, first: bytes, rest: Iterator[bytes]) -> None:
         self._exchange.watch()

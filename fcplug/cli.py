@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
-from fcplug import protocol
+from fcplug import protocol, watch
 from fcplug.errors import FcplugError
 from fcplug.instance import Instance
 from fcplug.watch import ConfigFile
@@ -14,8 +14,6 @@ from fcplug.watch import ConfigFile
 if TYPE_CHECKING:
     import argparse
 
-_CONFIG_VARIABLE = "FCPLUG_CONFIG"
-_CONFIG_FILE = "config/functions.yaml"
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - FC connects from outside
 
 
@@ -46,7 +44,7 @@ def _parser() -> "argparse.ArgumentParser":
     serve_command.add_argument(
         "--config",
         metavar="FILE",
-        help=f"the configuration (default: ${_CONFIG_VARIABLE}, else {_CONFIG_FILE})",
+        help=f"the configuration (default: ${watch.VARIABLE}, else {watch.FILE})",
     )
     serve_command.add_argument(
         "--host", default=_EVERYWHERE, help="the address to listen on (default: all)"
@@ -66,5 +64,5 @@ def serve(file: str | None, host: str, port: int | None, environ: Mapping[str, s
     Raises:
         FcplugError: the configuration is wrong, or the port cannot be had.
     """
-    watched = ConfigFile(file or environ.get(_CONFIG_VARIABLE) or _CONFIG_FILE, environ)
+    watched = ConfigFile(file, environ)
     Instance(watched, watched.load(), environ).run(host, port)

@@ -12,11 +12,10 @@ from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
-from fcplug import codepath, door, logs, protocol
-from fcplug.config import Config, FunctionSpec
+from fcplug import codepath, door, logs, protocol, roster
+from fcplug.config import Config
 from fcplug.errors import BindError
 from fcplug.postponed import postponed
-from fcplug.result import explain
 from fcplug.watch import ConfigFile
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("fcplug")
 
 STOP_LIMIT = 5.0  # seconds for the pre_stop hooks of all functions, after the last answer
-_MOST_ROWS = 20  # functions listed one by one; of more, only those that failed
 _SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
 _MOST_THREADS = 512  # FC gives an instance 1,024 threads and processes
 
@@ -84,9 +82,7 @@ class Instance:
     def _alone(self, sock: socket) -> int:
         from fcplug.runtime import Runtime  # noqa: PLC0415
 
-        runtime = Runtime(
-            self._config, self._environ, file=self._watched, on_exhausted=_ask_to_stop
-        )
+        runtime = Runtime(self._config, self._environ, file=self._watched, on_exhausted=ask_to_stop)
         _listen_for_reload(runtime)
         self._load_beside(runtime, sock)
         return self._serve(runtime, sock, on_drain=lambda: door.shut(sock))
@@ -98,7 +94,7 @@ class Instance:
 
         settings = self._config.runtime
         runtime = RelayedRuntime(
-            self._config, self._environ, file=self._watched, on_exhausted=_ask_to_stop
+            self._config, self._environ, file=self._watched, on_exhausted=ask_to_stop
         )
         alive = False
 
@@ -207,7 +203,7 @@ def _listen_for_reload(runtime: "Runtime") -> None:
     signal.signal(signal.SIGHUP, lambda *_: runtime.reload())
 
 
-def _ask_to_stop() -> None:
+def ask_to_stop() -> None:
     """Have this process drain and end; whoever started it starts another."""
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -233,21 +229,8 @@ def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
 
 
 def _bring_to_life(runtime: "Runtime", port: int) -> None:
-    """Load the functions while the server already listens, and say how each fares."""
-    names = runtime.wanted()
-    plugins = {name: _plugins_of(runtime.config.functions[name]) for name in names}
-    widths = max(map(len, names), default=0), max(map(len, plugins.values()), default=0)
-    healthy = ""
-    for name, package, error in runtime.load(names):
-        outcome = package
-        if error:
-            log.error("function '%s': %s", name, explain(error))
-            outcome = f"NOT LOADED: {error.error_type} (see above)"
-        elif not healthy:
-            healthy = name
-        if error or len(names) <= _MOST_ROWS:
-            row = f"  {name:{widths[0]}}  {plugins[name]:{widths[1]}}  {outcome}"
-            logs.say(f"{row.rstrip()}\n")
+    """Load the functions while the server already listens, and say how to call one."""
+    healthy = roster.call(runtime, runtime.wanted())
     header = f"{protocol.FUNCTION_NAME}: {healthy}"
     spec = runtime.config.functions.get(healthy)
     asked = f"http://127.0.0.1:{port}/"
@@ -255,10 +238,3 @@ def _bring_to_life(runtime: "Runtime", port: int) -> None:
         f"-d Ada -H '{header}' {asked}invoke" if spec and spec.handler else f"-H '{header}' {asked}"
     )
     logs.say(f"try: curl {what}\n" if healthy else "no function could be loaded\n")
-
-
-def _plugins_of(spec: FunctionSpec) -> str:
-    names = [*(item.name for item in spec.middleware), spec.handler or ""]
-    answering = [" > ".join(names)] if spec.handler else []
-    answering += [f"{key} {name}" for key in ("wsgi", "asgi") if (name := getattr(spec, key))]
-    return ", ".join(answering)

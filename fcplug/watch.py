@@ -8,6 +8,8 @@ from fcplug import config
 from fcplug.config import Config
 from fcplug.errors import ConfigError
 
+VARIABLE = "FCPLUG_CONFIG"
+FILE = "config/functions.yaml"
 SETTLED = 0.5  # seconds without a change, after which a file counts as written to its end
 
 
@@ -17,10 +19,12 @@ class ConfigFile:
     Edits are told by content, not by time or size: an edit may keep both, and a mounted file may be
     swapped by a link. No thread and no notification: an instance that FC freezes between requests
     would miss them, and network file systems send none.
+
+    Without a path it is the file that FCPLUG_CONFIG names, else ``config/functions.yaml``.
     """
 
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
-        self.path = path
+    def __init__(self, path: str | None, environ: Mapping[str, str]) -> None:
+        self.path = path or environ.get(VARIABLE) or FILE
         self._environ = environ
         self._content = ""  # the last that was accepted or refused
         self._trouble = ""  # the last error of reading it

@@ -1,0 +1,59 @@
+"""The runtime as a WSGI application, for any other server: ``gunicorn fcplug.wsgi:app``.
+
+The import reads the configuration, loads the functions that run in this process, and fails with
+the report if the configuration is wrong. Threads and worker processes are not made before the
+first request: a server may fork after the import.
+"""
+
+import atexit
+import concurrent.futures.thread  # noqa: F401 - what it does at the end must come after our own
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import fcplug
+from fcplug import codepath, logs, protocol, roster
+from fcplug.app import create_app
+from fcplug.guard import guard
+from fcplug.instance import STOP_LIMIT, ask_to_stop
+from fcplug.runtime import Runtime
+from fcplug.watch import ConfigFile
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+def create(environ: Mapping[str, str]) -> "WSGIApplication":
+    """Return the application that serves the configuration which the environment leads to.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    file = ConfigFile(None, environ)
+    config = file.load()
+    settings = config.runtime
+    logs.configure(settings.log_format, settings.log_level)
+    logs.say(f"{protocol.INITED_LINE}\n")
+    logs.say(f"fcplug {fcplug.__version__} serves {config.file} under another server\n")
+    codepath.add(environ)
+    watched = file if settings.reload == "on-request" else None
+    runtime = Runtime(config, environ, file=watched, on_exhausted=ask_to_stop)
+    roster.call(
+        runtime,
+        [name for name in runtime.wanted() if config.functions[name].isolation == "thread"],
+    )
+    _at_exit(lambda: runtime.stop(STOP_LIMIT))  # a process that has served nothing has no hooks
+    return guard(create_app(runtime, environ, settings))
+
+
+def _at_exit(stop: Callable[[], object]) -> None:
+    """Have something done when the process ends, before executors and threads are refused.
+
+    ``atexit`` is later than that: stop hooks could start no thread there, and have no time limit.
+    """
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(stop)
+
+
+app = create(os.environ)

@@ -217,6 +217,27 @@ def test_what_is_no_request_at_all_is_refused(instance: Instance) -> None:
             assert answer == b"" or answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 501 "))
 
 
+def test_a_body_that_is_malformed_or_too_short_is_refused(instance: Instance) -> None:
+    head = b"POST /invoke HTTP/1.1\r\nHost: a\r\nX-Fc-Function-Name: echo\r\n"
+    for rest in (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"Content-Length: 9\r\n\r\nabc"):
+        before = len(instance.log)
+        with send(instance, head + rest) as sock:
+            sock.shutdown(socket.SHUT_WR)
+            answer = read_all(sock)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+        assert "Invoke Start" not in instance.log[before:]
+
+
+def test_a_body_in_many_small_chunks_is_read_whole(instance: Instance) -> None:
+    head = b"POST /invoke HTTP/1.1\r\nHost: a\r\nX-Fc-Function-Name: echo\r\n"
+    chunks = b"".join(b"1\r\n%c\r\n" % (65 + n % 26) for n in range(3000))
+    with send(instance, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n") as s:
+        answer = read_until(s, b"XYZABCDEFGHIJ")
+        while len(answer.partition(b"\r\n\r\n")[2]) < 3000:
+            answer += s.recv(65536)
+    assert answer.partition(b"\r\n\r\n")[2] == b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 115 + b"ABCDEFGHIJ"
+
+
 def test_a_length_beside_a_coding_hides_no_second_request(instance: Instance) -> None:
     first = b"POST /environ HTTP/1.1\r\nHost: a\r\nX-Fc-Function-Name: web\r\n"
     first += b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"

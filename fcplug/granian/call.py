@@ -12,7 +12,7 @@ from fcplug.granian.messages import Exchange, Fields
 from fcplug.granian.places import Places
 from fcplug.server.head import Head, HeadError, check
 from fcplug.server.limits import Limits
-from fcplug.server.refusal import FAILED, Refusal, body_too_large
+from fcplug.server.refusal import FAILED, Refusal, bad_request, body_too_large
 from fcplug.web import BodyCut, Response
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Call:
         self._exchange = exchange
         self._parting = parting
         self._on_end: Callable[[], None] = lambda: None
-        self._body: list[bytes] = []
+        self._body = io.BytesIO()
         self._size = 0
         self._head: Head
 
@@ -53,6 +53,10 @@ class Call:
         except HeadError as error:
             refusal = error.refusal
             self._finish(lambda: self._refuse(refusal))
+            return
+        except Exception as error:
+            log.error("a request's head could not be read", exc_info=error)
+            self._finish(lambda: self._refuse(FAILED))
             return
         if self._head.content_length == 0:
             self._line_up()
@@ -67,12 +71,13 @@ class Call:
 
     def _received(self, data: bytes, more: bool) -> None:
         if self._exchange.gone:
-            self._finish(lambda: None)
+            refusal = bad_request("the request's body is malformed, or not whole")
+            self._finish(lambda: self._refuse(refusal))
             return
         limit = self._house.limits.max_body
         self._size += len(data)
         if self._size <= limit:
-            self._body.append(data)
+            self._body.write(data)
         elif self._size >= 2 * limit:
             more = False
         if more and self._size != self._head.content_length:
@@ -93,9 +98,14 @@ class Call:
         """Do the last that is to be done, and end whatever it comes to."""
         try:
             last()
+        except BodyCut:
+            self._exchange.cut()
         except BaseException as error:
             log.error("the application failed to answer", exc_info=error)
-            self._exchange.cut()
+            if self._exchange.started:
+                self._exchange.cut()
+            else:
+                self._refuse(FAILED)
         finally:
             self._on_end()
 
@@ -105,23 +115,14 @@ class Call:
         def start_response(status: str, fields: Fields, *_: object) -> Any:
             started.append((status, fields))
 
-        environ = _environ(self._exchange.scope, self._head, b"".join(self._body))
         with ExitStack() as ended:
-            try:
-                made = self._house.app(environ, start_response)
-                if closing := getattr(made, "close", None):
-                    ended.callback(closing)
-                body = iter(made)
-                first = next(body, b"")
-                ((status, fields),) = started
-            except BaseException as error:
-                log.error("the application failed to answer", exc_info=error)
-                self._refuse(FAILED)
-                return
-            try:
-                self._send(Response(status, fields, body), first)
-            except BodyCut:
-                self._exchange.cut()
+            made = self._house.app(self._environ(), start_response)
+            if closing := getattr(made, "close", None):
+                ended.callback(closing)
+            body = iter(made)
+            first = next(body, b"")
+            ((status, fields),) = started
+            self._send(Response(status, fields, body), first)
 
     def _send(self, response: Response, first: bytes) -> None:
         status, fields = int(response.status[:3]), response.headers
@@ -144,6 +145,37 @@ class Call:
             self._exchange.send(data)
         self._exchange.send(b"", more=False)
 
+    def _environ(self) -> "WSGIEnvironment":
+        scope, head = self._exchange.scope, self._head
+        self._body.seek(0)
+        environ: WSGIEnvironment = {
+            "REQUEST_METHOD": head.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": head.path,
+            "QUERY_STRING": head.query,
+            "REQUEST_URI": head.target,
+            "SERVER_PROTOCOL": f"HTTP/{head.version}",
+            "SERVER_NAME": scope["server"][0],
+            "SERVER_PORT": scope["server"][1],
+            "SERVER_SOFTWARE": "fcplug",
+            "REMOTE_ADDR": scope["client"][0],
+            "REMOTE_HOST": scope["client"][0],
+            "REMOTE_PORT": scope["client"][1],
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": self._body,
+            "wsgi.input_terminated": True,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        for name, value in head.headers.items():
+            environ[name if name in _NO_PREFIX else f"HTTP_{name}"] = value
+        if head.content_length is None:
+            environ["CONTENT_LENGTH"] = str(self._size)
+        return environ
+
     def _refuse_body(self) -> None:
         self._refuse(body_too_large(self._house.limits.max_body))
 
@@ -163,33 +195,3 @@ def _head(scope: dict[str, Any], max_fields: int) -> Head:
     # granian makes an empty Host of a missing one
     pairs = [pair for pair in scope["headers"] if pair != (b"host", b"")]
     return check(scope["method"].encode(), target, version, pairs, max_fields)
-
-
-def _environ(scope: dict[str, Any], head: Head, body: bytes) -> "WSGIEnvironment":
-    environ: WSGIEnvironment = {
-        "REQUEST_METHOD": head.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": head.path,
-        "QUERY_STRING": head.query,
-        "REQUEST_URI": head.target,
-        "SERVER_PROTOCOL": f"HTTP/{head.version}",
-        "SERVER_NAME": scope["server"][0],
-        "SERVER_PORT": scope["server"][1],
-        "SERVER_SOFTWARE": "fcplug",
-        "REMOTE_ADDR": scope["client"][0],
-        "REMOTE_HOST": scope["client"][0],
-        "REMOTE_PORT": scope["client"][1],
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in head.headers.items():
-        environ[name if name in _NO_PREFIX else f"HTTP_{name}"] = value
-    if body or head.content_length is None:
-        environ["CONTENT_LENGTH"] = str(len(body))
-    return environ

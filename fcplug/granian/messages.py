@@ -26,11 +26,17 @@ class Loop:
 
 
 class Exchange:
-    """The messages of one request, and of its answer."""
+    """The messages of one request, and of its answer.
+
+    Attributes:
+        started: whether some of the answer was sent.
+        gone: whether the client has gone, or its body came to a wrong end.
+    """
 
     def __init__(self, watcher: Any) -> None:
         self._watcher = watcher
         self._protocol = watcher.proto
+        self.started = False
         self.gone = False
 
     @property
@@ -59,6 +65,7 @@ class Exchange:
     def answer(self, status: int, fields: Fields, body: bytes, *, more: bool = False) -> None:
         """Send the status, the fields and the body's first bytes; wait until more can be sent."""
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+        self.started = True
         self._send({"type": "http.response.start", "status": status, "headers": encoded})
         self.send(body, more=more)
 

@@ -28,6 +28,7 @@ runtime:
   log_format: json
   log_level: DEBUG
   health_path: /healthy
+  server: granian
   processes: 2
   supervise: true
   preload: false

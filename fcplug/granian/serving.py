@@ -71,14 +71,14 @@ def serve(  # noqa: PLR0913 - as the other server's
     bell, wake = socket.socketpair()
     bell.setblocking(False)
     wake.setblocking(False)
-    with closing(bell), closing(wake), StopSignals(wake.fileno()) as stop:
+    with closing(sock), closing(bell), closing(wake), StopSignals(wake.fileno()) as stop:
         server = _Server(house)
         server.start(require(), sock)
         while not stop.received:
             on_turn(True)
             _sleep(bell)
         on_drain()
-        abandoned = server.drain(lambda: on_turn(True))
+        abandoned = server.drain(sock, lambda: on_turn(True))
         on_turn(False)
         on_stop()
     return int(abandoned)
@@ -127,9 +127,8 @@ class _Server:
         scheduler = native.CallbackScheduler(loop, self._bring, None, None, None)
         scheduler._schedule_fn = self._bring
         worker.serve_mtr(scheduler, loop, self._signal)
-        sock.close()
 
-    def drain(self, on_turn: Callable[[], None]) -> bool:
+    def drain(self, sock: socket.socket, on_turn: Callable[[], None]) -> bool:
         """Finish what was accepted; tell whether something was abandoned.
 
         For ``linger`` all goes on as before, except that each answer closes its connection: what
@@ -142,6 +141,7 @@ class _Server:
             on_turn()
             self._ended.wait(min(_TURN, limits.linger))
         self._signal.set()
+        sock.close()
         while not self._ended.wait(0.05) and time.monotonic() - started < limits.drain_timeout:
             on_turn()
         if self._ended.is_set():

@@ -384,6 +384,7 @@ def test_hooks_reach_every_process_and_one_that_dies_is_replaced(tmp_path: Path)
         assert int(instance.invoke("hooked").body) != first
         assert instance.stop() == 0
         assert len(pids("stopped in")) >= 1
+        assert "no fork may copy" not in instance.log
 
 
 @pytest.mark.slow
@@ -413,6 +414,55 @@ def test_without_granian_it_is_said_what_to_install(tmp_path: Path, native: str,
     assert what in ended.stderr
     assert ended.stderr.endswith("pip install 'fcplug[granian]'\n")
     assert len(ended.stderr.splitlines()) == 1
+
+
+APPS = """\
+import os
+from fcplug import granian, server
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/raises":
+        raise SystemExit(3)
+    if path == "/silent":
+        return []
+    odd = [("X-Odd", "\\u20ac")] if path == "/odd" else []
+    start_response("200 OK", [("Content-Type", "text/plain"), *odd])
+    return parts(path)
+
+def parts(path):
+    yield b"first,"
+    if path == "/failing":
+        raise ValueError("no second part")
+    yield b"second"
+
+sock = server.bind("127.0.0.1", 0)
+print(sock.getsockname()[1], flush=True)
+os._exit(granian.serve(
+    app, sock, server.Limits(threads=2), express=lambda *_: False, on_stop=lambda: None
+))
+"""
+
+
+def test_an_application_that_fails_is_answered_for_and_never_with_500() -> None:
+    with subprocess.Popen([sys.executable, "-c", APPS], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            port = int(process.stdout.readline())
+            answers = {}
+            for path in ("/whole", "/raises", "/silent", "/odd", "/failing", "/whole"):
+                with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+                    sock.sendall(get(path, "Connection: close"))
+                    answers[path] = read_all(sock)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert answers["/whole"].endswith(b"first,\r\n6\r\nsecond\r\n0\r\n\r\n")
+    for path in ("/raises", "/silent", "/odd"):
+        assert answers[path].startswith(b"HTTP/1.1 404 "), path
+        assert b"InternalError" in answers[path]
+    assert b"first," in answers["/failing"]
+    assert not answers["/failing"].endswith(b"0\r\n\r\n")
 
 
 def test_granian_has_what_is_used_of_it() -> None:

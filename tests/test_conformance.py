@@ -17,7 +17,7 @@ from deployed import Answer, deploy, start
 from fcplug import config, logs
 from fcplug.app import create_app
 from fcplug.runtime import Runtime
-from proving import FILES, MODULE, OverSocket, prove
+from proving import FILES, OverSocket, prove
 
 
 class InProcess:

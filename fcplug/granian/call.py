@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcplug import protocol, web
 from fcplug.granian.messages import Exchange, Fields
-from fcplug.granian.places import Places
+from fcplug.granian.turns import Turns
 from fcplug.server.head import Head, HeadError, check
 from fcplug.server.limits import Limits
 from fcplug.server.refusal import FAILED, Refusal, bad_request, body_too_large
@@ -30,7 +30,7 @@ class House(NamedTuple):
     app: "WSGIApplication"
     limits: Limits
     express: Callable[[str, str, str], bool]
-    places: Places
+    turns: Turns
 
 
 class Call:
@@ -92,7 +92,7 @@ class Call:
         if self._house.express(head.method, head.path, head.headers.get(_CONTROL, "")):
             self._finish(self._answer)
         else:
-            self._house.places.enter(lambda: self._finish(self._answer))
+            self._house.turns.enter(lambda: self._finish(self._answer))
 
     def _finish(self, last: Callable[[], None]) -> None:
         """Do the last that is to be done, and end whatever it comes to."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fcplug.errors import ServerMissing
 from fcplug.granian.call import Call, House
 from fcplug.granian.messages import Exchange, Loop
-from fcplug.granian.places import Places
+from fcplug.granian.turns import Turns
 from fcplug.server.limits import Limits
 from fcplug.server.signals import StopSignals
 
@@ -67,7 +67,7 @@ def serve(  # noqa: PLR0913 - as the other server's
         RuntimeError: this is not the main thread.
         ServerMissing: granian is not installed.
     """
-    house = House(app, limits, express, Places(limits.threads))
+    house = House(app, limits, express, Turns(limits.threads))
     bell, wake = socket.socketpair()
     bell.setblocking(False)
     wake.setblocking(False)

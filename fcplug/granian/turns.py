@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Places:
+class Turns:
     """A number of places; who finds none free waits in line.
 
     The threads are the callers' own: one that has a place answers what has lined up meanwhile, so

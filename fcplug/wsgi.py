@@ -37,6 +37,8 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     logs.say(f"{protocol.INITED_LINE}\n")
     logs.say(f"fcplug {fcplug.__version__} serves {config.file} under another server\n")
     codepath.add(environ)
+    for name in protocol.hidden_variables(os.environ):
+        del os.environ[name]  # from the author's code, as in an instance
     watched = file if settings.reload == "on-request" else None
     runtime = Runtime(config, environ, file=watched, on_exhausted=ask_to_stop)
     roster.call(
@@ -56,4 +58,4 @@ def _at_exit(stop: Callable[[], object]) -> None:
     register(stop)
 
 
-app = create(os.environ)
+app = create(dict(os.environ))

@@ -13,6 +13,7 @@ from fcplug.granian.turns import Turns
 from fcplug.server.head import Head, HeadError, check
 from fcplug.server.limits import Limits
 from fcplug.server.refusal import FAILED, Refusal, bad_request, body_too_large
+from fcplug.server.task import variable
 from fcplug.web import BodyCut, Response
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("fcplug.granian")
 
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
-_NO_PREFIX = ("CONTENT_LENGTH", "CONTENT_TYPE")
 
 
 class House(NamedTuple):
@@ -171,7 +171,7 @@ class Call:
             "wsgi.run_once": False,
         }
         for name, value in head.headers.items():
-            environ[name if name in _NO_PREFIX else f"HTTP_{name}"] = value
+            environ[variable(name)] = value
         if head.content_length is None:
             environ["CONTENT_LENGTH"] = str(self._size)
         return environ

@@ -184,7 +184,7 @@ class AnswerTask(_Answer, WSGITask):
             "wsgi.input": request.get_body_stream(),
         }
         for name, value in request.headers.items():
-            environ[_variable(name)] = value
+            environ[variable(name)] = value
         return environ
 
 
@@ -209,7 +209,7 @@ def _check(head: bytes) -> None:
 
 
 @lru_cache(maxsize=1024)  # the same few dozen names come with every request
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
     """Return what WSGI calls a header field."""
     return name if name in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{name}"
 

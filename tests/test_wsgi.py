@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -172,10 +173,11 @@ def test_workers_forked_before_or_after_the_import_serve_and_stop_once(
             return [line.split()[-1] for line in instance.log.splitlines() if what in line]
 
         until = time.monotonic() + PATIENCE
-        while len(said("initialized in")) < 2 + 2:  # in two processes, and each one's worker
-            assert time.monotonic() < until, instance.log
-            for name in ("hooked", "isolated"):
-                assert instance.invoke(name, b"x").status == 200
+        with ThreadPoolExecutor(16) as clients:
+            while len(said("initialized in")) < 2 + 2:  # in two processes, and each one's worker
+                assert time.monotonic() < until, instance.log
+                answers = clients.map(instance.invoke, ["hooked", "isolated"] * 16)
+                assert {answer.status for answer in answers} == {200}
         assert instance.stop() == 0
         assert sorted(said("stopped in")) == sorted(said("initialized in"))
 

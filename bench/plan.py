@@ -42,7 +42,7 @@ PLANS = {
         in_process=10,
     ),
     "smoke": Plan(
-        (Case(16), Case(16, close=True), Case(64, pinned=False)),
+        (Case(16), Case(16, close=True), Case(8, pinned=False)),
         _OURS,
         rounds=2,
         seconds=1,

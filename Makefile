@@ -27,12 +27,13 @@ test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the c
 check: $(VENV)/installed $(VENV)/dev ## look for mistakes that need no running
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy fcplug tests resilience
+	$(BIN)/lint-imports
+	$(BIN)/mypy fcplug tests
 	$(BIN)/mypy bench
 	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/mypy --config-file ../../pyproject.toml .) || exit 1; done
 
 resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every bar at full size, or BARS="drain reload"
-	@PYTHONPATH=tests:tests/server:resilience $(BIN)/python resilience $(BARS)
+	@PYTHONPATH=tests $(BIN)/python -m resilience $(BARS)
 
 bench: $(VENV)/made ## measure a part of fcplug beside others, in five minutes
 	@$(BIN)/python bench --out bench/.quick
@@ -45,7 +46,7 @@ format: $(VENV)/dev ## write the code as check wants it
 	$(BIN)/ruff format --quiet .
 
 schema: $(VENV)/installed ## write config/functions.schema.json, for editors
-	$(BIN)/python -c 'from fcplug.config import json_schema; print(json_schema(), end="")' > config/functions.schema.json
+	$(BIN)/python -c 'from fcplug.config.loader import json_schema; print(json_schema(), end="")' > config/functions.schema.json
 
 clean: ## remove what was made
 	rm -rf $(VENV) bench/.envs bench/.quick .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,8 +1,6 @@
 """fcplug as it is deployed: a code folder with bootstrap, configurations, and ``python/``."""
 
-import json
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,10 +8,6 @@ from contestants import PEERS, Contestant
 from environments import ENVIRONMENTS, ROOT, install, made, pinned
 
 FCPLUG = "fcplug"
-_SERVERS = (
-    "from fcplug.config import json_schema as s; import json;"
-    "print('\"granian\"' in json.dumps(json.loads(s())))"
-)
 
 
 class CodeFolder:
@@ -46,19 +40,6 @@ class CodeFolder:
             },
             folder=self.path,
         )
-
-    @property
-    def knows_granian(self) -> bool:
-        """Tell whether this fcplug can be served by granian."""
-        done = subprocess.run(
-            [str(self.python), "-c", _SERVERS],
-            env={"PYTHONPATH": str(self.path / "python")},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        return json.loads(done.stdout.lower()) is True
 
 
 def config(runtime: str = "", functions: int = 1, middleware: int = 0) -> str:

@@ -74,12 +74,14 @@ def _bare(*, lines: bool) -> Any:
 
 
 def _fcplug(file: str) -> Any:
-    from fcplug import codepath, config, logs  # noqa: PLC0415
+    from fcplug import logs  # noqa: PLC0415
     from fcplug.app import create_app  # noqa: PLC0415
-    from fcplug.runtime import Runtime  # noqa: PLC0415
+    from fcplug.config import loader  # noqa: PLC0415
+    from fcplug.plugins import code_path  # noqa: PLC0415
+    from fcplug.runtime.runtime import Runtime  # noqa: PLC0415
 
-    codepath.add(os.environ)
-    read = config.parse(Path(file).read_text(), file, os.environ)
+    code_path.add(os.environ)
+    read = loader.parse(Path(file).read_text(), file, os.environ)
     logs.configure(read.runtime.log_format, read.runtime.log_level)
     return create_app(Runtime(read, os.environ), os.environ, read.runtime)
 

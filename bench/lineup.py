@@ -14,7 +14,6 @@ from request import EVENT, Request
 
 TWO = f"{FCPLUG}-2"
 THOUSAND = f"{FCPLUG}-1000"
-GRANIAN = f"{FCPLUG}-granian"
 
 
 class LineupError(Exception):
@@ -59,7 +58,7 @@ def lineup(names: Sequence[str], plan: Plan) -> Lineup:
     wanted = {BASE, *(names or plan.names)}
     everybody = not (names or plan.names)
     others = peers()
-    known = {*(peer.name for peer in others), FCPLUG, TWO, THOUSAND, GRANIAN, "node"}
+    known = {*(peer.name for peer in others), FCPLUG, TWO, THOUSAND, "node"}
     if unknown := wanted - known:
         raise LineupError(
             f"no contestant {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
@@ -113,8 +112,4 @@ def _ours() -> tuple[list[Contestant], list[CodeFolder]]:
         replace(two, unpinned_only=True),
         code.contestant(THOUSAND, "fcplug, 1,000 functions", config(functions=1000)),
     ]
-    if not code.knows_granian:
-        return found, [code]
-    served = CodeFolder(GRANIAN, "granian")
-    found.append(served.contestant(GRANIAN, "fcplug on granian", config("server: granian")))
-    return found, [code, served]
+    return found, [code]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fcplug.server.limits import Limits, Settings
-from fcplug.server.parser import RequestParser
+from fcplug.server.waitress.parser import RequestParser
 
 REQUEST = b"\r\n".join(
     [

@@ -30,7 +30,7 @@ PLANS = {
     "full": Plan(throughput.FULL),
     "quick": Plan(
         throughput.QUICK,
-        (*_OURS, "fcplug-granian", "flask-dev", "fastapi", "granian", "node"),
+        (*_OURS, "flask-dev", "fastapi", "granian", "node"),
         rounds=3,
         seconds=1,
         cold=5,

@@ -9,7 +9,7 @@ import layer
 import variants
 from codefolder import FCPLUG
 from contestants import BASE
-from lineup import GRANIAN, THOUSAND, TWO
+from lineup import THOUSAND, TWO
 from samples import Record, Spread, spread
 
 _MICROSECONDS = 1e6
@@ -59,7 +59,6 @@ BARS = (
     Bar("requests/s, 16 connections, unpinned", 2.3, True, _ratio("unpinned c=16", "rate")),
     Bar("requests/s, 1 connection, pinned", 1.3, True, _ratio("pinned c=1", "rate")),
     Bar("requests/s, 64 conn., 2 processes", 4.5, True, _ratio("unpinned c=64", "rate", TWO)),
-    Bar("requests/s, 16 conn., on granian", 4.5, True, _ratio("pinned c=16", "rate", GRANIAN)),
     Bar("p99 latency, 16 connections, pinned", 1.0, False, _ratio("pinned c=16", "p99")),
     Bar("cold start, one function", 0.9, False, _ratio(coldstart.CASE, "answered")),
     Bar("cold start, 1,000, one wanted", 1.15, False, _ratio(coldstart.CASE, "answered", THOUSAND)),

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from supervised import Supervised, ask, clients, storm, supervised
+from support.supervised import Supervised, ask, clients, storm, supervised
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WAYS: dict[str, dict[str, Any]] = {

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import falcon
 
-from fcplug import protocol, result, web
+from fcplug import protocol, result
+from fcplug.config.model import RuntimeEntry
 from fcplug.context import Context
-from fcplug.entries import RuntimeEntry
-from fcplug.environ import body_of
 from fcplug.errors import (
     ConcurrencyExceeded,
     FunctionTimeoutError,
@@ -24,13 +23,15 @@ from fcplug.errors import (
 from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
+from fcplug.web.environ import body_of
+from fcplug.web.response import close_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from fcplug.auth import Gate
-    from fcplug.auth import Request as Shown
+    from fcplug.web.auth import Gate
+    from fcplug.web.auth import Request as Shown
 
 log = logging.getLogger("fcplug")
 
@@ -159,7 +160,7 @@ class _Web:
         try:
             start_response(answer.status, headers)
         except BaseException:
-            web.close(answer.body)
+            close_body(answer.body)
             raise
         return answer.body
 
@@ -198,14 +199,14 @@ class _Resource:
 def _gate(settings: RuntimeEntry) -> "Gate | None":
     if settings.auth is None:
         return None
-    from fcplug.auth import Signature, Token  # noqa: PLC0415 - OpenSSL, where callers are asked
+    from fcplug.web.auth import Signature, Token  # noqa: PLC0415 - OpenSSL, where callers are asked
 
     return Token(settings.auth.tokens) if settings.auth.tokens else Signature(settings.auth.keys)
 
 
 def _shown(environ: "WSGIEnvironment") -> "Shown":
     """Return what a caller shows, and what a signature covers; the body can be read again."""
-    from fcplug.auth import Request  # noqa: PLC0415
+    from fcplug.web.auth import Request  # noqa: PLC0415
 
     headers = EnvironHeaders(environ)
     body = body_of(environ)

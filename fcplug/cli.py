@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
-from fcplug import protocol, watch
+from fcplug import protocol
+from fcplug.config.file import FILE, VARIABLE, ConfigFile
 from fcplug.errors import FcplugError
 from fcplug.instance import Instance
-from fcplug.watch import ConfigFile
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +44,7 @@ def _parser() -> "argparse.ArgumentParser":
     serve_command.add_argument(
         "--config",
         metavar="FILE",
-        help=f"the configuration (default: ${watch.VARIABLE}, else {watch.FILE})",
+        help=f"the configuration (default: ${VARIABLE}, else {FILE})",
     )
     serve_command.add_argument(
         "--host", default=_EVERYWHERE, help="the address to listen on (default: all)"

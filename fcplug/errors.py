@@ -16,7 +16,6 @@
     ├── InvalidEvent         an event does not fit the type that its handler asks for
     ├── InvalidResponse      what a web function answers cannot be sent
     ├── LifespanFailed       an ASGI application's startup or shutdown failed
-    ├── ServerMissing        the server that the configuration names is not installed
     └── BindError            the listening socket cannot be had
 
 Each holds its facts and says where, what and the likely fix.
@@ -245,13 +244,6 @@ class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType tha
 
     def __init__(self, phase: str, why: str) -> None:
         super().__init__(f"the application's {phase} failed{why and ': '}{why}")
-
-
-class ServerMissing(FcplugError):  # noqa: N818 - it is told, not caught
-    """The server that ``runtime.server`` names cannot be used."""
-
-    def __init__(self, server: str, what: str) -> None:
-        super().__init__(f"runtime.server: {server} {what}: pip install 'fcplug[{server}]'")
 
 
 class BindError(FcplugError):

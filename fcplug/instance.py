@@ -12,14 +12,17 @@ from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
-from fcplug import codepath, door, logs, protocol, roster
-from fcplug.config import Config
+from fcplug import logs, protocol
+from fcplug.config.file import ConfigFile
+from fcplug.config.loader import Config
 from fcplug.errors import BindError
-from fcplug.postponed import postponed
-from fcplug.watch import ConfigFile
+from fcplug.plugins import code_path
+from fcplug.process import accept_filter
+from fcplug.process.lazy_imports import postponed
+from fcplug.runtime import startup
 
 if TYPE_CHECKING:
-    from fcplug.runtime import Runtime
+    from fcplug.runtime.runtime import Runtime
 
 log = logging.getLogger("fcplug")
 
@@ -41,17 +44,12 @@ class Instance:
 
         Raises:
             BindError: the port cannot be had.
-            ServerMissing: the server that is configured is not installed.
         """
         config, settings = self._config, self._config.runtime
         logs.configure(settings.log_format, settings.log_level)
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
 
-        if settings.server == "granian":
-            from fcplug import granian  # noqa: PLC0415
-
-            granian.require()
         if not settings.supervised:  # a supervisor waits for signals, and loses none
             server.hold_stop_signals()
         sock = server.bind(host, _port(self._environ) if port is None else port)
@@ -61,7 +59,7 @@ class Instance:
         logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}\n")
         self._warn_if_open(host)
         _import_falcon()
-        codepath.add(self._environ)
+        code_path.add(self._environ)
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does
         code = self._supervised(sock) if settings.supervised else self._alone(sock)
@@ -80,17 +78,18 @@ class Instance:
         )
 
     def _alone(self, sock: socket) -> int:
-        from fcplug.runtime import Runtime  # noqa: PLC0415
+        from fcplug.runtime.runtime import Runtime  # noqa: PLC0415
 
         runtime = Runtime(self._config, self._environ, file=self._watched, on_exhausted=ask_to_stop)
         _listen_for_reload(runtime)
         self._load_beside(runtime, sock)
-        return self._serve(runtime, sock, on_drain=lambda: door.shut(sock))
+        return self._serve(runtime, sock, on_drain=lambda: accept_filter.shut(sock))
 
     def _supervised(self, sock: socket) -> int:
         from fcplug import server  # noqa: PLC0415
-        from fcplug.relay import RelayedRuntime  # noqa: PLC0415
-        from fcplug.supervisor import Siblings, supervise  # noqa: PLC0415
+        from fcplug.process.siblings import Siblings  # noqa: PLC0415
+        from fcplug.process.supervise import supervise  # noqa: PLC0415
+        from fcplug.runtime.broadcast import RelayedRuntime  # noqa: PLC0415
 
         settings = self._config.runtime
         runtime = RelayedRuntime(
@@ -141,7 +140,7 @@ class Instance:
         gc.freeze()  # what serves stays: no collection need look at it
         gc.enable()
         with _watchdog(settings.watchdog) as beat:
-            code = _server(settings.server)(
+            code = server.serve(
                 app,
                 sock,
                 server.Limits(threads=_threads(self._config), drain_timeout=settings.drain_timeout),
@@ -170,16 +169,6 @@ def _import_falcon() -> None:
     """
     with contextlib.suppress(Exception), postponed(*_SELDOM):
         import falcon  # noqa: F401, PLC0415
-
-
-def _server(name: str) -> Callable[..., int]:
-    if name == "granian":
-        from fcplug import granian  # noqa: PLC0415 - imported only where it serves
-
-        return granian.serve
-    from fcplug import server  # noqa: PLC0415
-
-    return server.serve
 
 
 def _port(environ: Mapping[str, str]) -> int:
@@ -214,7 +203,7 @@ def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
     if seconds is None:
         yield lambda _busy: None
         return
-    from fcplug.watchdog import Watchdog  # noqa: PLC0415
+    from fcplug.process.watchdog import Watchdog  # noqa: PLC0415
 
     try:
         watchdog = Watchdog(seconds, sys.stdout.fileno())
@@ -230,7 +219,7 @@ def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
 
 def _bring_to_life(runtime: "Runtime", port: int) -> None:
     """Load the functions while the server already listens, and say how to call one."""
-    healthy = roster.call(runtime, runtime.wanted())
+    healthy = startup.call(runtime, runtime.wanted())
     header = f"{protocol.FUNCTION_NAME}: {healthy}"
     spec = runtime.config.functions.get(healthy)
     asked = f"http://127.0.0.1:{port}/"

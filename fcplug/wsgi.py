@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import fcplug
-from fcplug import codepath, logs, protocol, roster
+from fcplug import logs, protocol
 from fcplug.app import create_app
-from fcplug.guard import guard
+from fcplug.config.file import ConfigFile
 from fcplug.instance import STOP_LIMIT, ask_to_stop
-from fcplug.runtime import Runtime
-from fcplug.watch import ConfigFile
+from fcplug.plugins import code_path
+from fcplug.runtime import startup
+from fcplug.runtime.runtime import Runtime
+from fcplug.server.guard import guard
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,12 +38,12 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     logs.configure(settings.log_format, settings.log_level)
     logs.say(f"{protocol.INITED_LINE}\n")
     logs.say(f"fcplug {fcplug.__version__} serves {config.file} under another server\n")
-    codepath.add(environ)
+    code_path.add(environ)
     for name in protocol.hidden_variables(os.environ):
         del os.environ[name]  # from the author's code, as in an instance
     watched = file if settings.reload == "on-request" else None
     runtime = Runtime(config, environ, file=watched, on_exhausted=ask_to_stop)
-    roster.call(
+    startup.call(
         runtime,
         [name for name in runtime.wanted() if config.functions[name].isolation == "thread"],
     )

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fcplug import config
+from fcplug.config import loader
 from fcplug.context import Context
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -99,7 +99,7 @@ def serve() -> Callable[..., Runtime]:
             for name, entry in functions.items()
         }
         text = dedent(text) or json.dumps({"version": 1, "functions": entries})
-        return Runtime(config.parse(text, "functions.yaml", environ or {}), environ or {})
+        return Runtime(loader.parse(text, "functions.yaml", environ or {}), environ or {})
 
     return make
 

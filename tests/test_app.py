@@ -9,7 +9,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from fcplug.app import create_app
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 
 class Broken(RawIOBase):

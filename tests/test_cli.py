@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fcplug
-from deployed import deploy, free_port, start
+from support.deployed import deploy, free_port, start
 
 CONFIG = """\
 version: 1

@@ -10,12 +10,13 @@ from wsgiref.util import setup_testing_defaults
 import msgspec
 import pytest
 
-from fcplug import Context, config, hookspecs
-from fcplug.entries import DefaultsEntry, File, FunctionEntry, RuntimeEntry
-from fcplug.runtime import Runtime
-from fcplug.web import Response
+from fcplug import Context, hookspecs
+from fcplug.config import loader
+from fcplug.config.model import DefaultsEntry, File, FunctionEntry, RuntimeEntry
+from fcplug.runtime.runtime import Runtime
+from fcplug.web.response import Response
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("plugins/*/*.md")])
 
 
@@ -56,7 +57,7 @@ def test_the_documented_configuration_is_right() -> None:
     pages = ("configuration", "deploying", "moving", "web")
     for page in (f"docs/{name}.md" for name in pages):
         for text in blocks(page, "yaml"):
-            config.parse(text, page, {})
+            loader.parse(text, page, {})
 
 
 def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,7 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         path = f"documented.{module}" if attribute else "documented"
         entries.append(f"  {module}: {{handler: '{path}:{name}'}}\n")
     (tmp_path / "documented" / "__init__.py").write_text("from documented import page_module\n")
-    runtime = Runtime(config.parse(f"version: 1\nfunctions:\n{''.join(entries)}", "f.yaml", {}), {})
+    runtime = Runtime(loader.parse(f"version: 1\nfunctions:\n{''.join(entries)}", "f.yaml", {}), {})
     for module, (_, expected) in functions.items():
         headers = {"x-fc-function-name": module, "x-fc-request-id": "r-1"}
         answer = runtime.invoke(b"Ada", Context.from_headers(headers, {}))
@@ -99,7 +100,7 @@ def test_the_documented_applications_serve(
     path, _, query = target.partition("?")
     environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query}
     setup_testing_defaults(environ)
-    runtime = Runtime(config.parse(blocks("docs/web.md", "yaml")[number], "f.yaml", {}), {})
+    runtime = Runtime(loader.parse(blocks("docs/web.md", "yaml")[number], "f.yaml", {}), {})
     answer = runtime.web(environ, Context.from_headers({"x-fc-request-id": "r-1"}, {}))
     assert isinstance(answer, Response)
     assert json.loads(b"".join(answer.body)) == expected

@@ -11,7 +11,7 @@ import pytest
 import fcplug
 from fcplug import hookspecs
 from fcplug.context import Context
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 EVERY_HOOK = """
 from fcplug import hookimpl
@@ -142,7 +142,7 @@ ASK = """
 import sys
 from fcplug import config
 from fcplug.context import Context
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 text = "version: 1\\nfunctions: {f: {handler: '%s'}}" % sys.argv[1]
 runtime = Runtime(config.parse(text, "functions.yaml", {}), {})
 print(runtime.invoke(b"ab", Context.from_headers({"x-fc-function-name": "f"}, {})).body)

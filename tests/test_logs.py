@@ -243,9 +243,10 @@ def test_the_keys_of_the_call_are_masked_in_every_record(
 SERVING = """
 import logging, os, sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from fcplug import config, logs
+from fcplug import logs
+from fcplug.config import loader
 from fcplug.context import Context
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 style, threads, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 logs.configure(style, "INFO")
@@ -268,7 +269,7 @@ def handle(event, context):
     print("no end of", name, end="")
 
 text = "{version: 1, functions: {f: {handler: '__main__:handle'}}}"
-runtime = Runtime(config.parse(text, "functions.yaml", {}), {})
+runtime = Runtime(loader.parse(text, "functions.yaml", {}), {})
 
 def call(number):
     headers = {"x-fc-request-id": f"1-{number}", "x-fc-function-name": "f",

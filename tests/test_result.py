@@ -19,7 +19,7 @@ from fcplug import result
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.identity import Credentials
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 NO_KEYS = Credentials()
 KEYS = Credentials("STS.the-id", "the-secret", "CAIS-the-token")

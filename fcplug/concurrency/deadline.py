@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from fcplug.concurrency.threads import Invocation, InvocationThread, Threads
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
-from fcplug.threads import Invocation, InvocationThread, Threads
 
 log = logging.getLogger("fcplug")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from fcplug.deadline import Deadlines
+from fcplug.concurrency.deadline import Deadlines
 
 _Value = TypeVar("_Value")
 

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from fcplug.eventloop import Waiter
+from fcplug.concurrency.event_loop import Waiter
 from fcplug.result import authors_frames, error_type_of
 
 log = logging.getLogger("fcplug")

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fcplug import outline
+from fcplug.config import yaml_subset
+from fcplug.config.interpolation import LONE_SURROGATE, filled
+from fcplug.config.location import Path, Place, dotted
 from fcplug.errors import ConfigError, Problem
-from fcplug.places import Path, Place, dotted
-from fcplug.variables import LONE_SURROGATE, filled
 
 
 class Document(NamedTuple):
@@ -36,12 +36,12 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
         result, problems = filled(value, environ)
         return None if problems or re.search(LONE_SURROGATE, result) else result
 
-    if everyday := outline.read(text, filled_in):
+    if everyday := yaml_subset.read(text, filled_in):
         return Document(file, *everyday)
-    from fcplug import strictyaml  # noqa: PLC0415 - PyYAML's import takes longer than all of this
+    from fcplug.config import yaml_strict  # noqa: PLC0415 - PyYAML's import takes longer than all of this
 
     try:
-        return Document(file, *strictyaml.read(text, lambda value: filled(value, environ)))
-    except strictyaml.Refused as refused:
+        return Document(file, *yaml_strict.read(text, lambda value: filled(value, environ)))
+    except yaml_strict.Refused as refused:
         problems = refused.problems
     raise ConfigError(Problem(file, *place, dotted(path), what) for path, place, what in problems)

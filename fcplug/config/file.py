@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Mapping
 
-from fcplug import config
-from fcplug.config import Config
+from fcplug.config import loader
+from fcplug.config.loader import Config
 from fcplug.errors import ConfigError
 
 VARIABLE = "FCPLUG_CONFIG"
@@ -36,8 +36,8 @@ class ConfigFile:
         Raises:
             ConfigError: the file cannot be read, or is wrong.
         """
-        self._content = config.read(self.path)
-        return config.parse(self._content, self.path, self._environ)
+        self._content = loader.read(self.path)
+        return loader.parse(self._content, self.path, self._environ)
 
     def changed(self) -> Config | None:
         """Return what the file holds if that is new and written to its end, else None.
@@ -49,7 +49,7 @@ class ConfigFile:
         """
         try:
             before = _identity(self.path)
-            content = config.read(self.path)
+            content = loader.read(self.path)
             settled = before == _identity(self.path) and self._is_settled(before)
         except FileNotFoundError:
             return None
@@ -60,7 +60,7 @@ class ConfigFile:
         if content == self._content or not content.strip() or not settled:
             return None
         self._content = content
-        return config.parse(content, self.path, self._environ)
+        return loader.parse(content, self.path, self._environ)
 
     def _is_settled(self, identity: tuple[int, ...]) -> bool:
         """Tell whether the writer is done: nothing changed for a while, on whosever clock."""

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from fcplug import schema
-from fcplug.document import Document
-from fcplug.document import parse as parse_document
-from fcplug.entries import (
+from fcplug.config import schema
+from fcplug.config.document import Document
+from fcplug.config.document import parse as parse_document
+from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.location import Path
+from fcplug.config.model import (
     DefaultsEntry,
     File,
     FunctionEntry,
@@ -21,8 +23,6 @@ from fcplug.entries import (
     RuntimeEntry,
 )
 from fcplug.errors import ConfigError, Problem, did_you_mean
-from fcplug.places import Path
-from fcplug.variables import FromEnvironment
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
 

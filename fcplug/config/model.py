@@ -40,10 +40,6 @@ class RuntimeEntry(_Entry, frozen=True):
     drain_timeout: Annotated[
         Seconds, Meta(description="seconds to finish what was accepted, after SIGTERM")
     ] = 30.0
-    server: Annotated[
-        Literal["waitress", "granian"],
-        Meta(description="the HTTP server; granian is an extra: pip install 'fcplug[granian]'"),
-    ] = "waitress"
     processes: Annotated[
         Annotated[int, Meta(ge=1, le=64)],
         Meta(description="processes that serve; above 1 under a supervisor, which restarts them"),

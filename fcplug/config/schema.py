@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 
 import msgspec
 
+from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.location import Path
 from fcplug.errors import did_you_mean
-from fcplug.places import Path
-from fcplug.variables import FromEnvironment
 
 
 class Report(Protocol):

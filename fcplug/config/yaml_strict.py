@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from fcplug.places import Path, Place
-from fcplug.variables import LONE_SURROGATE
+from fcplug.config.interpolation import LONE_SURROGATE
+from fcplug.config.location import Path, Place
 
 MAX_DEPTH = 32  # levels of nesting
 MAX_NODES = 100_000  # keys and values: some 10,000 functions; PyYAML takes 20 us or more for each

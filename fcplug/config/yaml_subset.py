@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fcplug.places import Path, Place
+from fcplug.config.location import Path, Place
 
 _DEEPEST = 12  # levels of lines, and as many of brackets
 _MOST_PLACES = 40_000  # of at most two keys and values each

@@ -11,7 +11,6 @@ is left out. ``decode(event, OSSEvent)`` does the same by hand.
 
 from typing import TYPE_CHECKING, Any
 
-from fcplug.decoding import decode
 from fcplug.events.cdn import CDNEvent, CDNParameter, CDNRecord
 from fcplug.events.cloudevents import (
     CloudEvent,
@@ -24,6 +23,7 @@ from fcplug.events.cloudevents import (
     RocketMQEvent,
     RocketMQMessage,
 )
+from fcplug.events.decoding import decode
 from fcplug.events.http import ApiGatewayRequest, HttpRequest, HttpResponse
 from fcplug.events.mns import MNSTopicEvent, MNSTopicStream
 from fcplug.events.oss import OSSEvent, OSSRecord

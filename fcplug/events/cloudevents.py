@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import field
 
-from fcplug.decoding import problem
 from fcplug.events import moment
+from fcplug.events.decoding import problem
 from fcplug.events.wire import Camel
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from fcplug.decoding import problem
 from fcplug.errors import InvalidEvent
+from fcplug.events.decoding import problem
 from fcplug.events.wire import Camel
 
 

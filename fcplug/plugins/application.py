@@ -3,13 +3,13 @@
 import inspect
 from typing import TYPE_CHECKING, Any, cast
 
-from fcplug import discovery
-from fcplug.catalog import Catalog
-from fcplug.config import FunctionSpec
-from fcplug.discovery import ASGI, WSGI, Source
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.config.loader import FunctionSpec
 from fcplug.errors import PluginError
-from fcplug.eventloop import EventLoop
-from fcplug.hooks import name_of
+from fcplug.plugins import importer
+from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.hooks import name_of
+from fcplug.plugins.importer import ASGI, WSGI, Source
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -26,19 +26,19 @@ def load(
     if spec.application is None:
         return None
     group = WSGI if spec.wsgi else ASGI
-    target, source = discovery.find(catalog, group, spec.application)
+    target, source = importer.find(catalog, group, spec.application)
     try:
-        with discovery.blamed(source):
+        with importer.blamed(source):
             if group == ASGI:
                 return _asgi(target, event_loop, spec.name), source
             return _wsgi(target), source
     except PluginError:
-        discovery.forget(source)
+        importer.forget(source)
         raise
 
 
 def _asgi(target: Any, event_loop: EventLoop, function: str) -> "WSGIApplication":
-    from fcplug.asgi import Application  # asyncio, for those who use it  # noqa: PLC0415
+    from fcplug.web.asgi import Application  # asyncio, for those who use it  # noqa: PLC0415
 
     if not _is_coroutine(_callable(target)):
         raise PluginError(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
-from fcplug import annotation, hookspecs
-from fcplug.discovery import MIDDLEWARE, Source
+from fcplug import hookspecs
 from fcplug.errors import PluginError, did_you_mean
 from fcplug.hookspecs import PROJECT, hookimpl
+from fcplug.plugins import annotation
+from fcplug.plugins.importer import MIDDLEWARE, Source
 
 MARK = f"{PROJECT}_impl"
 _Parameter = inspect.Parameter
@@ -201,7 +202,7 @@ def typed(
     kind = annotation.event_type(asked, by_position=plain)
     if kind is Any or kind is bytes:
         return hook
-    from fcplug import decoding  # noqa: PLC0415 - for annotated handlers only
+    from fcplug.events import decoding  # noqa: PLC0415 - for annotated handlers only
 
     what = f"{name_of(asked)}(event: {decoding.name_of(kind)})"
     try:

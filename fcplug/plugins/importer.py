@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fcplug.catalog import Catalog, EntryPoint
 from fcplug.errors import PluginError, did_you_mean, listing
 from fcplug.hookspecs import KEYS
+from fcplug.plugins.entry_points import Catalog, EntryPoint
 from fcplug.result import causes_of, is_own_file, message_of, told
 
 HANDLERS = "fcplug.handlers"

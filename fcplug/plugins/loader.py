@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from fcplug import application, discovery, gateway, hooks, hookspecs
-from fcplug.catalog import Catalog
-from fcplug.config import FunctionSpec
+from fcplug import hookspecs
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.config.document import Document
+from fcplug.config.loader import FunctionSpec
+from fcplug.config.location import Path
 from fcplug.context import Context
-from fcplug.discovery import HANDLERS, MIDDLEWARE, Source
-from fcplug.document import Document
-from fcplug.environ import Environs
 from fcplug.errors import PluginError
-from fcplug.eventloop import EventLoop
 from fcplug.hookspecs import PROJECT
-from fcplug.places import Path
+from fcplug.plugins import application, hooks, importer
+from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
+from fcplug.plugins.settings import Settings
 from fcplug.result import message_of
-from fcplug.settings import Settings
-from fcplug.web import Response
+from fcplug.web import wsgi_call
+from fcplug.web.environ import Environs
+from fcplug.web.response import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -63,7 +65,7 @@ class Plugins:
     ) -> Response:
         """Answer one web request by the application, on the caller's thread to the body's end."""
         assert self._application is not None  # noqa: S101 - its function asks only if there is one
-        return gateway.call(self._application, self._environs.make(environ, context))
+        return wsgi_call.call(self._application, self._environs.make(environ, context))
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks."""
@@ -111,7 +113,7 @@ class Loader:
         manager.add_hookspecs(hookspecs)
         sources: list[Source] = []
         if spec.handler is not None:
-            target, handler = discovery.find(self._catalog, HANDLERS, spec.handler)
+            target, handler = importer.find(self._catalog, HANDLERS, spec.handler)
             with self._blamed(handler, target):
                 settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
                 self._register(manager, target, handler, settings, spec.name)
@@ -137,7 +139,7 @@ class Loader:
             if (reference := getattr(spec, key)) is None:
                 continue
             try:
-                target, source = discovery.find(self._catalog, key, reference)
+                target, source = importer.find(self._catalog, key, reference)
                 with self._blamed(source, target):
                     if getattr(manager.hook, hook).get_hookimpls():
                         what = f"the {beside[0]} has the hook '{hook}' itself"
@@ -147,7 +149,7 @@ class Loader:
                     self._register(manager, plugin, source, self._settings({}, ()), spec.name)
             except PluginError:
                 for each in beside:
-                    discovery.forget(each)  # it may be the same file that has to be corrected
+                    importer.forget(each)  # it may be the same file that has to be corrected
                 raise
 
     def _register_middleware(self, manager: pluggy.PluginManager, spec: FunctionSpec) -> None:
@@ -156,7 +158,7 @@ class Loader:
             path = ("defaults",)
         # pluggy calls the last registered first, so the outermost middleware comes last
         for index, item in reversed(list(enumerate(spec.middleware))):
-            target, source = discovery.find(self._catalog, MIDDLEWARE, item.name)
+            target, source = importer.find(self._catalog, MIDDLEWARE, item.name)
             settings = self._settings(item.settings, (*path, "middleware", index, "settings"))
             with self._blamed(source, target):
                 self._register(manager, target, source, settings, spec.name)
@@ -164,10 +166,10 @@ class Loader:
     @contextmanager
     def _blamed(self, source: Source, target: Any) -> Iterator[None]:
         try:
-            with discovery.blamed(source, lambda: _file_of(target, source)):
+            with importer.blamed(source, lambda: _file_of(target, source)):
                 yield
         except PluginError:
-            discovery.forget(source)
+            importer.forget(source)
             raise
 
     def _register(

@@ -5,10 +5,10 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from fcplug import schema
-from fcplug.document import Document
+from fcplug.config import schema
+from fcplug.config.document import Document
+from fcplug.config.location import Path
 from fcplug.errors import PluginError, did_you_mean
-from fcplug.places import Path
 from fcplug.result import causes_of, message_of, told
 
 _Parameter = inspect.Parameter

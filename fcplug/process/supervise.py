@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from socket import socket
 
-from fcplug.supervisor.siblings import Siblings
-from fcplug.supervisor.team import Team
+from fcplug.process.siblings import Siblings
+from fcplug.process.supervisor import Team
 
 log = logging.getLogger("fcplug.supervisor")
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from socket import socket
 
-from fcplug import door
-from fcplug.supervisor.process import Process, describe, ended, fork
-from fcplug.supervisor.siblings import Mailboxes, Siblings
+from fcplug.process import accept_filter
+from fcplug.process.child import Process, describe, ended, fork
+from fcplug.process.siblings import Mailboxes, Siblings
 
 log = logging.getLogger("fcplug.supervisor")
 
@@ -201,7 +201,7 @@ class Team:
                 process.send(signal.SIGKILL)
             return
         self.stopping = True
-        door.shut(self._sock)
+        accept_filter.shut(self._sock)
         self._sock.close()  # else what connects after the last process left would wait for nobody
         for place in self._places:
             for process in place.clear():

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 
 from fcplug.context import Context
+from fcplug.process.siblings import Siblings
 from fcplug.protocol import Phase
 from fcplug.result import Result
-from fcplug.runtime import Runtime
-from fcplug.supervisor import Siblings
+from fcplug.runtime.runtime import Runtime
 
 _PATIENCE = 300.0  # seconds for the hooks of the siblings; FC ends the request sooner
 

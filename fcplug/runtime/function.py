@@ -5,23 +5,23 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from fcplug import logs, result, web
-from fcplug.bulkhead import Bulkhead
-from fcplug.config import FunctionSpec
+from fcplug import logs, result
+from fcplug.concurrency.bulkhead import Bulkhead
+from fcplug.concurrency.deadline import Deadlines
+from fcplug.concurrency.once import Once
+from fcplug.concurrency.stepper import Steps
+from fcplug.concurrency.threads import Threads
+from fcplug.config.loader import FunctionSpec
 from fcplug.context import Context
-from fcplug.deadline import Deadlines
 from fcplug.errors import EventRequestError
-from fcplug.once import Once
-from fcplug.plugins import Plugins
+from fcplug.plugins.loader import Plugins
 from fcplug.protocol import Phase
-from fcplug.steps import Steps
-from fcplug.threads import Threads
-from fcplug.web import Body, Response
+from fcplug.web.response import Body, Response, close_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from fcplug.worker import Workers
+    from fcplug.workers import Workers
 
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
@@ -127,7 +127,7 @@ class Function:
         with ExitStack() as held:
             held.callback(self._give_place_back)
             response = self._web(environ, own)
-            held.callback(web.close, response.body)
+            held.callback(close_body, response.body)
             return response._replace(body=Body(response.body, held.pop_all().close))
 
     def pre_freeze(self, context: Context) -> None:
@@ -175,10 +175,10 @@ class Function:
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
         if self.spec.application is None:
-            from fcplug import httpevent  # noqa: PLC0415 - most functions never need it
+            from fcplug.web import http_event  # noqa: PLC0415 - most functions never need it
 
-            event = httpevent.event_of(environ, own)
-            return httpevent.response_of(self._invoke(event, own, own.deadline))
+            event = http_event.event_of(environ, own)
+            return http_event.response_of(self._invoke(event, own, own.deadline))
         return self._ready(own).web(environ, own, own.deadline)
 
     def _web_in_time(self, environ: "WSGIEnvironment", own: Context, deadline: float) -> Response:
@@ -188,7 +188,7 @@ class Function:
 
         def begin() -> Response:
             response = self._web(environ, own)
-            opened.callback(web.close, response.body)
+            opened.callback(close_body, response.body)
             return response
 
         steps = Steps(

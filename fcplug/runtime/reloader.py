@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from fcplug import logs, result
-from fcplug.config import Config
+from fcplug.config.file import ConfigFile
+from fcplug.config.loader import Config
 from fcplug.context import Context
 from fcplug.errors import ConfigError
-from fcplug.function import Function
 from fcplug.protocol import Phase
-from fcplug.snapshot import Shared, Snapshot
-from fcplug.watch import ConfigFile
+from fcplug.runtime.function import Function
+from fcplug.runtime.snapshot import Shared, Snapshot
 
 log = logging.getLogger("fcplug")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fcplug import protocol
-from fcplug.config import Config
+from fcplug.config.loader import Config
+from fcplug.config.model import RouteEntry
 from fcplug.context import Context
-from fcplug.entries import RouteEntry
 from fcplug.errors import UnknownFunction
 
 

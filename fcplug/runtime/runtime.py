@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from fcplug import exchange, logs, protocol, result, web
-from fcplug.config import Config
+from fcplug import logs, protocol, result
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.concurrency.threads import Threads
+from fcplug.config.file import ConfigFile
+from fcplug.config.loader import Config
 from fcplug.context import Context
 from fcplug.errors import PluginError, UnknownFunction
-from fcplug.eventloop import EventLoop
-from fcplug.function import Function
 from fcplug.protocol import Phase
-from fcplug.reload import Reloader
 from fcplug.result import Result
-from fcplug.snapshot import Shared, Snapshot
-from fcplug.threads import Threads
-from fcplug.watch import ConfigFile
-from fcplug.web import Body, Response
+from fcplug.runtime.function import Function
+from fcplug.runtime.reloader import Reloader
+from fcplug.runtime.snapshot import Shared, Snapshot
+from fcplug.web import exchange
+from fcplug.web.response import Body, Response, close_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -114,7 +115,7 @@ class Runtime:
                 function = self._enter(context)
                 held.callback(function.leave)
                 response = function.web(environ, context)
-                held.callback(web.close, response.body)
+                held.callback(close_body, response.body)
                 return response._replace(body=Body(response.body, held.pop_all().close))
 
         return exchange.answer(environ, context, work)

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import protocol
-from fcplug.config import Config, FunctionSpec
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.concurrency.threads import Threads
+from fcplug.config.loader import Config, FunctionSpec
 from fcplug.context import Context
-from fcplug.eventloop import EventLoop
-from fcplug.function import Function
-from fcplug.plugins import Loader, Plugins
-from fcplug.routing import Router
-from fcplug.threads import Threads
+from fcplug.plugins.loader import Loader, Plugins
+from fcplug.runtime.function import Function
+from fcplug.runtime.routing import Router
 
 if TYPE_CHECKING:
-    from fcplug.worker import Workers
+    from fcplug.workers import Workers
 
 
 class Shared(NamedTuple):
@@ -90,7 +90,7 @@ class Snapshot:
     def _load(self, spec: FunctionSpec) -> "Plugins | Workers":
         if spec.isolation == "thread":
             return self._loader.load(spec)
-        from fcplug.worker import Workers, WorkerSettings  # noqa: PLC0415 - where some are isolated
+        from fcplug.workers import Workers, WorkerSettings  # noqa: PLC0415 - where some are isolated
 
         runtime = self.config.runtime
         settings = WorkerSettings(

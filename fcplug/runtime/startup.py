@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fcplug import logs
-from fcplug.config import FunctionSpec
+from fcplug.config.loader import FunctionSpec
 from fcplug.result import explain
 
 if TYPE_CHECKING:
-    from fcplug.runtime import Runtime
+    from fcplug.runtime.runtime import Runtime
 
 log = logging.getLogger("fcplug")
 

@@ -13,11 +13,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fcplug import result
+from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
-from fcplug.eventloop import EventLoop
 from fcplug.hookspecs import hookimpl
-from fcplug.lifespan import VERSIONS, ASGIApplication, Lifespan, Message
+from fcplug.web.lifespan import VERSIONS, ASGIApplication, Lifespan, Message
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -7,12 +7,12 @@ from contextvars import Context as Variables
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from fcplug import logs, protocol, result, web
+from fcplug import logs, protocol, result
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
 from fcplug.protocol import Phase
 from fcplug.result import Result
-from fcplug.web import BodyCut, Response
+from fcplug.web.response import BodyCut, Response, close_body, close_failed, has_no_body, length_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -52,10 +52,10 @@ class _Exchange(Iterator[bytes]):
             response = work()
             self._body = response.body
             headers = _sendable(response.headers)
-            if method == "HEAD" or web.has_no_body(response.status):
+            if method == "HEAD" or has_no_body(response.status):
                 self._end()
             else:
-                self._missing = web.length_of(headers)
+                self._missing = length_of(headers)
                 self._first = self._advance()
         except BaseException as error:
             self._fail(error)
@@ -107,12 +107,12 @@ class _Exchange(Iterator[bytes]):
 
     def _end(self) -> None:
         body, self._body = self._body, _NOTHING
-        web.close(body)
+        close_body(body)
         self._phase.close()
 
     def _fail(self, error: BaseException) -> None:
         body, self._body = self._body, _NOTHING
-        web.close_failed(body)
+        close_failed(body)
         self._phase.__exit__(type(error), error, error.__traceback__)
 
     def _give_up(self) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from fcplug import protocol
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
-from fcplug.web import Response
+from fcplug.web.response import Response
 
 _TEXT_TYPE = re.compile(
     r"text/.*|application/((.*\+)?(json|xml|yaml)|(x-)?(javascript|ndjson|www-form-urlencoded)"

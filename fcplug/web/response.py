@@ -39,7 +39,7 @@ class BodyCut(Exception):  # noqa: N818 - it is told to the server alone
     """A body ends before it is complete, and must not end as if it were; the log tells why."""
 
 
-def close(body: object) -> None:
+def close_body(body: object) -> None:
     """Close a body that has a ``close``."""
     closing = getattr(body, "close", None)
     if closing:
@@ -49,7 +49,7 @@ def close(body: object) -> None:
 def close_failed(body: object) -> None:
     """Close a body after a failure, which is to be told: one of the closing is logged only."""
     try:
-        close(body)
+        close_body(body)
     except BaseException as error:
         log.error("the body could not be closed either", exc_info=error)
 

@@ -10,9 +10,8 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from fcplug import web
 from fcplug.errors import InvalidResponse
-from fcplug.web import Body, Response
+from fcplug.web.response import Body, Response, close_body, close_failed, has_no_body, length_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -42,12 +41,12 @@ def call(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response
         first = next(chunks, None)
         status, headers = start.begin()
     except BaseException:
-        web.close_failed(result)
+        close_failed(result)
         raise
     if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
         headers = _measured(status, headers, len(first or b""))
     made = chunks if first is None else chain((first,), chunks)
-    return Response(status, headers, Body(made, lambda: web.close(result)))
+    return Response(status, headers, Body(made, lambda: close_body(result)))
 
 
 class _Start:
@@ -120,7 +119,7 @@ def _whole(result: Any) -> bool:
 
 
 def _measured(status: str, headers: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
-    if web.has_no_body(status) or web.length_of(headers) is not None:
+    if has_no_body(status) or length_of(headers) is not None:
         return headers
     return [*headers, ("Content-Length", str(size))]
 

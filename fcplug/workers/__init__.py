@@ -1,6 +1,6 @@
 """Functions isolated in processes of their own."""
 
-from fcplug.worker.assignment import WorkerSettings
-from fcplug.worker.workers import Workers
+from fcplug.workers.assignment import WorkerSettings
+from fcplug.workers.workers import Workers
 
 __all__ = ["WorkerSettings", "Workers"]

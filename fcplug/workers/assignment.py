@@ -6,10 +6,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from fcplug.config import FunctionSpec
-from fcplug.document import Document
-from fcplug.places import Path, Place
-from fcplug.variables import FromEnvironment
+from fcplug.config.document import Document
+from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.loader import FunctionSpec
+from fcplug.config.location import Path, Place
 
 
 class WorkerSettings(Struct, frozen=True):

@@ -7,8 +7,8 @@ from msgspec import Struct
 from fcplug import result
 from fcplug.errors import FcplugError, PluginError, RemoteError
 from fcplug.identity import Credentials
-from fcplug.worker.frames import MAX_PART
-from fcplug.worker.headers import Header
+from fcplug.workers.messages import Header
+from fcplug.workers.wire import MAX_PART
 
 
 class LoadError(Struct, frozen=True):

@@ -6,7 +6,7 @@ import shlex
 import sys
 
 import fcplug
-from fcplug.worker import start
+from fcplug.workers import start
 
 
 class Interpreter:

@@ -14,15 +14,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
-from fcplug import codepath, hookspecs, logs, result, web
+from fcplug import hookspecs, logs, result
+from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context, current
-from fcplug.eventloop import EventLoop
-from fcplug.plugins import Loader, Plugins
-from fcplug.web import Response
-from fcplug.worker.assignment import Assignment
-from fcplug.worker.frames import MAX_PART, Channel, Frame, Kind
-from fcplug.worker.headers import WEB, Call, Head, Hello, Ready
-from fcplug.worker.report import Report
+from fcplug.plugins import code_path
+from fcplug.plugins.loader import Loader, Plugins
+from fcplug.web.response import Response, close_body, close_failed
+from fcplug.workers.assignment import Assignment
+from fcplug.workers.error_report import Report
+from fcplug.workers.messages import WEB, Call, Head, Hello, Ready
+from fcplug.workers.wire import MAX_PART, Channel, Frame, Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -109,9 +110,9 @@ class _Worker:
         try:
             self._send_response(frame.number, response)
         except BaseException:
-            web.close_failed(response.body)
+            close_failed(response.body)
             raise
-        web.close(response.body)
+        close_body(response.body)
 
     def _send_response(self, number: int, response: Response) -> None:
         head = Head(response.status, list(response.headers))
@@ -154,7 +155,7 @@ def _prepare(assignment: Assignment) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
     logs.configure(settings.log_format, settings.log_level)
     if settings.python is not None:
-        codepath.add(os.environ)
+        code_path.add(os.environ)
 
 
 def _end_output() -> None:

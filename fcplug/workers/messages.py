@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from fcplug import protocol
 from fcplug.context import Context
-from fcplug.worker.frames import FrameError
+from fcplug.workers.wire import FrameError
 
 WEB = "web"
 _EMPTY: Mapping[str, Any] = MappingProxyType({})

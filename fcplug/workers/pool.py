@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 from fcplug.errors import FcplugError, WorkerDied, WorkerUnavailable
-from fcplug.worker.circuit import Circuit
-from fcplug.worker.worker import Worker
+from fcplug.workers.circuit_breaker import Circuit
+from fcplug.workers.worker import Worker
 
 Make = Callable[[Callable[[Worker], None]], Worker]
 FAREWELL = 1.0  # seconds in which workers may end by themselves

@@ -15,7 +15,7 @@ def main() -> None:
     if paths is not None:
         sys.path[:] = paths
     try:
-        from fcplug.worker.child import serve  # noqa: PLC0415 - only now the path is right
+        from fcplug.workers.main import serve  # noqa: PLC0415 - only now the path is right
     except Exception as error:
         sys.exit(f"fcplug worker in {sys.executable}: {type(error).__name__}: {error}")
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from fcplug.context import Context
-from fcplug.worker.worker import Worker
+from fcplug.workers.worker import Worker
 
 STOP_LIMIT = 5.0  # seconds for an application to close a body that nobody reads on
 

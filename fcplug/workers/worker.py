@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import fcplug
 from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
-from fcplug.worker import frames
-from fcplug.worker.assignment import Assignment
-from fcplug.worker.frames import Channel, Frame, FrameError, Kind
-from fcplug.worker.headers import WEB, Call, Head, Hello, Ready
-from fcplug.worker.interpreter import Interpreter
-from fcplug.worker.process import Process
-from fcplug.worker.report import Report
+from fcplug.workers import wire
+from fcplug.workers.assignment import Assignment
+from fcplug.workers.error_report import Report
+from fcplug.workers.interpreter import Interpreter
+from fcplug.workers.messages import WEB, Call, Head, Hello, Ready
+from fcplug.workers.process import Process
+from fcplug.workers.wire import Channel, Frame, FrameError, Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -174,7 +174,7 @@ class Worker:
 
     def _call(self, call: Call, body: bytes, kind: Kind, deadline: float | None) -> Frame:
         """Return the first answer to a call."""
-        frames.check(len(body))
+        wire.check(len(body))
         self._number = (self._number + 1) % _NUMBERS
         context = call.context()
         with self._watched(context):

@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from fcplug import logs, result, web
-from fcplug.config import FunctionSpec
+from fcplug import logs, result
+from fcplug.config.document import Document
+from fcplug.config.loader import FunctionSpec
 from fcplug.context import Context
-from fcplug.document import Document
-from fcplug.environ import body_of
 from fcplug.errors import FunctionTimeoutError
 from fcplug.protocol import Phase
-from fcplug.web import Body, Response
-from fcplug.worker.assignment import Assignment, WorkerSettings
-from fcplug.worker.pool import FAREWELL, Pool
-from fcplug.worker.stream import Stream
-from fcplug.worker.worker import NotTaken, Worker
+from fcplug.web.environ import body_of
+from fcplug.web.response import Body, Response, close_body
+from fcplug.workers.assignment import Assignment, WorkerSettings
+from fcplug.workers.pool import FAREWELL, Pool
+from fcplug.workers.stream import Stream
+from fcplug.workers.worker import NotTaken, Worker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -102,7 +102,7 @@ class Workers:
         worker, response = self._begin(work, context, deadline)
         with ExitStack() as held:
             held.callback(self._give_back, worker, context)
-            held.callback(web.close, response.body)
+            held.callback(close_body, response.body)
             return response._replace(body=Body(response.body, held.pop_all().close))
 
     def pre_freeze(self, context: Context) -> None:

@@ -8,17 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fcplug.bulkhead import Bulkhead
+from fcplug.concurrency.bulkhead import Bulkhead
 from fcplug.errors import ConcurrencyExceeded
+from support.waiting import wait_until
 
 PATIENCE = 60.0  # seconds after which a test that hangs fails
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not claim():
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def line_up(bulkhead: Bulkhead, target: Callable[[], None]) -> threading.Thread:

@@ -14,22 +14,16 @@ from typing import Any
 
 import pytest
 
-from fcplug.bulkhead import Bulkhead
-from fcplug.deadline import Deadlines
+from fcplug.concurrency.bulkhead import Bulkhead
+from fcplug.concurrency.deadline import Deadlines
+from fcplug.concurrency.threads import Threads
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.identity import Credentials
 from fcplug.result import failure
-from fcplug.threads import Threads
+from support.waiting import wait_until
 
 PATIENCE = 60.0  # seconds after which a test that hangs fails
 SOON = 0.05  # seconds: a deadline to miss
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not claim():
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def nothing() -> None:

@@ -6,7 +6,6 @@ import inspect
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +15,12 @@ from typing import Any
 
 import pytest
 
-import deployed
+from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context, current
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
-from fcplug.eventloop import EventLoop
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
+from support import deployed
+from support.waiting import wait_until
 
 Call = Callable[..., Any]
 
@@ -314,13 +314,6 @@ class Starts:
     async def invoke(self):
         return str(Starts.attempts)
 """
-
-
-def wait_until(claim: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not claim():
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from fcplug.deadline import Deadlines
+from fcplug.concurrency.deadline import Deadlines
+from fcplug.concurrency.stepper import Steps
+from fcplug.concurrency.threads import Threads
 from fcplug.errors import FunctionTimeoutError
-from fcplug.steps import Steps
-from fcplug.threads import Threads
 
 PATIENCE = 20.0  # seconds
 

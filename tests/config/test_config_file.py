@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fcplug import config
+from fcplug.config import loader
 from fcplug.errors import ConfigError
 
 HELLO = b"version: 1\nfunctions:\n  hello: {handler: hello}\n"
@@ -32,7 +32,7 @@ def without_privileges() -> Iterator[None]:
 
 def refusal(file: Path | str) -> str:
     with pytest.raises(ConfigError) as error:
-        config.load(str(file), {})
+        loader.load(str(file), {})
     return str(error.value)
 
 
@@ -44,25 +44,25 @@ def refusal(file: Path | str) -> str:
 def test_a_file_is_read_whatever_editor_wrote_it(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "functions.yaml"
     file.write_bytes(data)
-    assert list(config.load(str(file), {}).functions) == ["hello"]
+    assert list(loader.load(str(file), {}).functions) == ["hello"]
 
 
 def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real.yaml").write_bytes(HELLO)
     (tmp_path / "link.yaml").symlink_to("real.yaml")
-    assert config.load(str(tmp_path / "link.yaml"), {}).file == str(tmp_path / "link.yaml")
+    assert loader.load(str(tmp_path / "link.yaml"), {}).file == str(tmp_path / "link.yaml")
 
 
 def test_variables_of_a_file_are_read_from_the_given_environment(tmp_path: Path) -> None:
     file = tmp_path / "functions.yaml"
     file.write_bytes(HELLO + b"default: ${NAME}\n")
-    assert config.load(str(file), {"NAME": "hello"}).default == "hello"
+    assert loader.load(str(file), {"NAME": "hello"}).default == "hello"
 
 
 def test_a_file_may_have_one_mebibyte_and_no_byte_more(tmp_path: Path) -> None:
     file = tmp_path / "functions.yaml"
-    file.write_bytes(HELLO + b"#" * (config.MAX_FILE_SIZE - len(HELLO)))
-    assert config.load(str(file), {}).functions
+    file.write_bytes(HELLO + b"#" * (loader.MAX_FILE_SIZE - len(HELLO)))
+    assert loader.load(str(file), {}).functions
     with file.open("ab") as stream:
         stream.write(b"#")
     assert refusal(file) == f"{file}:1:1: cannot be read: larger than 1048576 bytes"
@@ -135,7 +135,7 @@ def test_a_file_of_many_functions_is_read_whole(tmp_path: Path) -> None:
     file = tmp_path / "functions.yaml"
     entries = "".join(f"  f{number}: {{handler: h}}\n" for number in range(500))
     file.write_text(f"version: 1\nfunctions:\n{entries}", "utf-8")
-    assert len(config.load(str(file), {}).functions) == 500
+    assert len(loader.load(str(file), {}).functions) == 500
 
 
 PIECE = st.sampled_from(
@@ -183,7 +183,7 @@ SHAPED = st.fixed_dictionaries(
 )
 def test_any_text_is_a_configuration_or_is_told_with_lines_of_its_own(text: str) -> None:
     try:
-        config.parse(text, "f.yaml", {"A": "\udcff"})
+        loader.parse(text, "f.yaml", {"A": "\udcff"})
     except ConfigError as error:
         problems = error.problems
     else:

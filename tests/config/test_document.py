@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from fcplug import document
+from fcplug.config import document
+from fcplug.config.location import Path, Place, dotted
+from fcplug.config.yaml_strict import MAX_DEPTH, MAX_NODES
 from fcplug.errors import ConfigError
-from fcplug.places import Path, Place, dotted
-from fcplug.strictyaml import MAX_DEPTH, MAX_NODES
 
 NUMBER = "one number to some YAML readers, another or text to others"
 TRUTH = "a truth value to some YAML readers (write true or false)"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fcplug.config.file import SETTLED, ConfigFile
 from fcplug.errors import ConfigError
-from fcplug.watch import SETTLED, ConfigFile
 
 Edit = Callable[[Path, str], None]
 LONG_AGO = 10 * SETTLED

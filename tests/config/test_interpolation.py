@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fcplug import config, document
+from fcplug.config import document, loader
+from fcplug.config.interpolation import FromEnvironment
 from fcplug.errors import ConfigError
-from fcplug.variables import FromEnvironment
 
 
 def read(text: str, **environ: str) -> Any:
@@ -107,7 +107,7 @@ NO_FUNCTION = "no function of the name that the environment gives"
 
 def refusals(entry: str, value: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
-        config.parse(HELLO + entry, "f.yaml", {"V": value})
+        loader.parse(HELLO + entry, "f.yaml", {"V": value})
     return str(error.value).splitlines()
 
 
@@ -128,7 +128,7 @@ def refusals(entry: str, value: str) -> list[str]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_number_or_text_may_come_from_the_environment(entry: str, value: str, place: Any) -> None:
-    assert str(place(config.parse(HELLO + entry, "f.yaml", {"V": value}))) == value
+    assert str(place(loader.parse(HELLO + entry, "f.yaml", {"V": value}))) == value
 
 
 @pytest.mark.parametrize(

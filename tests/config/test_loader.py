@@ -5,9 +5,9 @@ from textwrap import dedent
 
 import pytest
 
-from fcplug import config
-from fcplug.config import Config
-from fcplug.entries import MiddlewareEntry, RuntimeEntry
+from fcplug.config import loader
+from fcplug.config.loader import Config
+from fcplug.config.model import MiddlewareEntry, RuntimeEntry
 from fcplug.errors import ConfigError
 
 ANSWERS = "give handler, wsgi or asgi: what answers"
@@ -15,7 +15,7 @@ HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"
 
 
 def read(text: str) -> Config:
-    return config.parse(dedent(text), "f.yaml", {})
+    return loader.parse(dedent(text), "f.yaml", {})
 
 
 def told(text: str) -> list[str]:
@@ -24,7 +24,7 @@ def told(text: str) -> list[str]:
     return str(error.value).splitlines()
 
 
-def function(entry: str, defaults: str = "{}") -> config.FunctionSpec:
+def function(entry: str, defaults: str = "{}") -> loader.FunctionSpec:
     text = f"version: 1\ndefaults: {defaults}\nfunctions:\n  f: {{handler: h, {entry}}}\n"
     return read(text).functions["f"]
 
@@ -279,5 +279,5 @@ def test_what_answers_must_be_clear(entry: str, problem: str) -> None:
 
 def test_a_key_with_nothing_after_it_has_its_default() -> None:
     text = "version: 1\nfunctions:\n  f:\n    handler: h\n    settings:\n    middleware:\nroutes:\n"
-    spec = config.parse(text, "f.yaml", {}).functions["f"]
+    spec = loader.parse(text, "f.yaml", {}).functions["f"]
     assert (spec.settings, spec.middleware) == ({}, ())

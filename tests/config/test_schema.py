@@ -11,11 +11,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from fcplug import config, entries, schema
+from fcplug.config import loader, model, schema
+from fcplug.config.interpolation import FromEnvironment
 from fcplug.errors import ConfigError
-from fcplug.variables import FromEnvironment
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "config" / "functions.schema.json"
 NO_NUMBER = "expected a whole number, got text"
 FORMAT = "expected 'text' or 'json'"
@@ -28,7 +28,6 @@ runtime:
   log_format: json
   log_level: DEBUG
   health_path: /healthy
-  server: granian
   processes: 2
   supervise: true
   preload: false
@@ -151,7 +150,7 @@ def test_a_value_that_fits_is_converted(value: Any, kind: Any, converted: Any) -
         ([], Literal["text"], "expected 'text', got a list"),
         (5, Path, "expected a path, got 5"),
         ([[]], list[Path], "[0]: expected a path, got a list"),
-        ("a b", entries.FunctionName, NAME),
+        ("a b", model.FunctionName, NAME),
     ],
     ids=repr,
 )
@@ -161,9 +160,7 @@ def test_a_value_that_does_not_fit_is_told_in_words(value: Any, kind: Any, what:
     assert str(error.value) == what
 
 
-@pytest.mark.parametrize(
-    "kind", [int, float, bool, Literal["a"], Literal[1], entries.UrlPath, Point]
-)
+@pytest.mark.parametrize("kind", [int, float, bool, Literal["a"], Literal[1], model.UrlPath, Point])
 def test_a_value_of_the_environment_is_never_told(kind: Any) -> None:
     with pytest.raises(ValueError, match="expected") as error:
         schema.convert(FromEnvironment("s3cret-4711"), kind)
@@ -227,15 +224,15 @@ def test_every_mistake_is_reported_where_it_is(value: Any, kind: Any, told: list
 
 
 def validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(config.json_schema()))
+    return Draft202012Validator(json.loads(loader.json_schema()))
 
 
 def test_the_json_schema_is_one() -> None:
-    Draft202012Validator.check_schema(json.loads(config.json_schema()))
+    Draft202012Validator.check_schema(json.loads(loader.json_schema()))
 
 
 def test_the_committed_json_schema_is_that_of_the_code() -> None:
-    assert COMMITTED.read_text("utf-8") == config.json_schema(), "run: make schema"
+    assert COMMITTED.read_text("utf-8") == loader.json_schema(), "run: make schema"
 
 
 def test_the_json_schema_accepts_the_configuration_of_the_repository() -> None:
@@ -244,10 +241,10 @@ def test_the_json_schema_accepts_the_configuration_of_the_repository() -> None:
 
 def test_the_json_schema_accepts_a_file_that_uses_every_key() -> None:
     validator().validate(yaml.safe_load(WHOLE))
-    config.parse(WHOLE, "f.yaml", {})
+    loader.parse(WHOLE, "f.yaml", {})
     documented = {
         key
-        for definition in json.loads(config.json_schema())["$defs"].values()
+        for definition in json.loads(loader.json_schema())["$defs"].values()
         for key in definition["properties"]
     }
     assert documented <= set(re.findall(r"\w+(?=:)", WHOLE))
@@ -283,7 +280,7 @@ def test_the_json_schema_refuses_what_the_loader_refuses(change: tuple[str, str]
     assert text != WHOLE
     assert not validator().is_valid(yaml.safe_load(text))
     with pytest.raises(ConfigError):
-        config.parse(text, "f.yaml", {})
+        loader.parse(text, "f.yaml", {})
 
 
 @pytest.mark.parametrize(
@@ -304,4 +301,4 @@ def test_the_json_schema_refuses_what_the_loader_refuses(change: tuple[str, str]
 def test_a_variable_may_stand_for_any_plain_value(change: str, value: str) -> None:
     text = WHOLE.replace(change, f"{change.partition(':')[0]}: ${{VALUE}}", 1)
     validator().validate(yaml.safe_load(text))
-    config.parse(text, "f.yaml", {"VALUE": value})
+    loader.parse(text, "f.yaml", {"VALUE": value})

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fcplug import outline, strictyaml
-from fcplug.variables import LONE_SURROGATE, filled
+from fcplug.config import yaml_strict, yaml_subset
+from fcplug.config.interpolation import LONE_SURROGATE, filled
 
 ENVIRON = {"NAME": "Ada", "NUMBER": "7", "EMPTY": "", "BAD": "\ud800", "LINES": "a: b\n- c\n"}
 
@@ -86,10 +86,10 @@ def typed(value: Any) -> Any:
 
 def agree(text: str) -> bool:
     """Compare the readers, and tell whether the quick one has read the text."""
-    quick = outline.read(text, fill)
+    quick = yaml_subset.read(text, fill)
     if quick is None:
         return False
-    values, places = strictyaml.read(text, lambda value: filled(value, ENVIRON))
+    values, places = yaml_strict.read(text, lambda value: filled(value, ENVIRON))
     assert (typed(quick[0]), quick[1]) == (typed(values), places)
     return True
 
@@ -102,7 +102,7 @@ def test_an_everyday_file_is_read_as_pyyaml_reads_it() -> None:
 
 @pytest.mark.parametrize("text", ELSEWHERE, ids=lambda text: ascii(text[:20]))
 def test_all_else_is_left_to_the_strict_reader(text: str) -> None:
-    assert outline.read(text, fill) is None
+    assert yaml_subset.read(text, fill) is None
 
 
 KEYS = st.sampled_from(["a", "b", "c", "key-x", "x.y", "_u", "y", "yes", "k" * 129])

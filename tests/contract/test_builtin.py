@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from deployed import CODE, Instance, deploy, start
-from fcplug import codepath
+from fcplug.plugins import code_path
+from support.deployed import CODE, Instance, deploy, start
 
 CONFIG = """\
 version: 1
@@ -363,7 +363,7 @@ def test_code_comes_before_layers_and_layers_before_the_rest(  # item 80
     packages.mkdir(parents=True)
     monkeypatch.syspath_prepend(layer)
     monkeypatch.syspath_prepend("/somewhere")
-    codepath.add({"FC_FUNC_CODE_PATH": str(tmp_path)}, str(layer))
+    code_path.add({"FC_FUNC_CODE_PATH": str(tmp_path)}, str(layer))
     assert sys.path[:4] == [str(tmp_path), str(packages), str(layer), "/somewhere"]
     assert sys.path.count(str(layer)) == 1
 

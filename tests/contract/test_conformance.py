@@ -12,12 +12,13 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from conformance import CONFIG, ENVIRONMENT, ROWS, Call, Row
-from deployed import Answer, deploy, start
-from fcplug import config, logs
+from fcplug import logs
 from fcplug.app import create_app
-from fcplug.runtime import Runtime
-from proving import FILES, OverSocket, prove
+from fcplug.config import loader
+from fcplug.runtime.runtime import Runtime
+from support.conformance import CONFIG, ENVIRONMENT, ROWS, Call, Row
+from support.deployed import Answer, deploy, start
+from support.proving import FILES, OverSocket, prove
 
 
 class InProcess:
@@ -27,7 +28,7 @@ class InProcess:
         self.code = code
         self._log = log
         self._out = out
-        runtime = Runtime(config.parse(CONFIG, "config/functions.yaml", {}), ENVIRONMENT)
+        runtime = Runtime(loader.parse(CONFIG, "config/functions.yaml", {}), ENVIRONMENT)
         self._app = create_app(runtime, ENVIRONMENT, runtime.config.runtime)
 
     @property

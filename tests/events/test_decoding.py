@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcplug.context import Context
-from fcplug.decoding import decode, decoder, name_of
 from fcplug.errors import InvalidEvent, PluginError
+from fcplug.events.decoding import decode, decoder, name_of
 from fcplug.result import explain
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 Code = Callable[[str, str], Path]
 Serve = Callable[..., Runtime]

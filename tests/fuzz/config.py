@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the configuration loader: ``python fuzz/config.py SECONDS [CORPUS]``.
+"""Fuzz the configuration loader: ``python tests/fuzz/config.py SECONDS [CORPUS]``.
 
 Needs atheris. Any exception but ``ConfigError`` ends the run with the bytes that did it in a file
 ``crash-*``.
@@ -12,9 +12,9 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["fcplug", "yaml"]):
-    import fcplug.config  # noqa: F401
+    import fcplug.config.loader  # noqa: F401
 
-from seeds import SEEDS, load
+from fuzz.seeds import SEEDS, load
 
 
 def one(data: bytes) -> None:

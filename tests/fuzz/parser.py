@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the request parser: ``python fuzz/parser.py SECONDS [CORPUS]``.
+"""Coverage-guided fuzzing of the request parser: ``python tests/fuzz/parser.py SECONDS [CORPUS]``.
 
 Needs atheris. Any exception, and any stream whose reading depends on how it is cut, ends the run
 with the bytes that did it in a file ``crash-*``.
@@ -14,10 +14,10 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["fcplug.server"]):
-    import fcplug.server.parser  # noqa: F401
+    import fcplug.server.waitress.parser  # noqa: F401
     from fcplug.server.limits import Limits, Settings
 
-from differential import generate, ours
+from resilience.differential import generate, ours
 
 
 def seed(folder: Path) -> None:

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Iterator
 
-from fcplug import outline, strictyaml
-from fcplug.config import parse
+from fcplug.config import yaml_strict, yaml_subset
+from fcplug.config.loader import parse
 from fcplug.errors import ConfigError
 
 ENVIRON = {"NAME": "hello", "NUMBER": "7", "EMPTY": "", "BAD": "\ud800"}
@@ -34,8 +34,8 @@ def load(text: str) -> bool:
 
     So is a text that the quick reader reads otherwise than PyYAML does.
     """
-    if quick := outline.read(text, lambda value: value):
-        assert repr(quick) == repr(strictyaml.read(text, lambda value: (value, [])))
+    if quick := yaml_subset.read(text, lambda value: value):
+        assert repr(quick) == repr(yaml_strict.read(text, lambda value: (value, [])))
     try:
         parse(text, "functions.yaml", ENVIRON)
     except ConfigError as error:

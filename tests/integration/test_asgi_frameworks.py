@@ -1,15 +1,15 @@
 """Applications of FastAPI and Starlette, in whole instances."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from deployed import CODE, PATIENCE, Answer, Instance, deploy, start
+from support.deployed import CODE, Answer, Instance, deploy, start
+from support.waiting import wait_until
 
 SHOPS = ("fastapi_shop", "starlette_shop")
 FILES = {f"{name}.py": (CODE / f"{name}.py").read_text() for name in SHOPS}
@@ -51,13 +51,6 @@ def ask(
     if body is not None:
         headers["content-type"] = kind
     return instance.call("GET" if body is None else "POST", path, body, headers)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.01)
 
 
 def test_path_query_state_and_context_reach_the_application(instance: Instance) -> None:

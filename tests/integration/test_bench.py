@@ -14,7 +14,7 @@ import client
 from codefolder import config
 from contestants import BASE, Contestant, peers
 from environments import pinned
-from fcplug.config import parse
+from fcplug.config.loader import parse
 from plan import PLANS
 from reach import BARS, Bar
 from report import markdown, page, text
@@ -22,7 +22,7 @@ from request import Request, quoted
 from samples import Record, Spread, rotated, spread
 from tables import tables
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def recorded() -> Record:
@@ -151,7 +151,7 @@ def test_every_peer_has_pinned_packages_and_a_script_that_is_there() -> None:
 
 
 def test_plans_name_contestants_that_there_are() -> None:
-    ours = {"fcplug", "fcplug-2", "fcplug-1000", "fcplug-granian", "node"}
+    ours = {"fcplug", "fcplug-2", "fcplug-1000", "node"}
     known = {peer.name for peer in peers()} | ours
     for plan in PLANS.values():
         assert {*plan.names, *plan.echoing} <= known

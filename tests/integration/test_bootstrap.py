@@ -11,7 +11,7 @@ from pathlib import Path
 import falcon
 import pytest
 
-from deployed import ROOT, deploy, start
+from support.deployed import ROOT, deploy, start
 
 CONFIG = """\
 version: 1

@@ -5,24 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from deployed import ROOT, deploy, start
+from support.deployed import ROOT, deploy, start
+from support.photos import photo
 
 CONFIG = (ROOT / "config" / "functions.yaml").read_text()
-
-
-def photo(size: tuple[int, int] = (1600, 1200)) -> bytes:
-    """Make what a camera makes: a JPEG of many colours, turned by its EXIF orientation."""
-    image = Image.radial_gradient("L").resize(size).convert("RGB")
-    draw = ImageDraw.Draw(image)
-    for step in range(0, size[0], 40):
-        draw.line([(step, 0), (size[0] - step, size[1])], fill=(step % 256, 90, 200), width=5)
-    exif = image.getexif()
-    exif[0x0112] = 6  # the camera was held upright
-    out = io.BytesIO()
-    image.save(out, "JPEG", exif=exif)
-    return out.getvalue()
 
 
 def oss_event(bucket: str, *keys: str) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deployed import ROOT, free_port
-from test_plugin_packages import photo
+from support.deployed import ROOT, free_port
+from support.photos import photo
 
 README = (ROOT / "README.md").read_text()
 

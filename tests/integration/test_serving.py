@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deployed import Instance, deploy, start
+from support.deployed import Instance, deploy, start
+from support.waiting import wait_until
 
 MIB = 1024 * 1024
 
@@ -234,11 +235,3 @@ def test_what_was_accepted_before_sigterm_is_answered(tmp_path: Path) -> None:  
         assert [(call.result().status, call.result().body) for call in waiting] == [
             (200, b"waited")
         ] * 8
-
-
-def wait_until(claim: object, patience: float = 60.0) -> None:
-    assert callable(claim)
-    until = time.monotonic() + patience
-    while not claim():
-        assert time.monotonic() < until, "it did not come to that in time"
-        time.sleep(0.01)

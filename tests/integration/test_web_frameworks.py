@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployed import CODE, Instance, deploy, start
+from support.deployed import CODE, Instance, deploy, start
 
 SHOPS = ("flask_shop", "django_shop", "falcon_shop")
 CONFIG = """\

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance import CONFIG, ENVIRONMENT, ROWS, Call, Row
-from deployed import PATIENCE, Instance, deploy
-from proving import FILES, OverSocket, prove
+from support.conformance import CONFIG, ENVIRONMENT, ROWS, Call, Row
+from support.deployed import PATIENCE, Instance, deploy
+from support.proving import FILES, OverSocket, prove
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--worker-class", "gthread",
             "--threads", "8", "--keep-alive", "60", "--limit-request-field_size", "16380",

@@ -5,19 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from fcplug import application, config
-from fcplug.catalog import Catalog
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.config import loader
 from fcplug.errors import PluginError
-from fcplug.eventloop import EventLoop
+from fcplug.plugins import application
+from fcplug.plugins.entry_points import Catalog
 
 APPLICATION = "def app(environ, start_response):\n    ...\n"
 Install = Callable[..., Path]
 Code = Callable[[str, str], Path]
 
 
-def spec(entry: str) -> config.FunctionSpec:
+def spec(entry: str) -> loader.FunctionSpec:
     text = f"version: 1\nfunctions:\n  f: {{{entry}}}\n"
-    return config.parse(text, "f.yaml", {}).functions["f"]
+    return loader.parse(text, "f.yaml", {}).functions["f"]
 
 
 def refusal(entry: str) -> PluginError:

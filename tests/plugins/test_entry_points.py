@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fcplug.catalog import Catalog
+from fcplug.plugins.entry_points import Catalog
 
 GROUP = "fcplug.handlers"
 Install = Callable[..., Path]

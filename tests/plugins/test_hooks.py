@@ -12,8 +12,8 @@ from fcplug import result
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import KEYS
-from fcplug.runtime import Runtime
-from fcplug.web import Response
+from fcplug.runtime.runtime import Runtime
+from fcplug.web.response import Response
 
 Code = Callable[[str, str], Path]
 Install = Callable[..., Path]

@@ -6,10 +6,10 @@ from textwrap import dedent
 
 import pytest
 
-from fcplug import discovery
-from fcplug.catalog import Catalog
-from fcplug.discovery import HANDLERS, MIDDLEWARE
 from fcplug.errors import PluginError
+from fcplug.plugins import importer
+from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.importer import HANDLERS, MIDDLEWARE
 from fcplug.result import explain
 
 Code = Callable[[str, str], Path]
@@ -21,7 +21,7 @@ PIP = f"{sys.executable} -m pip install"
 
 def refusal(reference: str, group: str = HANDLERS) -> PluginError:
     with pytest.raises(PluginError) as caught:
-        discovery.find(Catalog(), group, reference)
+        importer.find(Catalog(), group, reference)
     return caught.value
 
 
@@ -32,7 +32,7 @@ def broken(install: Install, text: str, requires: tuple[str, ...] = ()) -> Plugi
 
 def test_an_entry_point_is_found_by_its_name(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"my": "mine:handle"})
-    target, source = discovery.find(Catalog(), HANDLERS, "my")
+    target, source = importer.find(Catalog(), HANDLERS, "my")
     assert target.__name__ == "handle"
     assert source.package == "my-dist 1.2"
     assert str(source) == "handler 'my' (entry point my = mine:handle, my-dist 1.2)"
@@ -44,7 +44,7 @@ def test_an_entry_point_may_name_a_module_or_something_deep_in_it(
 ) -> None:
     text = "found = 1\nclass Some:\n  class part:\n    found = 1\n"
     install("my-dist", {"mine": text}, handlers={"my": value})
-    target, source = discovery.find(Catalog(), HANDLERS, "my")
+    target, source = importer.find(Catalog(), HANDLERS, "my")
     assert target.found == 1
     assert source.module == "mine"
     assert source.file.endswith("mine.py")
@@ -65,7 +65,7 @@ def test_code_that_is_not_packaged_is_found_by_its_own_name(
     code: Code, reference: str, module: str
 ) -> None:
     code(module, "def handle(): ...\nclass Some:\n    def method(): ...\n")
-    target, source = discovery.find(Catalog(), HANDLERS, reference)
+    target, source = importer.find(Catalog(), HANDLERS, reference)
     assert target.__name__ in ("handle", "method")
     assert source.package == ""
     assert str(source) == f"handler '{reference}'"
@@ -74,7 +74,7 @@ def test_code_that_is_not_packaged_is_found_by_its_own_name(
 def test_only_what_is_named_is_imported(install: Install) -> None:
     install("one-dist", {"named_one": HANDLE}, handlers={"one": "named_one:handle"})
     install("two-dist", {"named_two": "1 / 0"}, handlers={"two": "named_two:handle"})
-    discovery.find(Catalog(), HANDLERS, "one")
+    importer.find(Catalog(), HANDLERS, "one")
     assert "named_one" in sys.modules
     assert "named_two" not in sys.modules
 
@@ -86,8 +86,8 @@ def test_handlers_and_middleware_are_two_lists_of_names(install: Install) -> Non
         handlers={"same": "mine:handle"},
         middleware={"same": "mine:Audit"},
     )
-    assert discovery.find(Catalog(), HANDLERS, "same")[0].__name__ == "handle"
-    assert discovery.find(Catalog(), MIDDLEWARE, "same")[0].__name__ == "Audit"
+    assert importer.find(Catalog(), HANDLERS, "same")[0].__name__ == "handle"
+    assert importer.find(Catalog(), MIDDLEWARE, "same")[0].__name__ == "Audit"
 
 
 def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> None:
@@ -105,7 +105,7 @@ def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> N
         ("Second_Dist:both", "second"),
         ("second.dist:both", "second"),
     ]:
-        assert discovery.find(Catalog(), HANDLERS, reference)[0].__module__ == module
+        assert importer.find(Catalog(), HANDLERS, reference)[0].__module__ == module
 
 
 def test_a_name_that_nobody_offers_suggests_one_that_is_installed(install: Install) -> None:
@@ -172,7 +172,7 @@ def test_a_distribution_whose_entry_points_cannot_be_read_hides_only_its_own(
     code("index", HANDLE)
     with caplog.at_level(logging.WARNING):
         for reference in ("good", "index:handle"):
-            assert discovery.find(Catalog(), HANDLERS, reference)[0].__name__ == "handle"
+            assert importer.find(Catalog(), HANDLERS, reference)[0].__name__ == "handle"
         assert refusal("bad").error_type == "PluginNotFound"
     assert "the entry points of bad-dist cannot be read, and are left out" in caplog.text
 
@@ -181,19 +181,19 @@ def test_what_a_half_done_removal_left_is_not_there(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"both": "mine:handle"})
     info = install("gone-dist", {}, handlers={"both": "gone:handle", "gone": "gone:handle"})
     (info / "METADATA").unlink()
-    assert discovery.find(Catalog(), HANDLERS, "both")[0].__module__ == "mine"
+    assert importer.find(Catalog(), HANDLERS, "both")[0].__module__ == "mine"
     assert refusal("gone").error_type == "PluginNotFound"
 
 
 def test_a_catalog_is_listed_once_until_it_is_told_to_look_again(install: Install) -> None:
     catalog = Catalog()
     with pytest.raises(PluginError):
-        discovery.find(catalog, HANDLERS, "late")
+        importer.find(catalog, HANDLERS, "late")
     install("late-dist", {"late": HANDLE}, handlers={"late": "late:handle"})
     with pytest.raises(PluginError):
-        discovery.find(catalog, HANDLERS, "late")
+        importer.find(catalog, HANDLERS, "late")
     catalog.forget()
-    assert discovery.find(catalog, HANDLERS, "late")[0].__name__ == "handle"
+    assert importer.find(catalog, HANDLERS, "late")[0].__name__ == "handle"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.result import explain
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 Code = Callable[[str, str], Path]
 Install = Callable[..., Path]

@@ -6,7 +6,7 @@ import pytest
 
 from fcplug.context import Context
 from fcplug.errors import PluginError
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 Code = Callable[[str, str], Path]
 Serve = Callable[..., Runtime]

@@ -10,13 +10,13 @@ from textwrap import dedent
 
 import pytest
 
-from deployed import deploy, start
-from fcplug.postponed import postponed
+from fcplug.process.lazy_imports import postponed
+from support.deployed import deploy, start
 
 SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
 FALCON = """\
 import sys
-from fcplug.postponed import postponed
+from fcplug.process.lazy_imports import postponed
 
 names = "asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"
 seldom = {*names, "ssl", "email", "urllib.request"}

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from supervised import PATIENCE, Supervised, alive, ask, clients, storm, supervised, wait_until
+from support.supervised import (
+    Supervised,
+    alive,
+    ask,
+    clients,
+    storm,
+    supervised,
+)
+from support.waiting import PATIENCE, wait_until
 
 IN_FLIGHT = 8
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fcplug.watchdog import Watchdog
+from fcplug.process.watchdog import Watchdog
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timers are Linux's")
 
@@ -22,7 +22,7 @@ PATIENCE = 90.0  # seconds after which a test that hangs fails
 
 LOOP = """
 import ctypes, re, sys, threading, time
-from fcplug.watchdog import Watchdog
+from fcplug.process.watchdog import Watchdog
 
 dog = Watchdog({seconds}, sys.stderr)
 deadline = time.monotonic() + {life}

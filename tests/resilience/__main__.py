@@ -5,8 +5,8 @@ import shutil
 import sys
 import textwrap
 
-from bar import Bar, Report, say
-from registry import bars
+from resilience.bar import Bar, Report, say
+from resilience.registry import bars
 
 
 def main() -> int:

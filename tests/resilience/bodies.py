@@ -4,12 +4,12 @@ import hashlib
 import os
 import threading
 
-import processes
-from bar import Bar, Crowd, Report
-from callers import Caller, Lost, Unsent
-from deployment import running
-from processes import MIB
-from served import request
+from resilience import processes
+from resilience.bar import Bar, Crowd, Report
+from resilience.callers import Caller, Lost, Unsent
+from resilience.deployment import running
+from resilience.processes import MIB
+from support.served import request
 
 LIMIT = 32 * MIB
 AT_ONCE = 8

@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-import processes
-from bar import Bar, Report
-from deployment import Editor, running
+from resilience import processes
+from resilience.bar import Bar, Report
+from resilience.deployment import Editor, running
 
 GOOD = "version: 1\nfunctions: {f: {handler: chaos.echo}}\n"
 HEAD = "version: 1\n"

@@ -6,16 +6,16 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from served import read_answer, request
+from support.served import read_answer, request
 
 PATIENCE = 60.0  # seconds for an answer; a slow machine may need many
 
 
-class Lost(Exception):  # noqa: N818 - what became of a request
+class Lost(Exception):
     """A request was written whole, and no answer came."""
 
 
-class Unsent(Exception):  # noqa: N818 - what became of a request
+class Unsent(Exception):
     """There was no connection to write a request on."""
 
 

@@ -7,11 +7,11 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import processes
-from bar import Bar, Crowd, Report
-from deployed import Instance
-from deployment import running
-from served import served
+from resilience import processes
+from resilience.bar import Bar, Crowd, Report
+from resilience.deployment import running
+from support.deployed import Instance
+from support.served import served
 
 CONFIG = "version: 1\nfunctions: {echo: {handler: chaos.echo}}\n"
 HEADER_TIMEOUT = 2  # seconds of the bare server, which has room for half of the sockets

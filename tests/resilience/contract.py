@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bar import Bar, Report
+from resilience.bar import Bar, Report
 
-ROOT = Path(__file__).resolve().parent.parent
-TESTS = "tests/server/test_waitress_contract.py"
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = "tests/server/waitress/test_waitress_contract.py"
 
 
 def run(_size: int, report: Report) -> None:

@@ -5,11 +5,12 @@ import threading
 import time
 from collections import Counter
 
-from bar import Bar, Crowd, Report, percentile
-from callers import Caller, Lost, Unsent
-from deployed import Instance
-from deployment import running
-from supervised import Supervised, alive, born, wait_until
+from resilience.bar import Bar, Crowd, Report, percentile
+from resilience.callers import Caller, Lost, Unsent
+from resilience.deployment import running
+from support.deployed import Instance
+from support.supervised import Supervised, alive, born
+from support.waiting import wait_until
 
 PROCESSES, IN_FLIGHT, PAUSE = 8, 4, 0.12
 CONFIG = f"""\

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from callers import Tail
-from deployed import Instance, deploy, start
+from resilience.callers import Tail
+from support.deployed import Instance, deploy, start
 
 CHAOS = (Path(__file__).parent / "code" / "chaos.py").read_text("utf-8")
 

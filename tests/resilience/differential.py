@@ -16,9 +16,9 @@ from typing import NamedTuple
 import h11
 import httptools
 
-import bar
 from fcplug.server.limits import Limits, Settings
-from fcplug.server.parser import RequestParser
+from fcplug.server.waitress.parser import RequestParser
+from resilience import bar
 
 Seen = tuple[str, str, bytes]
 

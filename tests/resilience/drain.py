@@ -5,10 +5,10 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from bar import Bar, Crowd, Report, percentile
-from callers import Caller, Lost, Unsent
-from deployment import running
-from processes import wait_at_most
+from resilience.bar import Bar, Crowd, Report, percentile
+from resilience.callers import Caller, Lost, Unsent
+from resilience.deployment import running
+from resilience.processes import wait_at_most
 
 CALLERS = 8
 DRAIN_TIMEOUT = 30.0  # seconds; a drain is told to be late long before

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bar import Bar, Report, percentile
-from callers import Caller, Lost
-from deployment import running
-from served import request, served
+from resilience.bar import Bar, Report, percentile
+from resilience.callers import Caller, Lost
+from resilience.deployment import running
+from support.served import request, served
 
 FREEZES, CONNECTIONS = 5, 20
 CONFIG = """\

@@ -9,10 +9,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bar import Bar, Report
+from resilience.bar import Bar, Report
 
-FUZZ = Path(__file__).resolve().parent.parent / "fuzz"
-PATHS = [str(FUZZ.parent / name) for name in ("resilience", "tests", "tests/server")]
+TESTS = Path(__file__).resolve().parents[1]
+FUZZ = TESTS / "fuzz"
 TARGETS = ("parser", "config")
 
 
@@ -22,7 +22,7 @@ def fuzz(target: str, seconds: int) -> tuple[int, str]:
         done = subprocess.run(
             [sys.executable, str(FUZZ / f"{target}.py"), str(seconds), f"{folder}/corpus"],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=seconds + 120,
@@ -36,8 +36,7 @@ def fuzz(target: str, seconds: int) -> tuple[int, str]:
 
 def without_atheris(report: Report) -> None:
     """Try the seeds of the configurations, each with a few bytes changed."""
-    sys.path.insert(0, str(FUZZ))
-    from seeds import changed, load  # noqa: PLC0415
+    from fuzz.seeds import changed, load  # noqa: PLC0415
 
     texts = [load(text) for text in changed(2000)]
     report.expect(True, f"{len(texts)} configurations without atheris, {sum(texts)} accepted")

@@ -8,10 +8,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
-import processes
-from bar import Bar, Report, percentile
-from callers import Answer, Caller
-from deployment import running
+from resilience import processes
+from resilience.bar import Bar, Report, percentile
+from resilience.callers import Answer, Caller
+from resilience.deployment import running
 
 IN_FLIGHT = 3
 CONFIG = """\

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fcplug.config import parse
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.config.loader import parse
 from fcplug.errors import WorkerDied, WorkerUnavailable
-from fcplug.eventloop import EventLoop
-from fcplug.plugins import Loader
-from fcplug.worker import Workers
-from isolated import CODE, NAME, PATIENCE, Background, act, call, isolated
+from fcplug.plugins.loader import Loader
+from fcplug.workers import Workers
+from support.isolated import CODE, NAME, Background, act, call, isolated
+from support.waiting import PATIENCE
 
 IN_FLIGHT = 3
 HEADERS = {

@@ -11,11 +11,11 @@ import socket
 import time
 from collections.abc import Callable
 
-import processes
-from bar import Bar, Report
-from deployed import Instance
-from deployment import running
-from differential import generate
+from resilience import processes
+from resilience.bar import Bar, Report
+from resilience.deployment import running
+from resilience.differential import generate
+from support.deployed import Instance
 
 SECRET = b"s3cr3tS3CR3T"
 CREDENTIALS = (b"X-Fc-Access-Key-Secret", b"X-Fc-Security-Token", b"Authorization", b"Cookie")

@@ -3,10 +3,10 @@
 import threading
 import time
 
-from bar import Bar, Crowd, Report, percentile
-from callers import Caller
-from deployment import running
-from processes import wait_at_most
+from resilience.bar import Bar, Crowd, Report, percentile
+from resilience.callers import Caller
+from resilience.deployment import running
+from resilience.processes import wait_at_most
 
 TIMEOUT = 0.5
 CONFIG = f"""\

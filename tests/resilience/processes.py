@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from supervised import children
+from support.supervised import children
 
 MIB = 1 << 20
 

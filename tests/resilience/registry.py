@@ -2,7 +2,7 @@
 
 import importlib
 
-from bar import Bar
+from resilience.bar import Bar
 
 MODULES = (
     "malformed",
@@ -25,5 +25,5 @@ MODULES = (
 
 def bars() -> list[Bar]:
     """Return every bar, in order."""
-    found: list[Bar] = [importlib.import_module(name).BAR for name in MODULES]
+    found: list[Bar] = [importlib.import_module(f"resilience.{name}").BAR for name in MODULES]
     return sorted(found, key=lambda bar: bar.number)

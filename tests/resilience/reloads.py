@@ -5,9 +5,9 @@ import threading
 import time
 from collections import Counter
 
-from bar import Bar, Crowd, Report, percentile
-from callers import Caller, Lost, Unsent
-from deployment import Editor, running
+from resilience.bar import Bar, Crowd, Report, percentile
+from resilience.callers import Caller, Lost, Unsent
+from resilience.deployment import Editor, running
 
 CALLERS = 4
 INVALID = ("version: 7", "{", "version: 1\nfunctions: {v: {handler: chaos.Missing}}", "functions:")

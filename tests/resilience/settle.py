@@ -7,11 +7,11 @@ import threading
 import time
 from pathlib import Path
 
-from bar import Bar, Crowd, Report
-from deployment import Editor, running
+from fcplug.config.file import SETTLED, ConfigFile
 from fcplug.errors import ConfigError
-from fcplug.watch import SETTLED, ConfigFile
-from processes import wait_at_most
+from resilience.bar import Bar, Crowd, Report
+from resilience.deployment import Editor, running
+from resilience.processes import wait_at_most
 
 FILES = 40  # at once: every edit must lie still for a while before it counts
 FUNCTIONS = 12

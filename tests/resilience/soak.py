@@ -9,14 +9,14 @@ from collections import Counter
 from contextlib import suppress
 from statistics import median
 
-import processes
-from bar import Bar, Crowd, Report
-from callers import Caller, Lost, Unsent
-from deployed import Instance
-from deployment import Editor, running
-from differential import generate
-from malformed import SECRET, hurl, with_secret
-from processes import MIB
+from resilience import processes
+from resilience.bar import Bar, Crowd, Report
+from resilience.callers import Caller, Lost, Unsent
+from resilience.deployment import Editor, running
+from resilience.differential import generate
+from resilience.malformed import SECRET, hurl, with_secret
+from resilience.processes import MIB
+from support.deployed import Instance
 
 WORKERS = 4
 TIMEOUT = 2.0  # seconds for an isolated call

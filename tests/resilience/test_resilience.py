@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bar import Bar, Report
-from registry import bars
+from resilience.bar import Bar, Report
+from resilience.registry import bars
 
 SLOW = {"soak", "drain", "neighbour", "kill", "crash", "clients", "freeze", "bodies", "settle"}
 
@@ -38,6 +38,6 @@ def test_the_bars_are_numbered_from_1_and_named_once() -> None:
 
 
 def test_every_bar_is_documented() -> None:
-    page = Path(__file__).parent.parent / "docs" / "explanation" / "resilience.md"
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "resilience.md"
     for bar in bars():
         assert f"\n| {bar.number} | `{bar.name}` |" in page.read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployed import Instance, deploy, start
+from support.deployed import Instance, deploy, start
 
 CONFIG = """\
 version: 1

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from fcplug import config
+from fcplug.concurrency.event_loop import EventLoop
+from fcplug.concurrency.once import Once
+from fcplug.concurrency.threads import Threads
+from fcplug.config import loader
 from fcplug.context import Context
 from fcplug.errors import ConcurrencyExceeded, PluginError
-from fcplug.eventloop import EventLoop
-from fcplug.function import Function
-from fcplug.once import Once
-from fcplug.plugins import Loader
-from fcplug.threads import Threads
+from fcplug.plugins.loader import Loader
+from fcplug.runtime.function import Function
 
 Code = Callable[[str, str], Path]
 Called = Callable[..., Context]
@@ -173,9 +173,9 @@ def function(code: Code) -> MakeFunction:
     def make(handler: str = "counting:Counting", **entry: object) -> Function:
         entries = ", ".join(f"{key}: {value}" for key, value in entry.items())
         text = f'{{version: 1, functions: {{f: {{handler: "{handler}", {entries}}}}}}}'
-        parsed = config.parse(text, "functions.yaml", {})
-        spec, loader = parsed.functions["f"], Loader(parsed.document, EventLoop(), {})
-        return Function(spec, lambda: loader.load(spec), Threads(lambda: None))
+        parsed = loader.parse(text, "functions.yaml", {})
+        spec, plugins = parsed.functions["f"], Loader(parsed.document, EventLoop(), {})
+        return Function(spec, lambda: plugins.load(spec), Threads(lambda: None))
 
     return make
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from deployed import Instance, deploy, start
-from test_serving import wait_until
+from support.deployed import Instance, deploy, start
+from support.waiting import wait_until
 
 TELLING = """\
 import os, time
@@ -193,6 +194,10 @@ def test_what_counts_after_a_restart_only_is_told(
     wait_until(lambda: "runtime that changed count after a restart only" in instance.log)
 
 
+def _answers(instance: Instance, expected: bytes) -> bool:
+    return body(instance, "edited").startswith(expected)
+
+
 def test_reloading_can_be_switched_off(tmp_path: Path) -> None:
     text = CONFIG.replace("version: 1\n", 'version: 1\nruntime: {reload: "off"}\n')
     folder = deploy(tmp_path, text, {"telling.py": TELLING})
@@ -232,7 +237,7 @@ def test_reloads_under_load_fail_no_request_and_mix_no_versions(
         instance.process.send_signal(signal.SIGHUP)
         expected = b"version29 " if bad and number == 30 else f"version{number} ".encode()
         if not bad:
-            wait_until(lambda wanted=expected: body(instance, "edited").startswith(wanted))
+            wait_until(partial(_answers, instance, expected))
     wait_until(lambda: served[0] > 100 or failed)
     stop.set()
     for thread in threads:

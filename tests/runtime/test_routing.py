@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from fcplug import config
-from fcplug.config import Config
+from fcplug.config import loader
+from fcplug.config.loader import Config
+from fcplug.config.model import MatchEntry, RouteEntry
 from fcplug.context import Context
-from fcplug.entries import MatchEntry, RouteEntry
 from fcplug.errors import ConfigError, UnknownFunction
-from fcplug.routing import Router
+from fcplug.runtime.routing import Router
 
 HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"
 FUNCTIONS = "version: 1\nfunctions: {a: {handler: h}, b: {handler: h}, c: {handler: h}}\n"
@@ -33,12 +33,12 @@ def call(name: str = "", handler: str = "", qualifier: str = "", request_id: str
 
 
 def router(text: str) -> Router:
-    return Router(config.parse(FUNCTIONS + text, "f.yaml", {}))
+    return Router(loader.parse(FUNCTIONS + text, "f.yaml", {}))
 
 
 def told(text: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
-        config.parse(text, "f.yaml", {})
+        loader.parse(text, "f.yaml", {})
     return str(error.value).splitlines()
 
 
@@ -132,7 +132,7 @@ def test_a_rule_reads_the_environment_where_headers_are_silent() -> None:
 
 
 def test_weights_split_calls_in_their_proportion() -> None:
-    ask = Router(config.parse(SPLIT, "f.yaml", {}))
+    ask = Router(loader.parse(SPLIT, "f.yaml", {}))
     drawn = collections.Counter(
         ask.resolve(call("split", request_id=f"1-{number:08x}")) for number in range(10_000)
     )
@@ -143,21 +143,21 @@ def test_weights_split_calls_in_their_proportion() -> None:
 
 
 def test_every_target_of_a_split_is_a_candidate() -> None:
-    ask = Router(config.parse(SPLIT, "f.yaml", {}))
+    ask = Router(loader.parse(SPLIT, "f.yaml", {}))
     assert ask.candidates(call("split")) == ["a", "b", "c"]
 
 
 def test_a_retry_stays_on_its_side_also_in_another_process() -> None:
     ids = [f"r-{number}" for number in range(100)]
-    ask = Router(config.parse(SPLIT, "f.yaml", {}))
+    ask = Router(loader.parse(SPLIT, "f.yaml", {}))
     drawn = [ask.resolve(call("split", request_id=request_id)) for request_id in ids]
     assert drawn == [ask.resolve(call("split", request_id=request_id)) for request_id in ids]
     program = (
         "import sys\n"
-        "from fcplug import config\n"
+        "from fcplug.config import loader\n"
         "from fcplug.context import Context\n"
-        "from fcplug.routing import Router\n"
-        "ask = Router(config.parse(sys.argv[1], 'f.yaml', {}))\n"
+        "from fcplug.runtime.routing import Router\n"
+        "ask = Router(loader.parse(sys.argv[1], 'f.yaml', {}))\n"
         "for id in sys.argv[2:]:\n"
         "    headers = {'x-fc-function-name': 'split', 'x-fc-request-id': id}\n"
         "    print(ask.resolve(Context.from_headers(headers, {})))\n"
@@ -188,7 +188,7 @@ class Name(str):
 
 def cost(count: int, context: Context) -> tuple[int, int]:
     """Return the lines run and the names compared to resolve among ``count`` functions."""
-    one = config.parse(HELLO, "f.yaml", {})
+    one = loader.parse(HELLO, "f.yaml", {})
     names = [Name(f"f{number}") for number in range(count)]
     many: Config = msgspec.structs.replace(
         one,
@@ -264,7 +264,7 @@ def test_a_default_that_is_no_function_is_refused() -> None:
 
 
 def test_routes_are_kept_in_the_order_of_the_file() -> None:
-    parsed = config.parse(
+    parsed = loader.parse(
         f"{FUNCTIONS}routes:\n"
         "  - match: {function: 'img-*', handler: index.h, qualifier: canary}\n"
         "    to: a\n"

@@ -11,7 +11,7 @@ import pytest
 from fcplug.context import Context
 from fcplug.errors import ConcurrencyExceeded, PluginError, UnknownFunction
 from fcplug.result import Result
-from fcplug.runtime import Runtime
+from fcplug.runtime.runtime import Runtime
 
 Code = Callable[[str, str], Path]
 Serve = Callable[..., Runtime]

@@ -7,7 +7,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from fcplug.guard import guard
+from fcplug.server.guard import guard
 
 MIB = 1024 * 1024
 

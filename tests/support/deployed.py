@@ -14,8 +14,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
-CODE = Path(__file__).parent / "code"
+ROOT = Path(__file__).resolve().parents[2]
+CODE = Path(__file__).parents[1] / "code"
 PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
 

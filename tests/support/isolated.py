@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fcplug.config import parse
+from fcplug.config.loader import parse
 from fcplug.context import Context
-from fcplug.worker import Workers, WorkerSettings
+from fcplug.workers import Workers, WorkerSettings
+from support.waiting import wait_until
 
-CODE = Path(__file__).parent / "code"
+CODE = Path(__file__).parents[1] / "code"
 NAME = "isolated"
 PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
@@ -55,14 +56,6 @@ def runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.005)
 
 
 def all_at_once(workers: Workers, gate: Path) -> set[int]:

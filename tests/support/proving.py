@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Protocol
 
-from conformance import BROKEN, PAGES, Call, Row
-from deployed import CODE, Answer, Instance
+from support.conformance import BROKEN, PAGES, Call, Row
+from support.deployed import CODE, Answer, Instance
 
 MODULE = "conformance_functions.py"
 FILES = {MODULE: (CODE / MODULE).read_text(), **PAGES, **BROKEN}

@@ -19,13 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcplug import door
+from fcplug.process import accept_filter
 from fcplug.server import Limits, bind, serve
+from support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
+TESTS = Path(__file__).resolve().parents[1]
+MODULE = "support.served"  # this module, run in a process of its own
 BLOB = bytes(range(256)) * 4096  # 1 MiB
 
 
@@ -132,7 +134,7 @@ def main(port_file: str, limits: str, fds: str, file_size: str) -> None:
 
     def stopping() -> None:
         print("draining", flush=True)
-        door.shut(sock)
+        accept_filter.shut(sock)
 
     code = serve(
         app,
@@ -201,10 +203,11 @@ def served(folder: Path, fds: int = 4096, file_size: int = -1, **limits: Any) ->
     port_file, log_file = folder / "port", folder / "log"
     port_file.unlink(missing_ok=True)
     limits_json = json.dumps({"threads": 4, "drain_timeout": PATIENCE, "linger": 0.2, **limits})
-    command = [sys.executable, "-W", "error", __file__, str(port_file)]
+    command = [sys.executable, "-W", "error", "-m", MODULE, str(port_file)]
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             [*command, limits_json, str(fds), str(file_size)],
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -265,13 +268,6 @@ def read_answer(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
         parts.append(part)
         missing -= len(part)
     return int(first.split()[1]), fields, b"".join(parts)
-
-
-def wait_until(claim: Callable[[], object], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < end, "did not come true in time"
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

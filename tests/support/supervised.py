@@ -15,20 +15,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fcplug.process.siblings import Siblings
+from fcplug.process.supervise import supervise
 from fcplug.server import Limits, bind, serve
-from fcplug.supervisor import Siblings, supervise
+from support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
+TESTS = Path(__file__).resolve().parents[1]
+MODULE = "support.supervised"  # this module, run in a process of its own
 CRASH = ctypes.CFUNCTYPE(None)(0)  # calling it is a segmentation fault
 kept: list[object] = []
 
@@ -204,9 +206,8 @@ def supervised(
     options |= {"load": load, "start": start, "limits": limits}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", __file__, str(port_file), json.dumps(options)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, "-W", "error", "-m", MODULE, str(port_file), json.dumps(options)],
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -342,13 +343,6 @@ def alive(pid: int) -> bool:
 def born(pid: int) -> int:
     fields = stat(pid)
     return int(fields[19]) if fields else 1 << 62
-
-
-def wait_until(claim: Callable[[], object], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < end, "did not come true in time"
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from deployed import CODE, PATIENCE, Answer, Instance, deploy, start
+from support.deployed import CODE, PATIENCE, Answer, Instance, deploy, start
+from support.waiting import wait_until
 
 MODULE = "asgi_functions.py"
 CONFIG = """\
@@ -56,13 +57,6 @@ def ask(
 ) -> Answer:
     headers = {"x-fc-function-name": function, **{k.replace("_", "-"): v for k, v in more.items()}}
     return instance.call("GET" if body is None else "POST", path, body, headers)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.01)
 
 
 def connect(instance: Instance, line: str, *fields: str) -> socket.socket:

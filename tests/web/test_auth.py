@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployed import Answer, Instance, deploy, start
-from fcplug.auth import WINDOW, Request, Signature, Token, sign
+from fcplug.web.auth import WINDOW, Request, Signature, Token, sign
+from support.deployed import Answer, Instance, deploy, start
 
 TOKEN = "a-token-of-some-length"
 KEY = "a-key-of-some-length-too"

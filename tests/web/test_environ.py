@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 from fcplug.context import Context
-from fcplug.environ import Environs, body_of
+from fcplug.web.environ import Environs, body_of
 
 REQUEST = {
     "REQUEST_METHOD": "GET",

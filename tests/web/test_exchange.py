@@ -10,8 +10,8 @@ import pytest
 from fcplug.app import create_app
 from fcplug.context import Context
 from fcplug.result import Result
-from fcplug.runtime import Runtime
-from fcplug.web import BodyCut, Response
+from fcplug.runtime.runtime import Runtime
+from fcplug.web.response import BodyCut, Response
 
 Code = Callable[[str, str], Path]
 Serve = Callable[..., Runtime]

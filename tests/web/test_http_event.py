@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcplug import httpevent
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
 from fcplug.result import Result
-from fcplug.runtime import Runtime
-from fcplug.web import Response, close
+from fcplug.runtime.runtime import Runtime
+from fcplug.web import http_event
+from fcplug.web.response import Response, close_body
 
 TOKEN = "!#$%&'*+.^_`|~" + string.digits + string.ascii_letters + "-"
 
@@ -41,12 +41,12 @@ def event(body: bytes = b"", context: Context | None = None, **environ: str) -> 
         "wsgi.input": io.BytesIO(body),
         **environ,
     }
-    loaded: dict[str, Any] = json.loads(httpevent.event_of(given, context or call()))
+    loaded: dict[str, Any] = json.loads(http_event.event_of(given, context or call()))
     return loaded
 
 
 def answer(value: Any) -> Response:
-    return httpevent.response_of(value if isinstance(value, bytes) else json.dumps(value).encode())
+    return http_event.response_of(value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
 def whole(response: Response) -> tuple[str, dict[str, str], bytes]:
@@ -105,7 +105,7 @@ def test_the_event_has_the_keys_and_types_of_fcs_documentation() -> None:
 
 def test_a_request_that_says_nothing_about_itself_is_an_event_too() -> None:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/caf\xc3\xa9", "wsgi.input": io.BytesIO()}
-    told = json.loads(httpevent.event_of(environ, call()))
+    told = json.loads(http_event.event_of(environ, call()))
     assert (told["rawPath"], told["requestContext"]["http"]["path"]) == ("/caf%C3%A9", "/café")
     assert (told["body"], told["headers"], told["queryParameters"]) == ("", {}, {})
     assert told["requestContext"]["domainPrefix"] == ""
@@ -178,7 +178,7 @@ def test_a_body_is_read_to_where_the_server_says_it_ends(
     environ: dict[str, Any], read: str
 ) -> None:
     given = {"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO(b"abcdef"), **environ}
-    assert json.loads(httpevent.event_of(given, call()))["body"] == read
+    assert json.loads(http_event.event_of(given, call()))["body"] == read
 
 
 def request_of(told: dict[str, Any]) -> tuple[str, str, dict[str, str], dict[str, str], bytes]:
@@ -402,7 +402,7 @@ def ask(runtime: Runtime, context: Context, path: str = "/") -> tuple[str, bytes
     try:
         return answered.status, b"".join(answered.body)
     finally:
-        close(answered.body)
+        close_body(answered.body)
 
 
 def test_middleware_wraps_web_requests_as_it_does_events(
@@ -473,7 +473,7 @@ def test_the_handler_of_the_page_answers(
     serve: Callable[..., Runtime],
     called: Callable[..., Context],
 ) -> None:
-    page = (Path(__file__).parent.parent / "docs" / "web.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
     (snippet,) = re.findall(r"```python\n(import json\n.*?)```", page, re.DOTALL)
     code("index", snippet)
     runtime = serve(f="index.handle")

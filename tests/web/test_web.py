@@ -5,13 +5,13 @@ import json
 import re
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deployed import CODE, PATIENCE, Instance, deploy, start
+from support.deployed import CODE, PATIENCE, Instance, deploy, start
+from support.waiting import wait_until
 
 MODULE = "web_functions.py"
 CONFIG = """\
@@ -94,13 +94,6 @@ def ask(instance: Instance, line: str, *fields: str, body: bytes = b"", function
     with send(instance, sent) as sock:
         head, _, rest = read_all(sock).partition(b"\r\n\r\n")
     return head, rest
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])

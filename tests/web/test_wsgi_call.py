@@ -7,9 +7,9 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from fcplug import gateway, web
 from fcplug.errors import InvalidResponse
-from fcplug.web import Response
+from fcplug.web import wsgi_call
+from fcplug.web.response import Response, close_body
 
 Start = Callable[..., Any]
 
@@ -17,7 +17,7 @@ Start = Callable[..., Any]
 def call(application: Any, method: str = "GET") -> Response:
     environ: dict[str, Any] = {"REQUEST_METHOD": method}
     setup_testing_defaults(environ)
-    return gateway.call(application, environ)
+    return wsgi_call.call(application, environ)
 
 
 def answering(result: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Any:
@@ -213,14 +213,14 @@ def test_a_body_is_closed_once_however_it_ends() -> None:
     read = Chunks(b"a", b"b")
     response = call(answering(read))
     assert (list(response.body), read.closed) == ([b"a", b"b"], 0)
-    web.close(response.body)
-    web.close(response.body)
+    close_body(response.body)
+    close_body(response.body)
     assert read.closed == 1
 
     left = Chunks(b"a", b"b")
     response = call(answering(left))
-    web.close(response.body)
-    web.close(response.body)
+    close_body(response.body)
+    close_body(response.body)
     assert left.closed == 1
 
     failing = Chunks(fail=ValueError("x"))

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from isolated import CODE, isolated, runs, wait_until
-from kills import crash_campaign, kill_campaign
+from resilience.kills import crash_campaign, kill_campaign
+from support.isolated import CODE, isolated, runs
+from support.waiting import wait_until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 PARENT = """\
 import sys, threading, time
 sys.path[:0] = [{tests!r}, {code!r}]
-from isolated import Background, act, isolated, wait_until
+from support.isolated import Background, act, isolated
+from support.waiting import wait_until
 with isolated(workers=3) as workers:
     for seconds in ("hold_the_gil", "sleep 60", "sleep 0.1"):
         Background(lambda: act(workers, seconds))
@@ -48,7 +50,7 @@ def test_a_crash_costs_no_other_call() -> None:
 
 
 def test_no_worker_outlives_a_parent_that_is_killed() -> None:
-    program = PARENT.format(tests=str(Path(__file__).parent), code=str(CODE))
+    program = PARENT.format(tests=str(Path(__file__).parents[1]), code=str(CODE))
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=ROOT, text=True
     ) as parent:

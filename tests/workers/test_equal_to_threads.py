@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fcplug import logs, result
-from fcplug.config import parse
+from fcplug.config.loader import parse
 from fcplug.context import Context
 from fcplug.errors import PluginError, RemoteError
-from fcplug.runtime import Runtime
-from isolated import CODE, NAME, act, call, isolated
+from fcplug.runtime.runtime import Runtime
+from support.isolated import CODE, NAME, act, call, isolated
 
 RAISED = (
     "SystemExit",

@@ -12,9 +12,9 @@ import pytest
 
 import fcplug
 from fcplug.errors import PluginError, WorkerUnavailable
-from isolated import CODE, act, call, isolated
+from support.isolated import CODE, act, call, isolated
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 HANDLER = "import sys, pinned\ndef handle(event, context):\n    return pinned.VERSION, sys.prefix\n"
 OTHER_VERSION = """\
@@ -88,8 +88,8 @@ def test_a_python_with_another_fcplug_is_told_with_the_command_that_mends_it(
     tmp_path: Path,
 ) -> None:
     packages = environment(tmp_path / "own", fcplug_too=False)
-    (packages / "fcplug" / "worker").mkdir(parents=True)
-    (packages / "fcplug" / "worker" / "child.py").write_text(OTHER_VERSION)
+    (packages / "fcplug" / "workers").mkdir(parents=True)
+    (packages / "fcplug" / "workers" / "main.py").write_text(OTHER_VERSION)
     own = str(tmp_path / "own")
     with isolated(python=own) as workers, pytest.raises(WorkerUnavailable) as caught:
         workers.load()

@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 
 from fcplug import result
-from fcplug.config import parse
+from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.loader import parse
 from fcplug.errors import PluginError, RemoteError
-from fcplug.variables import FromEnvironment
-from fcplug.worker import WorkerSettings
-from fcplug.worker.assignment import Assignment
-from fcplug.worker.circuit import DEATHS, LONGEST_PAUSE, PAUSE, WINDOW, Circuit
-from fcplug.worker.frames import MAX_PART, FrameError
-from fcplug.worker.process import Process
-from fcplug.worker.report import Report
-from isolated import runs, wait_until
+from fcplug.workers import WorkerSettings
+from fcplug.workers.assignment import Assignment
+from fcplug.workers.circuit_breaker import DEATHS, LONGEST_PAUSE, PAUSE, WINDOW, Circuit
+from fcplug.workers.error_report import Report
+from fcplug.workers.process import Process
+from fcplug.workers.wire import MAX_PART, FrameError
+from support.isolated import runs
+from support.waiting import wait_until
 
 CONFIG = """\
 version: 1

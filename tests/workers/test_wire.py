@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fcplug.worker.frames import MAX_PART, Channel, Frame, FrameError, Kind
+from fcplug.workers.wire import MAX_PART, Channel, Frame, FrameError, Kind
 
 MIB = 1024 * 1024
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fcplug.errors import FunctionTimeoutError, RemoteError, WorkerDied, WorkerUnavailable
-from fcplug.worker import Workers
-from fcplug.worker.frames import MAX_PART
-from isolated import (
+from fcplug.workers import Workers
+from fcplug.workers.wire import MAX_PART
+from support.isolated import (
     CODE,
     PATIENCE,
     Background,
@@ -24,8 +24,8 @@ from isolated import (
     descriptors,
     isolated,
     runs,
-    wait_until,
 )
+from support.waiting import wait_until
 
 MIB = 1024 * 1024
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 
-from fcplug.server.parser import RequestParser
 from fcplug.server.refusal import TOO_SLOW
-from fcplug.server.task import AnswerTask, RefusalTask
+from fcplug.server.waitress.parser import RequestParser
+from fcplug.server.waitress.task import AnswerTask, RefusalTask
 
 if TYPE_CHECKING:
     from fcplug.server.limits import Settings

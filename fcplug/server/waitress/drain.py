@@ -5,8 +5,8 @@ import socket
 import time
 from typing import NamedTuple
 
-from fcplug.server.channel import Channel
-from fcplug.server.loop import Server
+from fcplug.server.waitress.channel import Channel
+from fcplug.server.waitress.loop import Server
 
 log = logging.getLogger("fcplug.server")
 

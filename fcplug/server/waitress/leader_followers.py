@@ -4,9 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from fcplug.server.bell import Bell
-from fcplug.server.dispatcher import Dispatcher, Seat, Task
-from fcplug.server.pace import Pace
+from fcplug.server.waitress.dispatcher import Dispatcher, Seat, Task
+from fcplug.server.waitress.latency_gate import Pace
+from fcplug.server.waitress.wakeup import Bell
 
 _LATE = 0.005  # seconds an answer may hold up the loop; looked at as often
 _LINGER = 0.1  # seconds without such an answer until nobody looks any more

@@ -15,9 +15,9 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.server import TcpWSGIServer
 
 from fcplug import protocol
-from fcplug.server.channel import READ, WRITE, Channel
-from fcplug.server.crew import Crew
-from fcplug.server.dispatcher import Dispatcher
+from fcplug.server.waitress.channel import READ, WRITE, Channel
+from fcplug.server.waitress.dispatcher import Dispatcher
+from fcplug.server.waitress.leader_followers import Crew
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

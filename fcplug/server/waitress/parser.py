@@ -6,9 +6,9 @@ from typing import IO, TYPE_CHECKING
 
 from waitress.buffers import OverflowableBuffer
 
-from fcplug.server.body import Body, ChunkedBody, FixedBody
 from fcplug.server.head import HeadError, parse
 from fcplug.server.refusal import NO_ROOM, Refusal, bad_request, body_too_large, head_too_large
+from fcplug.server.waitress.body import Body, ChunkedBody, FixedBody
 
 if TYPE_CHECKING:
     from fcplug.server.limits import Settings

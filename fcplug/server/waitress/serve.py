@@ -5,10 +5,10 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
 
-from fcplug.server.drain import drain
 from fcplug.server.limits import Limits, Settings
-from fcplug.server.loop import Express, Server
 from fcplug.server.signals import StopSignals
+from fcplug.server.waitress.drain import drain
+from fcplug.server.waitress.loop import Express, Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

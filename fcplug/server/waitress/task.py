@@ -11,9 +11,9 @@ from waitress.channel import ClientDisconnected
 from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import build_http_date
 
-from fcplug.server.parser import RequestParser
 from fcplug.server.refusal import FAILED, Refusal
-from fcplug.web import BodyCut
+from fcplug.server.waitress.parser import RequestParser
+from fcplug.web.response import BodyCut
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from served import BLOB, Served, read_all, read_answer, request, served, wait_until
+from support.served import BLOB, Served, read_all, read_answer, request, served
+from support.waiting import wait_until
 
 MIB = 1 << 20
 

@@ -5,7 +5,7 @@ import time
 import pytest
 from waitress.buffers import OverflowableBuffer
 
-from fcplug.server.body import Body, ChunkedBody, FixedBody
+from fcplug.server.waitress.body import Body, ChunkedBody, FixedBody
 
 WIRE = b'5;a=b;c="d e"\r\nhello\r\n0006\r\n world\r\n0\r\nTrailer: x\r\n\r\n'
 

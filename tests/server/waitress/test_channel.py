@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fcplug.server.channel import Channel
 from fcplug.server.limits import Limits, Settings
-from fcplug.server.loop import Server
-from fcplug.server.task import AnswerTask
-from served import PATIENCE, app, express, read_answer, request
+from fcplug.server.waitress.channel import Channel
+from fcplug.server.waitress.loop import Server
+from fcplug.server.waitress.task import AnswerTask
+from support.served import app, express, read_answer, request
+from support.waiting import PATIENCE
 
 
 class BrokenTask(AnswerTask):

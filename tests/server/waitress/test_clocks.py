@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from served import Served, read_answer, request, served, wait_until
+from support.served import Served, read_answer, request, served
+from support.waiting import wait_until
 
 
 def cpu_seconds(server: Served) -> float:

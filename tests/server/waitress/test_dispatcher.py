@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from fcplug.server.dispatcher import Dispatcher
-from served import wait_until
+from fcplug.server.waitress.dispatcher import Dispatcher
+from support.waiting import wait_until
 
 PATIENCE = 30.0
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from fcplug.server import Limits, bind, serve
-from served import BLOB, PATIENCE, Served, read_all, read_answer, request, served, wait_until
+from support.served import (
+    BLOB,
+    Served,
+    read_all,
+    read_answer,
+    request,
+    served,
+)
+from support.waiting import PATIENCE, wait_until
 
 
 def test_an_idle_server_stops_at_once_with_0(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from served import BLOB, Served, read_answer, request, served
+from support.served import BLOB, Served, read_answer, request, served
 
 MIB = 1 << 20
 

@@ -1,6 +1,6 @@
 """Whether answers are quick, as a run of them tells."""
 
-from fcplug.server.pace import Pace
+from fcplug.server.waitress.latency_gate import Pace
 
 QUICK, LONG = 0.0001, 0.01
 

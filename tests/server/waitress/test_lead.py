@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from served import BLOB, Served, read_answer, request, served, wait_until
+from support.served import BLOB, Served, read_answer, request, served
+from support.waiting import wait_until
 
 PATIENCE = 30.0
 MANY = 200  # requests after which answers count as quick

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from fcplug.server.bell import Bell
-from fcplug.server.crew import Crew
-from fcplug.server.dispatcher import Task
-from served import wait_until
+from fcplug.server.waitress.dispatcher import Task
+from fcplug.server.waitress.leader_followers import Crew
+from fcplug.server.waitress.wakeup import Bell
+from support.waiting import wait_until
 
 PATIENCE = 30.0
 

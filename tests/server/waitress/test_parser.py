@@ -6,8 +6,8 @@ import time
 import pytest
 
 from fcplug.server.limits import Limits, Settings
-from fcplug.server.parser import RequestParser
-from served import request
+from fcplug.server.waitress.parser import RequestParser
+from support.served import request
 
 
 @pytest.fixture(scope="module")

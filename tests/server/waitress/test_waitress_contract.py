@@ -25,7 +25,7 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
-STUBS = Path(__file__).resolve().parents[2] / "typings" / "waitress"
+STUBS = Path(__file__).resolve().parents[3] / "typings" / "waitress"
 
 
 def hello(environ: Any, start_response: Any) -> list[bytes]:

@@ -1,0 +1,1 @@
+"""Threads, deadlines, limits and the event loop that invocations run on."""

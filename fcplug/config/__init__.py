@@ -1,0 +1,1 @@
+"""``functions.yaml``: read, checked and turned into typed values; every mistake keeps its line."""

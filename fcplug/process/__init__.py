@@ -1,0 +1,1 @@
+"""Processes that serve one socket: their supervisor, and what the kernel does for them."""

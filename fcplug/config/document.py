@@ -1,13 +1,16 @@
 """A configuration's text as plain values, each with its place."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcplug.config import yaml_subset
 from fcplug.config.interpolation import LONE_SURROGATE, filled
 from fcplug.config.location import Path, Place, dotted
 from fcplug.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from fcplug.config import yaml_strict
 
 
 class Document(NamedTuple):
@@ -25,11 +28,13 @@ class Document(NamedTuple):
         return Problem(self.file, *self.places.get(known, Place(1, 1)), dotted(path), what)
 
 
-def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
+def read(text: str, file: str, environ: Mapping[str, str]) -> tuple[Document, list[Problem]]:
     """Read YAML text into plain values, ``${NAME}`` and ``${NAME:-default}`` filled in.
 
+    Returns also what is wrong with single values, which are ``INVALID`` in the document.
+
     Raises:
-        ConfigError: with every problem found, each at its line and column in ``file``.
+        ConfigError: the text is not YAML at all.
     """
 
     def filled_in(value: str) -> str | None:
@@ -37,11 +42,28 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
         return None if problems or re.search(LONE_SURROGATE, result) else result
 
     if everyday := yaml_subset.read(text, filled_in):
-        return Document(file, *everyday)
-    from fcplug.config import yaml_strict  # noqa: PLC0415 - PyYAML's import takes longer than all of this
+        return Document(file, *everyday), []
+    # PyYAML's import takes longer than all of this
+    from fcplug.config import yaml_strict  # noqa: PLC0415
 
     try:
-        return Document(file, *yaml_strict.read(text, lambda value: filled(value, environ)))
+        values, places, problems = yaml_strict.read(text, lambda value: filled(value, environ))
     except yaml_strict.Refused as refused:
-        problems = refused.problems
-    raise ConfigError(Problem(file, *place, dotted(path), what) for path, place, what in problems)
+        raise ConfigError(_located(file, [refused.problem])) from None
+    return Document(file, values, places), _located(file, problems)
+
+
+def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
+    """Read YAML text as ``read`` does, and accept no problem.
+
+    Raises:
+        ConfigError: with every problem found, each at its line and column in ``file``.
+    """
+    document, problems = read(text, file, environ)
+    if problems:
+        raise ConfigError(problems)
+    return document
+
+
+def _located(file: str, problems: Sequence["yaml_strict.Problem"]) -> list[Problem]:
+    return [Problem(file, *place, dotted(path), what) for path, place, what in problems]

@@ -3,30 +3,28 @@
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from fcplug.config import schema
+from fcplug.config.consistency import contradictions
 from fcplug.config.document import Document
-from fcplug.config.document import parse as parse_document
-from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.document import read as read_document
+from fcplug.config.invalid import INVALID
 from fcplug.config.location import Path
 from fcplug.config.model import (
     DefaultsEntry,
     File,
     FunctionEntry,
-    MatchEntry,
     MiddlewareEntry,
     RouteEntry,
     RuntimeEntry,
 )
-from fcplug.errors import ConfigError, Problem, did_you_mean
+from fcplug.errors import ConfigError, Problem
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
-
-_OF_WORKERS = ("workers", "memory_limit", "max_calls", "python")
 
 
 class FunctionSpec(Struct, frozen=True):
@@ -103,15 +101,14 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: with every problem found, each with its place.
     """
-    document = parse_document(text, file, environ)
-    problems: list[Problem] = []
+    document, problems = read_document(text, file, environ)
 
     def report(path: Path, what: str, key: str = "") -> None:
         problems.append(document.problem(path, what, key))
 
     checked: File = schema.check(document.values, File, (), report)
-    if not problems:
-        for path, what in _contradictions(checked, document.values.get("functions") or {}):
+    if checked is not INVALID:
+        for path, what in contradictions(checked, document.values or {}):
             report(path, what)
     if problems:
         raise ConfigError(problems)
@@ -143,63 +140,6 @@ def _read(file: str) -> str:
     if len(data) > MAX_FILE_SIZE:
         raise OSError(0, f"larger than {MAX_FILE_SIZE} bytes")
     return data.decode("utf-8-sig")
-
-
-def _contradictions(
-    file: File, given: Mapping[str, Mapping[str, Any] | None]
-) -> Iterator[tuple[Path, str]]:
-    """Yield what each value alone allows and the file as a whole does not."""
-    auth = file.runtime.auth
-    if auth and bool(auth.tokens) == bool(auth.keys):
-        yield ("runtime", "auth"), "give tokens, or keys"
-    if not file.functions:
-        yield ("functions",), "at least one function is needed"
-    for name, entry in file.functions.items():
-        if entry.isolation == "thread" and file.defaults.isolation == "thread":
-            for key in _OF_WORKERS:
-                if getattr(entry, key) is not None:
-                    yield ("functions", name, key), "needs isolation: process"
-        own_middleware = "middleware" in (given[name] or {})
-        middleware = entry.middleware if own_middleware else file.defaults.middleware
-        for key, what in _misplaced(entry, middleware):
-            yield ("functions", name, key) if key else ("functions", name), what
-    for index, route in enumerate(file.routes):
-        path: Path = ("routes", index)
-        if route.match == MatchEntry():
-            yield (*path, "match"), "give function, handler or qualifier; default takes the rest"
-        if not route.to:
-            yield (*path, "to"), "name at least one function"
-            continue
-        for target in [route.to] if isinstance(route.to, str) else route.to:
-            way = (*path, "to") if isinstance(route.to, str) else (*path, "to", target)
-            yield from _unknown(target, file, way)
-    if file.default is not None:
-        yield from _unknown(file.default, file, ("default",))
-
-
-def _misplaced(entry: FunctionEntry, middleware: Sequence[object]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with what a function answers by, each with the key at fault."""
-    key = "wsgi" if entry.wsgi else "asgi"
-    application = getattr(entry, key)
-    if not entry.handler and not application:
-        yield "", "give handler, wsgi or asgi: what answers"
-    if entry.wsgi and entry.asgi:
-        yield "asgi", "a function has one application: give wsgi or asgi"
-    if application and not entry.handler and middleware:
-        fix = "give middleware: [], and wrap the application itself"
-        yield (
-            key,
-            f"middleware wraps events, and would not wrap this application: {fix}",
-        )
-    if entry.expose_credentials and not application:
-        yield "expose_credentials", "needs wsgi or asgi"
-
-
-def _unknown(name: str, file: File, path: Path) -> Iterator[tuple[Path, str]]:
-    if name not in file.functions:
-        secret = isinstance(name, FromEnvironment)
-        told = "of the name that the environment gives" if secret else f"'{name}'"
-        yield path, f"no function {told}{did_you_mean(name, file.functions)}"
 
 
 def _merged(

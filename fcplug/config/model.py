@@ -1,6 +1,6 @@
 """The keys of ``functions.yaml``: their types, limits and defaults, and what each is for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -13,6 +13,7 @@ FunctionName = Annotated[
         description="a function name: letters, digits, '_', '.' and '-', at most 128",
     ),
 ]
+Weight = Annotated[int, Meta(ge=0, le=10_000)]
 UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with /")]
 Pattern = Annotated[str, Meta(min_length=1)]
 
@@ -138,6 +139,8 @@ class DefaultsEntry(_Entry, frozen=True):
 class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     """One function, under the name FC calls it by."""
 
+    MAIN_KEY: ClassVar[str] = "handler"  # what somebody means who writes no mapping
+
     handler: Annotated[
         str | None,
         Meta(description="an entry point of group fcplug.handlers, dist:name, or module:attribute"),
@@ -177,8 +180,8 @@ class RouteEntry(_Entry, frozen=True):
 
     match: MatchEntry
     to: Annotated[
-        str | dict[str, Count],
-        Meta(description="a function, or functions with weights, split by request id"),
+        str | dict[str, Weight],
+        Meta(description="a function, or functions with weights, split by request id; 0 for none"),
     ]
 
 
@@ -190,4 +193,6 @@ class File(_Entry, frozen=True):
     runtime: RuntimeEntry = RuntimeEntry()
     defaults: DefaultsEntry = DefaultsEntry()
     routes: list[RouteEntry] = []
-    default: Annotated[str | None, Meta(description="who answers when nothing else matched")] = None
+    default: Annotated[
+        str | None, Meta(description="the function that answers when nothing else matched")
+    ] = None

@@ -1,15 +1,18 @@
 """Plain values against msgspec types: every mismatch told in a person's words, at its place."""
 
 import functools
+import json
 import operator
 import pathlib
 import re
 import types
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 import msgspec
 
 from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.invalid import INVALID
 from fcplug.config.location import Path
 from fcplug.errors import did_you_mean
 
@@ -31,12 +34,13 @@ _WORDS = {
     "object": "a mapping",
 }
 _ANNOTATIONS = ("default", "description", "title")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?")
 _NARROWING = {"enum", "pattern"}
 _UNIONS = (Union, types.UnionType)
 
 
 def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
-    """Return ``value`` as the type ``kind``; what does not fit is reported and left out.
+    """Return ``value`` as the type ``kind``; what does not fit is reported, and ``INVALID``.
 
     ``path`` is where the value stands. Without a mistake it is msgspec's to convert at once.
     """
@@ -61,11 +65,15 @@ def _walk(value: Any, kind: Any, path: Path, report: Report) -> Any:
         return _mapping(value, args, path, report)
     if origin is list and isinstance(value, list):
         return [_walk(item, args[0], (*path, i), report) for i, item in enumerate(value)]
+    return _leaf(value, kind, path, report)
+
+
+def _leaf(value: Any, kind: Any, path: Path, report: Report) -> Any:
     try:
-        return convert(value, kind)
+        return value if value is INVALID else convert(value, kind)
     except ValueError as error:
         report(path, str(error))
-        return None
+        return INVALID
 
 
 def convert(value: Any, kind: Any) -> Any:
@@ -82,13 +90,42 @@ def convert(value: Any, kind: Any) -> Any:
     if options and value not in known:
         words = [option for option in options if isinstance(option, str)]
         hint = did_you_mean(value, words) if isinstance(value, str) else ""
+        hint = hint or _hint(value, lambda plain: plain in options)
         raise ValueError(f"expected {' or '.join(map(repr, options))}, got {_told(value)}{hint}")
     try:
         return msgspec.convert(value, kind, strict=not _from_environment(value), dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise ValueError(_in_words(str(error), kind)) from None
+        what = _in_words(str(error), kind)
+        if isinstance(value, int | float) and ", got " not in what:
+            what += f", got {value!r}"
+        raise ValueError(what + _hint(value, lambda plain: _fits(plain, kind))) from None
     except (NotImplementedError, TypeError):
         return value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, NotImplementedError, TypeError):
+        return False
+    return True
+
+
+def _hint(value: Any, fits: Callable[[Any], bool]) -> str:
+    """Return advice where a quoted number or truth value would do without its quotes."""
+    plain = _without_quotes(value)
+    return ": take the quotes away" if plain != value and fits(plain) else ""
+
+
+def _without_quotes(value: Any) -> Any:
+    """Return what a text of the file would be if it were not in quotes."""
+    if not isinstance(value, str) or isinstance(value, FromEnvironment):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    if not _NUMBER.fullmatch(value):
+        return value
+    return float(value) if "." in value else int(value)
 
 
 def json_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -118,9 +155,11 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: Report) -> Any:
+    if value is INVALID:
+        return value
     if not isinstance(value, dict):
-        report(path, f"expected a mapping, got {_told(value)}")
-        return None
+        report(path, f"expected a mapping, got {_told(value)}{_spelled_out(value, kind, path)}")
+        return INVALID
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for key in value.keys() - fields.keys():
         report(path, f"unknown key '{key}'{did_you_mean(key, fields)}", key)
@@ -129,9 +168,24 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: Report) 
         if name in value:
             given[name] = _walk(value[name], field.type, (*path, name), report)
         elif field.required:
-            report(path, f"the key '{name}' is missing")
-            given[name] = None
+            report(path, f"the key '{name}' is missing{_only_choice(name, field.type)}")
+            given[name] = INVALID
     return kind(**given)
+
+
+def _spelled_out(value: Any, kind: Any, path: Path) -> str:
+    """Return how to write what stands in place of a mapping, for a type with a ``MAIN_KEY``."""
+    main = getattr(kind, "MAIN_KEY", None)
+    if not main or not path or not isinstance(value, str) or isinstance(value, FromEnvironment):
+        return ""
+    text = value if re.fullmatch(r"[A-Za-z_][\w./-]*", value) else json.dumps(value)
+    return f": write {path[-1]}: {{{main}: {text}}}"
+
+
+def _only_choice(name: str, kind: Any) -> str:
+    """Return what to write for a key that can have one value only, as that of a format."""
+    options = get_args(kind) if get_origin(kind) is Literal else ()
+    return f": write {name}: {options[0]} first" if len(options) == 1 else ""
 
 
 def _mapping(value: dict[str, Any], args: tuple[Any, ...], path: Path, report: Report) -> Any:

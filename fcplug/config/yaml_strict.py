@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from fcplug.config.interpolation import LONE_SURROGATE
+from fcplug.config.invalid import INVALID
 from fcplug.config.location import Path, Place
 
 MAX_DEPTH = 32  # levels of nesting
@@ -42,27 +43,26 @@ class Problem(NamedTuple):
     what: str
 
 
-class Refused(Exception):  # noqa: N818 - a verdict on the text, with its reasons
-    """The text is not what it should be."""
+class Refused(Exception):  # noqa: N818 - a verdict on the text, with its reason
+    """The text is not YAML, or holds what is refused as a whole."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
+    def __init__(self, place: Place, what: str) -> None:
+        super().__init__(what)
+        self.problem = Problem((), place, what)
 
 
-def read(text: str, fill: Fill) -> tuple[Any, dict[Path, Place]]:
-    """Return the values of a text and the place of each.
+def read(text: str, fill: Fill) -> tuple[Any, dict[Path, Place], list[Problem]]:
+    """Return the values of a text, the place of each, and what is wrong with some.
 
-    ``fill`` returns a text with its variables filled in, and what is wrong with them.
+    ``fill`` returns a text with its variables filled in, and what is wrong with them. A value that
+    is wrong is ``INVALID``.
 
     Raises:
-        Refused: with every problem found.
+        Refused: the text cannot be read as YAML.
     """
     builder = _Builder(fill)
     values = builder.build(_compose(text), ())
-    if builder.problems:
-        raise Refused(builder.problems)
-    return values, builder.places
+    return values, builder.places, builder.problems
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,24 +101,33 @@ def _compose(text: str) -> yaml.Node | None:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         what = f"the character {chr(error.character)!r} is not allowed in YAML"
-        raise Refused([Problem((), Place(line, column), what)]) from None
+        raise Refused(Place(line, column), what) from None
     try:
         node: yaml.Node | None = loader.get_single_node()
     except _ForbiddenError as error:
         raise _refused(error.mark, str(error)) from None
     except yaml.MarkedYAMLError as error:
-        what = f"{error.context}, {error.problem}" if error.context else str(error.problem)
-        if error.problem_mark and text[: error.problem_mark.index].endswith("$"):
-            what = "${...} inside {...} or [...] must stand in quotes"
-        raise _refused(error.problem_mark or error.context_mark, what) from None
+        raise _refused(error.problem_mark or error.context_mark, _in_words(error, text)) from None
     except (ValueError, OverflowError):  # PyYAML trusts the digits of \U........ and of %YAML
         raise _refused(loader.get_mark(), "a number out of range") from None
     return node
 
 
+def _in_words(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Return what PyYAML says, in better words where the cause is a common one."""
+    if mark := error.problem_mark:
+        before = text[: mark.index]
+        if before.endswith("$"):
+            return "${...} inside {...} or [...] must stand in quotes"
+        if text[mark.index : mark.index + 1] == "\t":
+            indents = not before.rpartition("\n")[2].strip()
+            return "a tab: indent with spaces" if indents else "a tab: write spaces instead"
+    return f"{error.context}, {error.problem}" if error.context else str(error.problem)
+
+
 def _refused(mark: Any, what: str) -> Refused:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Refused([Problem((), Place(line, column), what)])
+    return Refused(Place(line, column), what)
 
 
 class _Builder:
@@ -157,15 +166,19 @@ class _Builder:
         return values
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
-        problems = len(self.problems)
+        """Return a key as text, also where it lacks quotes; None for a list or a mapping."""
         key = self._scalar(node, path, raw=True) if isinstance(node, yaml.ScalarNode) else None
-        if isinstance(key, str):
-            return key
-        if problems == len(self.problems):
+        if not isinstance(key, str) and key is not INVALID:
             self._problem(node, path, "a key must be text: put it in quotes")
-        return None
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else None
 
     def _scalar(self, node: yaml.ScalarNode, path: Path, *, raw: bool = False) -> Any:
+        """Return a scalar's value, ``INVALID`` if anything is wrong with it."""
+        problems = len(self.problems)
+        value = self._value(node, path, raw=raw)
+        return value if problems == len(self.problems) else INVALID
+
+    def _value(self, node: yaml.ScalarNode, path: Path, *, raw: bool) -> Any:
         text: str = node.value
         if node.style is None:
             if node.tag in _TRAPS:

@@ -174,8 +174,10 @@ def test_nesting_is_allowed_up_to_its_limit() -> None:
     ("text", "problem"),
     [
         ("a: 1\n---\nb: 2", f"2:1: {ONE}, but found another document"),
-        ("a:\t1", rf"1:3: {TOKEN}, found character '\t' that cannot start any token"),
-        ("a:\n\tb: 1", rf"2:1: {TOKEN}, found character '\t' that cannot start any token"),
+        ("a:\t1", "1:3: a tab: write spaces instead"),
+        ("a:\n\tb: 1", "2:1: a tab: indent with spaces"),
+        ("a:\n  b: 1\n  \tc: 1", "3:3: a tab: indent with spaces"),
+        ("a: {b: 1,\n\tc: 1}", "2:1: a tab: indent with spaces"),
         ("a: b: c", "1:5: mapping values are not allowed here"),
         (
             "a: [1",

@@ -78,14 +78,26 @@ COUNT, LEVELS = "a whole number", "'DEBUG' or 'INFO' or 'WARNING' or 'ERROR' or 
 @pytest.mark.parametrize(
     ("entry", "what"),
     [
-        ("runtime: {threads: 0}", f"runtime.threads: expected {COUNT} >= 1"),
-        ("runtime: {threads: 10001}", f"runtime.threads: expected {COUNT} <= 10000"),
+        ("runtime: {threads: 0}", f"runtime.threads: expected {COUNT} >= 1, got 0"),
+        ("runtime: {threads: 10001}", f"runtime.threads: expected {COUNT} <= 10000, got 10001"),
         ("runtime: {threads: 1.0}", f"runtime.threads: expected {COUNT}, got a number"),
-        ("runtime: {threads: '8'}", f"runtime.threads: expected {COUNT}, got text"),
+        (
+            "runtime: {threads: '8'}",
+            f"runtime.threads: expected {COUNT}, got text: take the quotes away",
+        ),
+        ("runtime: {threads: '8.5'}", f"runtime.threads: expected {COUNT}, got text"),
+        (
+            "runtime: {supervise: 'true'}",
+            "runtime.supervise: expected true or false, got text: take the quotes away",
+        ),
+        ("runtime: {supervise: '1'}", "runtime.supervise: expected true or false, got text"),
         ("runtime: {threads: true}", f"runtime.threads: expected {COUNT}, got true or false"),
         ("runtime: {threads: }", f"runtime.threads: expected {COUNT}, got nothing"),
-        ("runtime: {drain_timeout: 0}", "runtime.drain_timeout: expected a number > 0.0"),
-        ("runtime: {drain_timeout: 86401}", "runtime.drain_timeout: expected a number <= 86400.0"),
+        ("runtime: {drain_timeout: 0}", "runtime.drain_timeout: expected a number > 0.0, got 0"),
+        (
+            "runtime: {drain_timeout: 86401}",
+            "runtime.drain_timeout: expected a number <= 86400.0, got 86401",
+        ),
         (
             "runtime: {log_format: JSON}",
             "runtime.log_format: expected 'text' or 'json', got 'JSON'",
@@ -94,9 +106,9 @@ COUNT, LEVELS = "a whole number", "'DEBUG' or 'INFO' or 'WARNING' or 'ERROR' or 
         ("runtime: {health_path: x}", "runtime.health_path: expected a path that begins with /"),
         ("runtime: [a]", "runtime: expected a mapping, got a list"),
         ("runtime: 5", "runtime: expected a mapping, got 5"),
-        ("defaults: {timeout: -1}", "defaults.timeout: expected a number > 0.0"),
+        ("defaults: {timeout: -1}", "defaults.timeout: expected a number > 0.0, got -1"),
         ("defaults: {timeout: a}", "defaults.timeout: expected a number, got text"),
-        ("defaults: {concurrency: 0}", f"defaults.concurrency: expected {COUNT} >= 1"),
+        ("defaults: {concurrency: 0}", f"defaults.concurrency: expected {COUNT} >= 1, got 0"),
         ("defaults: {settings: [a]}", "defaults.settings: expected a mapping, got a list"),
         ("defaults: {middleware: a}", "defaults.middleware: expected a list, got text"),
         ("defaults: {middleware: [a, 5]}", f"defaults.middleware[1]: expected text, got {COUNT}"),
@@ -119,7 +131,7 @@ def test_a_value_of_the_wrong_kind_is_told_at_its_way(entry: str, what: str) -> 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "~", "---\n"], ids=ascii)
 def test_an_empty_file_lacks_its_keys(text: str) -> None:
     assert [problem.partition(": ")[2] for problem in told(text)] == [
-        "the key 'version' is missing",
+        "the key 'version' is missing: write version: 1 first",
         "the key 'functions' is missing",
     ]
 
@@ -132,7 +144,10 @@ def test_an_empty_file_lacks_its_keys(text: str) -> None:
         ("version: 1\nfunctions:", "f.yaml:2:1: functions: at least one function is needed"),
         ("version: 1\nfunctions: {}", "f.yaml:2:1: functions: at least one function is needed"),
         (HELLO.replace("1", "2"), "f.yaml:1:1: version: expected 1, got 2"),
-        (HELLO.replace("1", "'1'"), "f.yaml:1:1: version: expected 1, got '1'"),
+        (
+            HELLO.replace("1", "'1'"),
+            "f.yaml:1:1: version: expected 1, got '1': take the quotes away",
+        ),
         (HELLO.replace("1", "true"), f"f.yaml:1:1: version: expected {COUNT}, got true or false"),
         ("version: 1\nfunctions: {'': {handler: h}}", f"f.yaml:2:1: functions: the key '': {NAME}"),
         (HELLO + "  b:\n", f"f.yaml:4:3: functions.b: {ANSWERS}"),
@@ -180,8 +195,9 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
         "f.yaml:1:1: version: expected 1, got 2",
         "f.yaml:3:3: runtime: unknown key 'thread' (did you mean 'threads'?)",
         "f.yaml:4:3: runtime.log_format: expected 'text' or 'json', got 'xml'",
-        "f.yaml:5:12: defaults.timeout: expected a number > 0.0",
+        "f.yaml:5:12: defaults.timeout: expected a number > 0.0, got 0",
         "f.yaml:9:5: functions.hello: unknown key 'timeuot' (did you mean 'timeout'?)",
+        f"f.yaml:10:3: functions.resize: {ANSWERS}",
         "f.yaml:10:12: functions.resize.concurrency: expected a whole number, got a number",
         f"f.yaml:11:3: functions: the key 'ümlaut': {NAME}",
         "f.yaml:13:13: routes[0].match: unknown key 'func' (did you mean 'function'?)",
@@ -189,11 +205,89 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
     ]
 
 
-def test_all_mistakes_of_the_yaml_are_told_before_those_of_its_meaning() -> None:
-    text = "version: 2\nfunctions:\n  a: {handler: no}\n  b: {handler: '${NONE}'}\n"
-    first, second = told(text)
-    assert first.startswith("f.yaml:3:16: functions.a.handler: no is a truth value")
-    assert second.startswith("f.yaml:4:16: functions.b.handler: the environment has no NONE")
+def test_one_report_holds_mistakes_of_every_kind() -> None:
+    text = """\
+        version: 2
+        functions:
+          a: {handler: no}
+          b: {handler: "${NONE}", workers: 2}
+          3: {handler: h, timeuot: 1, timeout: -3}
+          c: {timeout: yes}
+          d: greeter:handle
+          bad name: {wsgi: a, asgi: b}
+          e: !x {handler: "h", expose_credentials: true}
+        routes:
+          - {match: {}, to: q}
+          - {match: {func: a}, to: {a: 0}}
+        default: f
+        """
+    trap = "is a truth value to some YAML readers (write true or false)"
+    assert told(text) == [
+        "f.yaml:1:1: version: expected 1, got 2",
+        f"f.yaml:3:16: functions.a.handler: no {trap}; if text is meant, put it in quotes: 'no'",
+        "f.yaml:4:16: functions.b.handler: the environment has no NONE: set it, or give a default: "
+        "${NONE:-...}",
+        "f.yaml:4:27: functions.b.workers: needs isolation: process",
+        "f.yaml:5:3: functions: a key must be text: put it in quotes",
+        "f.yaml:5:19: functions.3: unknown key 'timeuot' (did you mean 'timeout'?)",
+        "f.yaml:5:31: functions.3.timeout: expected a number > 0.0, got -3",
+        f"f.yaml:6:3: functions.c: {ANSWERS}",
+        f"f.yaml:6:16: functions.c.timeout: yes {trap}; if text is meant, put it in quotes: 'yes'",
+        "f.yaml:7:3: functions.d: expected a mapping, got 'greeter:handle': "
+        'write d: {handler: "greeter:handle"}',
+        f"f.yaml:8:3: functions: the key 'bad name': {NAME}",
+        "f.yaml:8:23: functions.bad name.asgi: a function has one application: give wsgi or asgi",
+        "f.yaml:9:6: functions.e: tags (!...) are not allowed: write a plain value",
+        "f.yaml:9:24: functions.e.expose_credentials: needs wsgi or asgi",
+        "f.yaml:11:6: routes[0].match: give function, handler or qualifier; default takes the rest",
+        "f.yaml:11:17: routes[0].to: no function 'q'",
+        "f.yaml:12:14: routes[1].match: unknown key 'func' (did you mean 'function'?)",
+        "f.yaml:12:24: routes[1].to: every weight is 0: "
+        "give at least one function a weight above 0",
+        "f.yaml:13:1: default: no function 'f'",
+    ]
+
+
+QUOTES = "a key must be text: put it in quotes"
+NO_TEXT = "expected text, got a whole number"
+NO_LIST = "expected a list, got a whole number"
+MATCH = "routes[0].match.function"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("version: 1\nfunctions: [a]\ndefault: x", "2:1: functions: expected a mapping, got a list"),
+        ("version: 1\nfunctions: {3: {handler: h}}", f"2:13: functions: {QUOTES}"),
+        (f"{HELLO}  b: {{handler: 5}}", f"4:7: functions.b.handler: {NO_TEXT}"),
+        (f"{HELLO}  b: {{handler: h, wsgi: 5}}", f"4:19: functions.b.wsgi: {NO_TEXT}"),
+        (f"{HELLO}defaults: 5\n", "4:1: defaults: expected a mapping, got 5"),
+        (f"{HELLO}runtime: {{auth: {{tokens: 5}}}}", f"4:18: runtime.auth.tokens: {NO_LIST}"),
+        (f"{HELLO}runtime: {{auth: 5}}", "4:11: runtime.auth: expected a mapping or nothing, got a whole number"),
+        (f"{HELLO}routes: [{{match: {{function: 5}}, to: hello}}]", f"4:19: {MATCH}: {NO_TEXT}"),
+        (f"{HELLO}routes: [{{match: {{function: a}}, to: 5}}]", f"4:33: routes[0].to: {NO_TEXT}"),
+        (f"{HELLO}routes: 5\n", "4:1: routes: expected a list, got a whole number"),
+        (f"{HELLO}default: 5\nroutes:\n", f"4:1: default: {NO_TEXT}"),
+    ],
+    ids=ascii,
+)
+def test_what_is_wrong_by_itself_is_reported_once(text: str, problem: str) -> None:
+    assert told(text) == [f"f.yaml:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "advice"),
+    [
+        ("index.handler", ": write f: {handler: index.handler}"),
+        ("greeter:handle", ': write f: {handler: "greeter:handle"}'),
+        ('"${SECRET}"', ""),
+    ],
+)
+def test_a_function_in_one_word_is_told_how_to_write_it(entry: str, advice: str) -> None:
+    got = "another value (from the environment)" if "$" in entry else f"'{entry}'"
+    with pytest.raises(ConfigError) as error:
+        loader.parse(f"version: 1\nfunctions:\n  f: {entry}\n", "f.yaml", {"SECRET": "s3cret"})
+    assert str(error.value) == f"f.yaml:3:3: functions.f: expected a mapping, got {got}{advice}"
 
 
 @pytest.mark.parametrize(

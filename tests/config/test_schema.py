@@ -18,6 +18,7 @@ from fcplug.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "config" / "functions.schema.json"
 NO_NUMBER = "expected a whole number, got text"
+QUOTED = f"{NO_NUMBER}: take the quotes away"
 FORMAT = "expected 'text' or 'json'"
 NAME = "expected a function name: letters, digits, '_', '.' and '-', at most 128"
 WHOLE = """\
@@ -131,7 +132,13 @@ def test_a_value_that_fits_is_converted(value: Any, kind: Any, converted: Any) -
 @pytest.mark.parametrize(
     ("value", "kind", "what"),
     [
-        ("8", int, NO_NUMBER),
+        ("8", int, QUOTED),
+        ("8x", int, NO_NUMBER),
+        ("-8.5", float, "expected a number, got text: take the quotes away"),
+        ("1", bool, "expected true or false, got text"),
+        ("false", bool, "expected true or false, got text: take the quotes away"),
+        (FromEnvironment("8x"), int, NO_NUMBER),
+        (-3.5, Annotated[float, msgspec.Meta(gt=0)], "expected a number > 0.0, got -3.5"),
         (1.5, int, "expected a whole number, got a number"),
         (True, int, "expected a whole number, got true or false"),
         (1, bool, "expected true or false, got a whole number"),
@@ -139,7 +146,7 @@ def test_a_value_that_fits_is_converted(value: Any, kind: Any, converted: Any) -
         ([], dict[str, int], "expected a mapping, got a list"),
         ({}, list[int], "expected a list, got a mapping"),
         ("x", int | None, "expected a whole number or nothing, got text"),
-        (0, Annotated[int, msgspec.Meta(ge=1)], "expected a whole number >= 1"),
+        (0, Annotated[int, msgspec.Meta(ge=1)], "expected a whole number >= 1, got 0"),
         (["a"], list[int], "[0]: expected a whole number, got text"),
         ({"a": {"b": "c"}}, dict[str, dict[str, int]], f"[...][...]: {NO_NUMBER}"),
         ({"x": "1"}, Point, "x: expected a whole number, got text"),
@@ -199,7 +206,7 @@ def test_a_value_of_the_environment_is_never_told(kind: Any) -> None:
             {"a": {"x": "1"}, "b": 5},
             dict[str, Point],
             [
-                (("top", "a", "x"), NO_NUMBER, ""),
+                (("top", "a", "x"), QUOTED, ""),
                 (("top", "b"), "expected a mapping, got 5", ""),
             ],
         ),
@@ -210,7 +217,7 @@ def test_a_value_of_the_environment_is_never_told(kind: Any) -> None:
                 (("top",), "the key 'a b': expected text matching regex '^[a-z]$'", "a b"),
             ],
         ),
-        ([{"x": "1"}, "a"], list[str | Point], [(("top", 0, "x"), NO_NUMBER, "")]),
+        ([{"x": "1"}, "a"], list[str | Point], [(("top", 0, "x"), QUOTED, "")]),
         ({}, int | None, [(("top",), "expected a whole number or nothing, got a mapping", "")]),
         (None, str | Point, [(("top",), "expected text, got nothing", "")]),
         (None, Point | None, []),
@@ -270,7 +277,7 @@ def test_the_json_schema_accepts_a_file_that_uses_every_key() -> None:
         ("name: trace", "nam: trace"),
         ("{function: a}", "{func: a}"),
         ("{function: a}", '{function: ""}'),
-        ("90", "0"),
+        ("90", "-1"),
         ("default: hello", "default: 5"),
     ],
     ids=lambda change: change[1],

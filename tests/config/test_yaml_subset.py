@@ -89,7 +89,8 @@ def agree(text: str) -> bool:
     quick = yaml_subset.read(text, fill)
     if quick is None:
         return False
-    values, places = yaml_strict.read(text, lambda value: filled(value, ENVIRON))
+    values, places, problems = yaml_strict.read(text, lambda value: filled(value, ENVIRON))
+    assert problems == []
     assert (typed(quick[0]), quick[1]) == (typed(values), places)
     return True
 

@@ -1,0 +1,127 @@
+"""What each value of ``functions.yaml`` alone allows, and the file as a whole does not.
+
+Values that are wrong by themselves are ``INVALID`` here, and nothing is said about them again.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec.structs import fields
+
+from fcplug.config.interpolation import FromEnvironment
+from fcplug.config.invalid import INVALID
+from fcplug.config.location import Path
+from fcplug.config.model import (
+    DefaultsEntry,
+    File,
+    FunctionEntry,
+    MatchEntry,
+    RouteEntry,
+    RuntimeEntry,
+)
+from fcplug.errors import did_you_mean
+
+Found = Iterator[tuple[Path, str]]
+
+_OF_WORKERS = ("workers", "memory_limit", "max_calls", "python")
+_ANSWERING = ("handler", "wsgi", "asgi")
+_OF_FUNCTION = {field.encode_name for field in fields(FunctionEntry)}
+_MATCHED = {field.encode_name for field in fields(MatchEntry)}
+
+
+def contradictions(file: File, given: Mapping[str, Any]) -> Found:
+    """Yield what does not fit together, each with its path; ``given`` is the file as written."""
+    if file.runtime is not INVALID:
+        yield from _of_runtime(file.runtime)
+    if file.functions is not INVALID:
+        yield from _of_functions(file, given["functions"] or {})
+    if file.routes is not INVALID:
+        yield from _of_routes(file, given.get("routes") or [])
+    if file.default not in (None, INVALID):
+        yield from _unknown(file.default, file, ("default",))
+
+
+def _of_runtime(runtime: RuntimeEntry) -> Found:
+    auth = runtime.auth
+    if auth in (None, INVALID) or INVALID in (auth.tokens, auth.keys):
+        return
+    if bool(auth.tokens) == bool(auth.keys):
+        yield ("runtime", "auth"), "give tokens, or keys"
+
+
+def _of_functions(file: File, given: Mapping[str, Any]) -> Found:
+    if not file.functions:
+        yield ("functions",), "at least one function is needed"
+    for name, entry in file.functions.items():
+        if entry is INVALID:
+            continue
+        yield from _of_workers(name, entry, file.defaults)
+        for key, what in _of_answers(entry, given[name] or {}):
+            yield ("functions", name, key) if key else ("functions", name), what
+        own = "middleware" in (given[name] or {})
+        source = entry if own else file.defaults
+        if source is not INVALID and source.middleware not in ([], INVALID):
+            yield from _of_middleware(name, entry)
+
+
+def _of_workers(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Found:
+    if defaults is INVALID or entry.isolation != "thread" or defaults.isolation != "thread":
+        return
+    for key in _OF_WORKERS:
+        if getattr(entry, key) not in (None, INVALID):
+            yield ("functions", name, key), "needs isolation: process"
+
+
+def _of_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with what a function answers by, each with the key at fault."""
+    misspelled = any(did_you_mean(key, _ANSWERING) for key in given.keys() - _OF_FUNCTION)
+    if not (entry.handler or entry.wsgi or entry.asgi or misspelled):
+        yield "", "give handler, wsgi or asgi: what answers"
+    if entry.wsgi and entry.asgi:
+        yield "asgi", "a function has one application: give wsgi or asgi"
+    if entry.expose_credentials is True and not (entry.wsgi or entry.asgi):
+        yield "expose_credentials", "needs wsgi or asgi"
+
+
+def _of_middleware(name: str, entry: FunctionEntry) -> Found:
+    if not entry.handler and (entry.wsgi or entry.asgi):
+        fix = "give middleware: [], and wrap the application itself"
+        what = f"middleware wraps events, and would not wrap this application: {fix}"
+        yield ("functions", name, "wsgi" if entry.wsgi else "asgi"), what
+
+
+def _of_routes(file: File, given: list[Any]) -> Found:
+    for index, route in enumerate(file.routes):
+        if route is INVALID:
+            continue
+        path: Path = ("routes", index)
+        if route.match == MatchEntry() and not _unknown_keys(given[index]["match"]):
+            yield (*path, "match"), "give function, handler or qualifier; default takes the rest"
+        yield from _of_targets(route, file, (*path, "to"))
+
+
+def _unknown_keys(match: Any) -> bool:
+    """Return whether a match that is empty holds a misspelled key, which is reported already."""
+    return isinstance(match, Mapping) and not match.keys() <= _MATCHED
+
+
+def _of_targets(route: RouteEntry, file: File, path: Path) -> Found:
+    if route.to is INVALID:
+        return
+    if not route.to:
+        yield path, "name at least one function"
+    elif isinstance(route.to, str):
+        yield from _unknown(route.to, file, path)
+    else:
+        for target in route.to:
+            yield from _unknown(target, file, (*path, target))
+        if not any(route.to.values()):
+            yield path, "every weight is 0: give at least one function a weight above 0"
+
+
+def _unknown(name: str, file: File, path: Path) -> Found:
+    if file.functions is INVALID or name in file.functions:
+        return
+    secret = isinstance(name, FromEnvironment)
+    which = "of the name that the environment gives" if secret else f"'{name}'"
+    yield path, f"no function {which}{did_you_mean(name, file.functions)}"

@@ -139,6 +139,23 @@ def test_editing_the_configuration_and_starting_again_switches_the_handler(tmp_p
         assert instance.invoke("hello", b"you").body == b"bye you"
 
 
+def test_a_misspelled_name_that_the_default_answers_is_logged_once(tmp_path: Path) -> None:
+    with start(deploy(tmp_path, f"{CONFIG}default: hello\n", FILES)) as instance:
+        for _ in range(2):
+            assert instance.invoke("helo", b"Ada").body == b"hello Ada"
+        (line,) = [line for line in instance.log.splitlines() if "no function" in line]
+    assert (
+        "[WARNING] no function 'helo' (did you mean 'hello'?): 'hello' answers in its place" in line
+    )
+
+
+def test_the_only_function_answers_a_call_that_names_none(tmp_path: Path) -> None:
+    config = "version: 1\nfunctions: {hello: {handler: greeter.handle}}\n"
+    with start(deploy(tmp_path, config, FILES)) as instance:
+        assert instance.invoke("", b"Ada").body == b"hello Ada"
+        assert instance.invoke("helo").status == 404
+
+
 def test_json_logs_are_one_object_a_line(tmp_path: Path) -> None:
     code = "import logging\ndef handle():\n    logging.warning('a\\nb', extra={'order': 7})\n"
     folder = deploy(

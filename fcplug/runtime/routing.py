@@ -1,15 +1,21 @@
 """Who answers: the headers of a call and the configuration, to the name of a function."""
 
 import fnmatch
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fcplug import protocol
 from fcplug.config.loader import Config
-from fcplug.config.model import RouteEntry
+from fcplug.config.model import MatchEntry, RouteEntry
 from fcplug.context import Context
-from fcplug.errors import UnknownFunction
+from fcplug.errors import UnknownFunction, did_you_mean
+
+log = logging.getLogger("fcplug")
+
+_MOST_REPORTED = 100  # unknown names; callers may make up any number of them
+_WILDCARDS = "*?["
 
 
 class _Rule(NamedTuple):
@@ -26,13 +32,19 @@ class Router:
     """Names the function that answers a call.
 
     Routes in order, then the function of the call's name, then of its handler, then the default.
-    Without routes the cost is one look-up however many functions there are.
+    A call that names nothing needs no default where there is one function only. Without routes the
+    cost is one look-up however many functions there are.
     """
 
     def __init__(self, config: Config) -> None:
         self._rules = [_rule(route) for route in config.routes]
         self._functions: Mapping[str, object] = config.functions
         self._default = config.default
+        self._alone = next(iter(config.functions)) if len(config.functions) == 1 else None
+        self._reported: dict[str, object] = {}
+        for index, earlier in _unreachable(config.routes):
+            what = f"never matches: routes[{earlier}] comes first, and takes all that this would"
+            log.warning("%s", config.document.problem(("routes", index), what))
 
     def resolve(self, context: Context) -> str:
         """Return the name of the function that answers.
@@ -64,28 +76,83 @@ class Router:
         handler = context.header(protocol.FUNCTION_HANDLER)
         if handler in self._functions:
             return ((handler, 1),)
+        asked = name or handler
         if self._default is not None:
+            if asked and asked not in self._reported:
+                self._report(asked, self._default)
             return ((self._default, 1),)
+        if self._alone is not None and not asked:
+            return ((self._alone, 1),)
         raise UnknownFunction(name, handler, self._functions)
+
+    def _report(self, asked: str, default: str) -> None:
+        """Warn once that a name is unknown and that the default answers in its place."""
+        # setdefault is atomic: of two calls at once one warns
+        mine = object()
+        if (
+            len(self._reported) > _MOST_REPORTED
+            or self._reported.setdefault(asked, mine) is not mine
+        ):
+            return
+        if len(self._reported) > _MOST_REPORTED:
+            log.warning("more unknown functions are asked for; '%s' answers, unreported", default)
+            return
+        log.warning(
+            "no function %a%s: '%s' answers in its place, as the default in functions.yaml",
+            asked[:200],
+            did_you_mean(asked, self._functions),
+            default,
+        )
 
 
 def _rule(route: RouteEntry) -> _Rule:
-    match = route.match
-    wanted = (
-        (protocol.FUNCTION_NAME, match.function),
-        (protocol.FUNCTION_HANDLER, match.handler),
-        (protocol.QUALIFIER, match.qualifier),
-    )
     weights = {route.to: 1} if isinstance(route.to, str) else route.to
     running = 0
     targets = []
     for name, weight in weights.items():
-        running += weight
-        targets.append((name, running))
+        if weight:
+            running += weight
+            targets.append((name, running))
     return _Rule(
-        tuple((name, re.compile(fnmatch.translate(text))) for name, text in wanted if text),
+        tuple(
+            (name, re.compile(fnmatch.translate(text)))
+            for name, text in _patterns(route.match).items()
+        ),
         tuple(targets),
     )
+
+
+def _patterns(match: MatchEntry) -> dict[str, str]:
+    """Return what a match asks for, by the header that it looks at."""
+    wanted = {
+        protocol.FUNCTION_NAME: match.function,
+        protocol.FUNCTION_HANDLER: match.handler,
+        protocol.QUALIFIER: match.qualifier,
+    }
+    return {name: text for name, text in wanted.items() if text}
+
+
+def _unreachable(routes: tuple[RouteEntry, ...]) -> Iterator[tuple[int, int]]:
+    """Yield each route that can never match, and the earlier one that takes its calls."""
+    patterns = [_patterns(route.match) for route in routes]
+    for index, special in enumerate(patterns):
+        for earlier, general in enumerate(patterns[:index]):
+            if all(_covers(text, special.get(name)) for name, text in general.items()):
+                yield index, earlier
+                break
+
+
+def _covers(general: str, special: str | None) -> bool:
+    """Return whether it is certain that a pattern matches all that another one does."""
+    if not general.strip("*"):
+        return True  # matches an absent header, too
+    if special is None:
+        return False
+    if not any(char in special for char in _WILDCARDS):
+        return fnmatch.fnmatchcase(special, general)
+    prefix = general.removesuffix("*")
+    is_prefix = prefix != general and not any(char in prefix for char in _WILDCARDS)
+    return general == special or (is_prefix and special.startswith(prefix))
 
 
 def _ticket(request_id: str) -> int:

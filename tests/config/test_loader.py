@@ -257,13 +257,19 @@ MATCH = "routes[0].match.function"
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("version: 1\nfunctions: [a]\ndefault: x", "2:1: functions: expected a mapping, got a list"),
+        (
+            "version: 1\nfunctions: [a]\ndefault: x",
+            "2:1: functions: expected a mapping, got a list",
+        ),
         ("version: 1\nfunctions: {3: {handler: h}}", f"2:13: functions: {QUOTES}"),
         (f"{HELLO}  b: {{handler: 5}}", f"4:7: functions.b.handler: {NO_TEXT}"),
         (f"{HELLO}  b: {{handler: h, wsgi: 5}}", f"4:19: functions.b.wsgi: {NO_TEXT}"),
         (f"{HELLO}defaults: 5\n", "4:1: defaults: expected a mapping, got 5"),
         (f"{HELLO}runtime: {{auth: {{tokens: 5}}}}", f"4:18: runtime.auth.tokens: {NO_LIST}"),
-        (f"{HELLO}runtime: {{auth: 5}}", "4:11: runtime.auth: expected a mapping or nothing, got a whole number"),
+        (
+            f"{HELLO}runtime: {{auth: 5}}",
+            "4:11: runtime.auth: expected a mapping or nothing, got a whole number",
+        ),
         (f"{HELLO}routes: [{{match: {{function: 5}}, to: hello}}]", f"4:19: {MATCH}: {NO_TEXT}"),
         (f"{HELLO}routes: [{{match: {{function: a}}, to: 5}}]", f"4:33: routes[0].to: {NO_TEXT}"),
         (f"{HELLO}routes: 5\n", "4:1: routes: expected a list, got a whole number"),

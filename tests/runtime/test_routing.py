@@ -3,6 +3,7 @@
 import collections
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -244,11 +245,15 @@ MATCH = "routes[0].match: give function, handler or qualifier; default takes the
         ("match: {handler: a}, to: {hello: 1, x: 2}", ["47: routes[0].to.x: no function 'x'"]),
         (
             "match: {handler: a}, to: {hello: 0}",
-            ["37: routes[0].to.hello: expected a whole number >= 1"],
+            ["32: routes[0].to: every weight is 0: give at least one function a weight above 0"],
+        ),
+        (
+            "match: {handler: a}, to: {hello: -1}",
+            ["37: routes[0].to.hello: expected a whole number >= 0, got -1"],
         ),
         (
             "match: {handler: a}, to: {hello: 10001}",
-            ["37: routes[0].to.hello: expected a whole number <= 10000"],
+            ["37: routes[0].to.hello: expected a whole number <= 10000, got 10001"],
         ),
         ("match: {handler: a}, to: {}", ["32: routes[0].to: name at least one function"]),
         ("match: {handler: a}, to: ''", ["32: routes[0].to: name at least one function"]),
@@ -261,6 +266,109 @@ def test_a_route_that_can_lead_nowhere_is_refused(route: str, problems: list[str
 def test_a_default_that_is_no_function_is_refused() -> None:
     what = "default: no function 'helo' (did you mean 'hello'?)"
     assert told(f"{HELLO}default: helo") == [f"f.yaml:4:1: {what}"]
+
+
+Logged = Callable[[], list[str]]
+
+
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> Logged:
+    """Return what returns the messages logged so far, each at its level WARNING."""
+
+    def logged() -> list[str]:
+        assert {record.levelname for record in caplog.records} <= {"WARNING"}
+        return [record.getMessage() for record in caplog.records]
+
+    return logged
+
+
+def test_an_unknown_name_that_the_default_answers_is_logged_once(warnings: Logged) -> None:
+    ask = router("default: b")
+    for context in (call("bb"), call("bb", "index.handler"), call("", "x" * 500), call("bb")):
+        assert ask.resolve(context) == "b"
+        assert ask.candidates(context) == ["b"]
+    first, second = warnings()
+    assert first == (
+        "no function 'bb' (did you mean 'b'?): 'b' answers in its place, "
+        "as the default in functions.yaml"
+    )
+    assert second.startswith(f"no function '{'x' * 200}':")
+
+
+def test_a_name_that_a_route_takes_or_that_is_not_there_is_not_logged(warnings: Logged) -> None:
+    ask = router("default: b\nroutes: [{match: {function: 'img-*'}, to: c}]")
+    drawn = [ask.resolve(c) for c in (call("img-1"), call(), call("a"), call("x", "c"))]
+    assert drawn == ["c", "b", "a", "c"]
+    assert warnings() == []
+
+
+def test_callers_who_make_up_names_cannot_fill_the_log(warnings: Logged) -> None:
+    ask = router("default: b")
+    for number in range(5_000):
+        assert ask.resolve(call(f"name-{number}\n")) == "b"
+    logged = warnings()
+    assert len(logged) == 101
+    assert logged[-1] == "more unknown functions are asked for; 'b' answers, unreported"
+    assert logged[0].startswith(r"no function 'name-0\n'")
+
+
+def test_of_many_calls_at_once_one_logs_the_unknown_name(warnings: Logged) -> None:
+    ask = router("default: b")
+    together = threading.Barrier(8)
+
+    def resolve() -> None:
+        together.wait(60)
+        ask.resolve(call("bb"))
+
+    threads = [threading.Thread(target=resolve) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(warnings()) == 1
+
+
+def test_the_only_function_answers_calls_that_name_none() -> None:
+    ask = Router(loader.parse(HELLO, "f.yaml", {}))
+    assert ask.resolve(call()) == "hello"
+    assert ask.candidates(call()) == ["hello"]
+    for context in (call("helo"), call("", "index.handler")):
+        with pytest.raises(UnknownFunction):
+            ask.resolve(context)
+
+
+def test_a_weight_of_zero_is_a_canary_that_is_off() -> None:
+    ask = router("routes: [{match: {function: split}, to: {a: 0, b: 10, c: 0}}]")
+    assert ask.candidates(call("split")) == ["b"]
+    drawn = {ask.resolve(call("split", request_id=f"r-{number}")) for number in range(100)}
+    assert drawn == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "unreachable"),
+    [
+        ("{function: x}", "{function: x}", True),
+        ("{function: x}", "{function: x, qualifier: canary}", True),
+        ("{function: x, qualifier: canary}", "{function: x}", False),
+        ("{function: 'img-*'}", "{function: img-small}", True),
+        ("{function: 'img-*'}", "{function: 'img-small-*'}", True),
+        ("{function: 'img-small-*'}", "{function: 'img-*'}", False),
+        ("{function: 'img-?'}", "{function: img-1}", True),
+        ("{function: 'img-?'}", "{function: img-12}", False),
+        ("{function: 'i*g-*'}", "{function: 'i*g-*'}", True),
+        ("{function: 'i*g-*'}", "{function: 'ing-*'}", False),
+        ("{qualifier: '*'}", "{function: x}", True),
+        ("{qualifier: '*', function: x}", "{function: x}", True),
+        ("{qualifier: '?*'}", "{function: x}", False),
+        ("{function: x}", "{handler: x}", False),
+    ],
+)
+def test_a_route_that_can_never_match_is_logged_with_its_place(
+    warnings: Logged, earlier: str, later: str, unreachable: bool
+) -> None:
+    router(f"routes:\n  - {{match: {earlier}, to: a}}\n  - {{match: {later}, to: b}}\n")
+    what = "routes[1]: never matches: routes[0] comes first, and takes all that this would"
+    assert warnings() == ([f"f.yaml:5:5: {what}"] if unreachable else [])
 
 
 def test_routes_are_kept_in_the_order_of_the_file() -> None:

@@ -2,15 +2,20 @@
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import falcon
 import pytest
 
+import fcplug
 from support.deployed import ROOT, deploy, start
 
 CONFIG = """\
@@ -66,22 +71,63 @@ def test_the_runtime_also_starts_by_a_command(tmp_path: Path) -> None:  # item 1
         assert instance.invoke("where").status == 200
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_it_runs_for_somebody_who_may_write_only_to_tmp(tmp_path: Path) -> None:  # item 14
-    code = deploy(tmp_path, CONFIG, FILES)
-    body = (
-        (code / "bootstrap")
-        .read_text()
-        .replace(
-            'exec "$python" -m',
-            'exec setpriv --reuid=65534 --clear-groups --no-new-privs "$python" -m',
-        )
-    )
-    (code / "bootstrap").write_text(body)
-    for folder in (code, *code.parents[:3]):
+NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs"
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Make a folder that every user may enter, wherever the clone and the tests' folder are."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="fcplug-open-") as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    with start(code) as instance:
+        yield folder
+
+
+def copy_packages(to: Path) -> None:
+    """Copy fcplug and what it needs, as ``pip install --target`` would lay it out."""
+    shutil.copytree(Path(fcplug.__file__).parent, to / "fcplug")
+    for requirement in metadata.requires("fcplug") or ():
+        if "extra ==" in requirement:
+            continue
+        [name] = re.findall(r"^[\w.-]+", requirement)
+        for file in metadata.files(name) or ():
+            if ".." not in file.parts:  # a command in bin/
+                (to / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file.locate(), to / file)
+
+
+def python_of_nobody(packages: Path) -> str:
+    """Return a Python of this version that another user may start, or skip the test."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    on_the_path = [Path(folder) / name for folder in os.environ["PATH"].split(":")]
+    base = Path(sys.base_prefix) / "bin" / name
+    script = f"import sys, fcplug.instance; assert sys.version_info[:2] == {sys.version_info[:2]}"
+    tried = []
+    for python in [base, *on_the_path]:
+        if python.exists():
+            command = [*NOBODY.split(), "sh", "-c", 'exec "$0" -c "$1"', str(python), script]
+            done = subprocess.run(
+                command, env={"PYTHONPATH": str(packages)}, capture_output=True, text=True,
+                cwd="/", check=False,
+            )  # fmt: skip
+            if done.returncode == 0:
+                return str(python)
+            tried.append(f"{python}: {done.stderr.strip().splitlines()[-1:]}")
+    pytest.skip(f"no {name} that another user may start; tried {tried}")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_it_runs_for_somebody_who_may_write_only_to_tmp(open_folder: Path) -> None:  # item 14
+    code = deploy(open_folder, CONFIG, FILES)
+    copy_packages(code / "python")
+    (code / "bootstrap").rename(code / "start")
+    (code / "bootstrap").write_text(f'#!/bin/sh\nexec {NOBODY} "${{0%/*}}/start" "$@"\n')
+    (code / "bootstrap").chmod(0o755)
+    subprocess.run(["chmod", "-R", "a+rX", code], check=True)  # whatever the umask is
+    with start(code, environ={"FCPLUG_PYTHON": python_of_nobody(code / "python")}) as instance:
         assert instance.invoke("where").status == 200
+        status = Path(f"/proc/{instance.process.pid}/status").read_text()
+        assert "Uid:\t65534\t65534" in status
 
 
 def test_the_python_that_is_named_comes_first(tmp_path: Path) -> None:

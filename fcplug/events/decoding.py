@@ -2,7 +2,8 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from abc import ABCMeta
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, overload
 
@@ -46,7 +47,7 @@ def decoder(kind: Any) -> Decode | None:
         TypeError: no event can be decoded into it; the text says why.
     """
     options = _options(kind)
-    if any(option in (bytes, Any, object) for option in options):
+    if any(_takes_bytes(option) for option in options):
         return None
     some = [option for option in options if option is not NoneType]
     decode = _decoder(kind, some)
@@ -77,6 +78,23 @@ def name_of(kind: Any) -> str:
 
 def _untouched(event: bytes) -> Any:
     return event
+
+
+def _takes_bytes(kind: Any) -> bool:
+    """Return whether the bytes of an event are of a type as they are.
+
+    ``any`` is not a type, but people write it for ``Any``. The abstract classes are those that
+    bytes belong to, such as ByteString and Buffer; a Sequence or Collection is a JSON array.
+    """
+    if kind is any or kind in (bytes, Any, object):
+        return True
+    plain = get_origin(kind) or kind  # typing.ByteString stands for collections.abc.ByteString
+    if not isinstance(plain, ABCMeta) or get_args(kind) or plain in (Sequence, Collection):
+        return False
+    try:
+        return issubclass(bytes, plain)
+    except TypeError:  # a Protocol that cannot be asked
+        return False
 
 
 def _options(kind: Any) -> list[Any]:

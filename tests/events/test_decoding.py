@@ -2,10 +2,11 @@
 
 import contextlib
 import json
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Hashable, Iterable, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, TypeVar
+from typing import Annotated, Any, AnyStr, Literal, NewType, Optional, Protocol, TypedDict, TypeVar
 
 import attrs
 import msgspec
@@ -142,11 +143,16 @@ def test_an_event_is_decoded_into_the_type(kind: Any, event: bytes, value: objec
     assert type(decoded) is type(value) or kind is Shout
 
 
+# Python 3.14 has no ByteString
+BYTE_STRING = getattr(typing, "ByteString", bytes)
+
+
 @pytest.mark.parametrize(
     "kind",
-    [bytes, Any, object, bytes | None, bytes | str, Annotated[bytes, "x"], Raw, Raw | None, T],
+    [bytes, Any, object, bytes | None, bytes | str, Annotated[bytes, "x"], Raw, Raw | None, T,
+     any, BYTE_STRING, BYTE_STRING | None, AnyStr, Hashable, Iterable, Sized],
     ids=str,
-)
+)  # fmt: skip
 def test_a_type_that_bytes_are_of_leaves_the_event_untouched(kind: Any) -> None:
     assert decoder(kind) is None
     assert decode(b"\xff", kind) == b"\xff"
@@ -271,6 +277,10 @@ class Foreign:
     pass
 
 
+class Answering(Protocol):
+    def answer(self) -> None: ...
+
+
 class Unresolvable(msgspec.Struct):
     a: "NoSuchType"  # type: ignore[name-defined]  # noqa: F821
 
@@ -280,6 +290,8 @@ class Unresolvable(msgspec.Struct):
     [
         (Foreign, "Foreign is no type that JSON is decoded into"),
         (list[Foreign], "Foreign is no type"),
+        (Iterable[int], "is no type that JSON is decoded into"),
+        (Answering, "Answering is no type"),
         (dict[str, tuple[int, Foreign | None]], "Foreign is no type"),
         (bytearray, "bytes, which cannot be changed"),
         (Item | Invoice, "multiple Struct types"),
@@ -425,6 +437,8 @@ def test_a_module_with_hooks_is_given_the_event_as_it_is_annotated(
         "def handle(event: 'bytes | None', context): return event",
         "def handle(event: Any, context: dict): return event",
         "def handle(event: object, context: 'NoSuchName'): return event",
+        "def handle(event: any, context): return event",
+        "def handle(event: getattr(typing, 'ByteString', bytes), context): return event",
         "def handle(*events: dict): return events[0]",
         "def handle(context: dict): return b'{'",
         "class handle:\n  @hookimpl\n  def invoke(self, event: bytes) -> dict: return event",
@@ -434,7 +448,7 @@ def test_a_module_with_hooks_is_given_the_event_as_it_is_annotated(
 def test_a_handler_that_asks_for_no_type_gets_the_bytes(
     text: str, code: Code, serve: Serve, called: Called
 ) -> None:
-    code("index", f"from typing import Any\nfrom fcplug import hookimpl\n{text}\n")
+    code("index", f"import typing\nfrom typing import Any\nfrom fcplug import hookimpl\n{text}\n")
     assert serve(f="index:handle").invoke(b"{", called("f")).body == b"{"
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
 from fcplug import protocol
-from fcplug.config.file import FILE, VARIABLE, ConfigFile
+from fcplug.config.file import ConfigFile
+from fcplug.config.search import FILE, VARIABLE
 from fcplug.errors import FcplugError
 from fcplug.instance import Instance
 
@@ -44,7 +45,7 @@ def _parser() -> "argparse.ArgumentParser":
     serve_command.add_argument(
         "--config",
         metavar="FILE",
-        help=f"the configuration (default: ${VARIABLE}, else {FILE})",
+        help=f"the configuration (default: ${VARIABLE}, else {FILE} here, else beside the code)",
     )
     serve_command.add_argument(
         "--host", default=_EVERYWHERE, help="the address to listen on (default: all)"

@@ -69,7 +69,8 @@ class FcplugError(Exception):
 class Problem(NamedTuple):
     """One thing wrong in a configuration file.
 
-    Lines and columns count from 1; ``at`` is the dotted way to the value, empty at the top.
+    Lines and columns count from 1; line 0 means the whole file. ``at`` is the dotted way to the
+    value, empty at the top.
     """
 
     file: str
@@ -79,18 +80,18 @@ class Problem(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}"
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         text = f"{where}: {self.at}: {self.what}" if self.at else f"{where}: {self.what}"
         text = text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text)} characters)"
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # stays one line
 
 
 class ConfigError(FcplugError):
-    """The configuration is wrong: every problem found, in the order of the file."""
+    """The configuration is wrong: every problem found, in the order of the file, then advice."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], advice: str = "") -> None:
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(filter(None, [*map(str, self.problems), advice])))
 
 
 class UnknownFunction(FcplugError):  # noqa: N818 - the name is the errorType that callers read

@@ -118,6 +118,7 @@ DEFAULT_PORT = 9000
 PORT_VARIABLES = ("FC_SERVER_PORT", "FC_CUSTOM_LISTEN_PORT")
 INSTANCE_VARIABLE = "FC_FUNCTION_NAME"  # set by FC in every instance, and nowhere else
 CODE_PATH_VARIABLE = "FC_FUNC_CODE_PATH"
+CODE_PATH = "/code"  # where FC puts the code, and what the variable says there
 LAYER_PATH = "/opt/python"
 MAX_EVENT_SIZE = 32 * 1024 * 1024  # bytes: FC's limit of a synchronous invocation
 MAX_RESPONSE_FIELDS = 8 * 1024  # bytes of a web answer's header fields

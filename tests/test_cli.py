@@ -1,9 +1,12 @@
 """The command line: what it says, and the code it ends with."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,7 +61,85 @@ def test_a_wrong_configuration_ends_with_one_and_the_whole_report(tmp_path: Path
 def test_a_missing_configuration_is_told_by_its_name(tmp_path: Path) -> None:
     done = fcplug_command("serve", "--config", "nowhere.yaml", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "nowhere.yaml:1:1: cannot be read: No such file or directory\n"
+    assert done.stderr.startswith("nowhere.yaml: there is no such file, but --config names it\n")
+
+
+@pytest.mark.parametrize("name", ["functions.yaml", "config/functions.yaml"])
+def test_a_configuration_that_lies_right_here_is_found_or_named(tmp_path: Path, name: str) -> None:
+    deploy(tmp_path, CONFIG)
+    shutil.move(tmp_path / "config" / "functions.yaml", tmp_path / "lies-here.yaml")
+    shutil.move(tmp_path / "lies-here.yaml", tmp_path / name)
+    done = fcplug_command("serve", "--port", "99999", cwd=tmp_path)
+    assert done.returncode == 1
+    if name == "functions.yaml":
+        assert done.stderr.splitlines() == [
+            "config/functions.yaml: there is no configuration",
+            f"  looked for: {tmp_path}/config/functions.yaml, /code/config/functions.yaml",
+            "  fix: functions.yaml is there: fcplug serve --config functions.yaml",
+        ]
+    else:
+        assert "cannot listen" in done.stderr
+
+
+def by_command(folder: Path, command: str) -> Path:
+    """Replace bootstrap by a start command, as a function of FC may have one."""
+    (folder / "bootstrap").write_text(f"#!/bin/sh\n{command.replace('python3', sys.executable)}\n")
+    return folder
+
+
+def test_by_a_start_command_the_configuration_beside_the_code_is_found(tmp_path: Path) -> None:
+    folder = by_command(deploy(tmp_path, CONFIG, FILES), 'cd /; exec python3 -m fcplug serve "$@"')
+    with start(folder, environ={"FC_FUNC_CODE_PATH": str(folder)}) as instance:
+        assert f"of {folder}/config/functions.yaml" in instance.log
+        assert instance.invoke("hello", b"you").body == b"hello you"
+
+
+def test_a_handler_that_changes_the_folder_does_not_hide_edits(tmp_path: Path) -> None:
+    code = "import os\ndef handle(event):\n    os.chdir('/')\n    return b'moved'\n"
+    folder = deploy(tmp_path, CONFIG, {**FILES, "mover.py": code})
+    by_command(folder, 'exec python3 -m fcplug serve --config config/functions.yaml "$@"')
+    config = folder / "config" / "functions.yaml"
+    config.write_text(f"{CONFIG}  move: {{handler: mover.handle}}\n")
+    with start(folder) as instance:
+        assert instance.invoke("move").body == b"moved"
+        config.write_text(f"{CONFIG}  new: {{handler: greeter.handle, timeuot: 3}}\n")
+        _until(lambda: instance.invoke("hello") and "the edit is refused" in instance.log)
+        assert "\nconfig/functions.yaml:5:34: functions.new: unknown key" in instance.log
+        config.write_text(f"{CONFIG}  new: {{handler: greeter.handle}}\n")
+        _until(lambda: instance.invoke("new", b"you").body == b"hello you")
+
+
+def test_a_handler_that_changes_the_folder_does_not_move_the_workers(tmp_path: Path) -> None:
+    move = "import os\ndef handle(event):\n    os.chdir('/')\n    return b'moved'\n"
+    where = "import os\ndef handle(event):\n    return os.getcwd()\n"
+    config = (
+        "version: 1\ndefaults: {max_calls: 1, isolation: process}\nfunctions:\n"
+        "  move: {handler: mover.handle, isolation: thread, max_calls: null}\n"
+        "  here: {handler: where.handle}\n"
+        "  own: {handler: where.handle, python: its-own}\n"
+    )
+    folder = deploy(tmp_path, config, {"mover.py": move, "where.py": where})
+    (folder / "its-own").symlink_to(sys.prefix)
+    with start(folder) as instance:
+        assert instance.invoke("move").body == b"moved"
+        for _ in range(3):  # each by a worker of its own: the next one starts after the move
+            assert instance.invoke("here").body == str(folder).encode()
+            assert instance.invoke("own").body == str(folder).encode()
+
+
+def test_a_configuration_that_stays_away_is_a_warning(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, CONFIG, FILES)
+    with start(folder) as instance:
+        (folder / "config" / "functions.yaml").unlink()
+        _until(lambda: instance.invoke("hello").status == 200 and " is gone: " in instance.log)
+        assert instance.log.count(f"{folder}/config/functions.yaml is gone: the running") == 1
+
+
+def _until(claim: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not claim():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from fcplug.config.model import (
     RouteEntry,
     RuntimeEntry,
 )
+from fcplug.config.search import unreadable
 from fcplug.errors import ConfigError, Problem
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
@@ -79,20 +80,21 @@ def load(file: str, environ: Mapping[str, str]) -> Config:
     return parse(read(file), file, environ)
 
 
-def read(file: str) -> str:
-    """Return the text of a configuration file.
+def read(file: str, name: str = "") -> str:
+    """Return the text of a configuration file; errors call it by ``name``, if that is given.
 
     Raises:
         ConfigError: it is not there, not a regular file of UTF-8 text, or larger than 1 MiB.
     """
+    name = name or file
     try:
         return _read(file)
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise ConfigError([Problem(file, line, column, "", f"not UTF-8: {error.reason}")]) from None
+        raise ConfigError([Problem(name, line, column, "", f"not UTF-8: {error.reason}")]) from None
     except OSError as error:
-        raise ConfigError([Problem(file, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
+        raise unreadable(name, error) from None
 
 
 def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:

@@ -80,14 +80,17 @@ def test_the_function_that_the_call_names_answers(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resise", "no function 'resise' (did you mean 'resize'?); functions.yaml knows: resize"),
+        (
+            "resise",
+            "no function 'resise' (did you mean 'resize'?); functions.yaml knows: crop, resize",
+        ),
         ("", "the request names no function (x-fc-function-name) and no default is set; "),
     ],
 )
 def test_a_call_that_leads_nowhere_is_an_error_document(
     calls: list[str], serve: Serve, called: Called, name: str, message: str
 ) -> None:
-    answer = serve(resize=telling("f")).invoke(b"", called(name))
+    answer = serve(resize=telling("f"), crop=telling("f")).invoke(b"", called(name))
     assert isinstance(answer.error, UnknownFunction)
     assert document(answer)["errorType"] == "UnknownFunction"
     assert document(answer)["errorMessage"].startswith(message)

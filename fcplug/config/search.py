@@ -1,0 +1,98 @@
+"""Where ``functions.yaml`` is looked for, and what to say when it is not there or not readable."""
+
+import os
+import shlex
+import stat
+from collections.abc import Iterable, Mapping
+
+from fcplug import protocol
+from fcplug.errors import ConfigError, Problem
+
+VARIABLE = "FCPLUG_CONFIG"
+FILE = "config/functions.yaml"
+_NAMES = ("functions.yaml", "functions.yml", FILE, "config/functions.yml")
+_EXAMPLE = """\
+  an example, for a function handler(event, context) in index.py:
+
+    version: 1
+    functions:
+      hello:
+        handler: index:handler"""
+
+
+def find(given: str | None, environ: Mapping[str, str], code: str = protocol.CODE_PATH) -> str:
+    """Return the path of the configuration file.
+
+    It is the one that is ``given``, else the one that FCPLUG_CONFIG names, else
+    ``config/functions.yaml`` of the working directory, else that of the folder with FC's code.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for path, source in ((given, "--config"), (environ.get(VARIABLE), VARIABLE)):
+        if path and not _is_missing(path):
+            return path
+        if path:
+            raise _missing(path, f"there is no such file, but {source} names it", "")
+    folders = ("", environ.get(protocol.CODE_PATH_VARIABLE) or "", code)
+    searched = {os.path.abspath(path): path for path in _joined(reversed(folders), (FILE,))}
+    for path in reversed(searched.values()):
+        if not _is_missing(path):
+            return path
+    looked = f"  looked for: {', '.join(reversed(searched))}\n"
+    raise _missing(FILE, "there is no configuration", looked)
+
+
+def unreadable(file: str, error: OSError) -> ConfigError:
+    """Return what to say of a file that is there and cannot be read."""
+    what, advice = f"cannot be read: {error.strerror}", ""
+    if isinstance(error, IsADirectoryError):
+        what, advice = "this is a folder: name the file in it", _advice(_found([file]))
+    elif isinstance(error, PermissionError):
+        quoted = shlex.quote(file)
+        what = f"user {os.geteuid()} may not read it{_owner(file)}"
+        advice = f"  fix: chmod a+r {quoted}, and a+x the folders above it, or run as its owner"
+    return ConfigError([Problem(file, 0, 0, "", what)], advice)
+
+
+def _missing(file: str, what: str, looked: str) -> ConfigError:
+    folder = os.path.dirname(file)
+    near = _found(["", folder, os.path.dirname(folder)])
+    fix = _advice(near) or (
+        f"  fix: write {file}, or name another one with --config FILE or {VARIABLE}\n{_EXAMPLE}"
+    )
+    return ConfigError([Problem(file, 0, 0, "", what)], looked + fix)
+
+
+def _advice(found: Iterable[str]) -> str:
+    """Return how to serve the first of the files that were found, if there is any."""
+    for path in found:
+        return f"  fix: {path} is there: fcplug serve --config {shlex.quote(path)}"
+    return ""
+
+
+def _found(folders: Iterable[str]) -> list[str]:
+    return [path for path in dict.fromkeys(_joined(folders, _NAMES)) if os.path.isfile(path)]
+
+
+def _joined(folders: Iterable[str], names: Iterable[str]) -> list[str]:
+    names = tuple(names)
+    return [os.path.join(folder, name) for folder in folders for name in names]
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # reading it will say what is wrong
+    return False
+
+
+def _owner(file: str) -> str:
+    try:
+        status = os.stat(file)
+    except OSError:  # a folder above it is closed
+        return ""
+    return f": it belongs to user {status.st_uid}, with mode {stat.S_IMODE(status.st_mode):04o}"

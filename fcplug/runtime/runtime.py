@@ -1,6 +1,7 @@
 """All functions of a configuration, and who answers a call; knows no HTTP."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,7 +53,7 @@ class Runtime:
         on_exhausted: Callable[[], None] = lambda: None,
     ) -> None:
         self._environ = environ
-        shared = Shared(EventLoop(), Threads(on_exhausted), environ)
+        shared = Shared(EventLoop(), Threads(on_exhausted), environ, os.getcwd())
         self._reloader = Reloader(config, shared, file, environ)
 
     @property

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class Shared(NamedTuple):
-    """What the functions of all snapshots share: one event loop, threads, the environment."""
+    """What the functions of all snapshots share: one event loop, threads, the environment.
+
+    ``folder`` is the working directory at the start: handlers may change the process's own.
+    """
 
     event_loop: EventLoop
     threads: Threads
     environ: Mapping[str, str]
+    folder: str
 
 
 class Snapshot:
@@ -100,6 +104,7 @@ class Snapshot:
             python=spec.python,
             log_format=runtime.log_format,
             log_level=runtime.log_level,
+            folder=self._shared.folder,
         )
         workers = Workers(spec, self.config.document, settings)
         try:

@@ -23,6 +23,8 @@ class WorkerSettings(Struct, frozen=True):
     """Invocations after which a worker is replaced."""
     python: str | None = None
     """Another interpreter, or the folder of a virtual environment."""
+    folder: str = ""
+    """The working directory they start in; empty for the current one."""
     log_format: Literal["text", "json"] = "text"
     log_level: str = "INFO"
 

@@ -10,11 +10,17 @@ from fcplug.workers import start
 
 
 class Interpreter:
-    """A Python interpreter, named by itself or by the folder of its virtual environment."""
+    """A Python interpreter, named by itself or by the folder of its virtual environment.
 
-    def __init__(self, python: str | None) -> None:
+    A relative name counts from ``folder``; one without a slash may also be found on the PATH.
+    """
+
+    def __init__(self, python: str | None, folder: str = "") -> None:
         self._own = python is not None
         self.path = python or sys.executable
+        there = os.path.join(folder, self.path)
+        if "/" in self.path or os.path.isdir(there):
+            self.path = there
         if os.path.isdir(self.path):
             self.path = os.path.join(self.path, "bin", "python")
 

@@ -23,13 +23,22 @@ class Process:
         pid: the id of the process and of its group.
     """
 
-    def __init__(self, command: Callable[[int], Sequence[str]], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        command: Callable[[int], Sequence[str]],
+        on_end: Callable[[], None],
+        *,
+        folder: str = "",
+    ) -> None:
         """Start the process that ``command`` names, given the descriptor of its socket.
+
+        It starts in ``folder``, or in the current working directory.
 
         Raises:
             OSError, ValueError: there is no such program, or it cannot be run.
         """
         self._on_end = on_end
+        self._folder = folder or None
         self._lock = threading.Lock()
         self._started = threading.Event()
         self._ended = threading.Event()
@@ -94,6 +103,7 @@ class Process:
                     command(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
+                    cwd=self._folder,
                     start_new_session=True,
                 )
                 self.pid = popen.pid

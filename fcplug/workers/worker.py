@@ -48,7 +48,7 @@ class Worker:
         self._assignment = assignment
         self._function = assignment.spec.name
         self._on_end = on_end
-        self._python = Interpreter(assignment.settings.python)
+        self._python = Interpreter(assignment.settings.python, assignment.settings.folder)
         self._process: Process | None = None
         self._number = 0
         self.package = ""
@@ -79,7 +79,9 @@ class Worker:
         python = self._python.path
         try:
             self._process = Process(
-                lambda fd: self._python.command(fd, self._function), lambda: self._on_end(self)
+                lambda fd: self._python.command(fd, self._function),
+                lambda: self._on_end(self),
+                folder=self._assignment.settings.folder,
             )
         except (OSError, ValueError) as error:
             why = f"{python} cannot be run: {getattr(error, 'strerror', None) or error}"

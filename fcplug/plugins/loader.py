@@ -15,7 +15,7 @@ from fcplug.config.location import Path
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import PROJECT
-from fcplug.plugins import application, hooks, importer
+from fcplug.plugins import application, hooks, importer, slow_import
 from fcplug.plugins.entry_points import Catalog
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import Settings
@@ -103,7 +103,8 @@ class Loader:
                 mend it. The next call looks at everything afresh.
         """
         try:
-            return self._load(spec)
+            with slow_import.reported(spec.name):
+                return self._load(spec)
         except PluginError:
             self._catalog.forget()
             raise

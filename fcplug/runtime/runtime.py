@@ -14,7 +14,7 @@ from fcplug.concurrency.threads import Threads
 from fcplug.config.file import ConfigFile
 from fcplug.config.loader import Config
 from fcplug.context import Context
-from fcplug.errors import PluginError, UnknownFunction
+from fcplug.errors import UnknownFunction
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.function import Function
@@ -125,16 +125,22 @@ class Runtime:
         """Look at the configuration's file at once, whatever the rate limit, without waiting."""
         self._reloader.look_now()
 
-    def load(self, names: Iterable[str]) -> Iterator[tuple[str, str, PluginError | None]]:
-        """Bring functions to life in turn; yield each name, its handler's package, its error."""
+    def load(self, names: Iterable[str]) -> Iterator[tuple[str, str, BaseException | None]]:
+        """Load functions in turn; yield each name, its handler's package, its error.
+
+        A function that an edit has removed or replaced meanwhile is left out.
+        """
         for name in names:
-            function = self._snapshot.function(name)
-            if function is None:
-                continue  # an edit has replaced the snapshot meanwhile
+            package: str = ""
+            error: BaseException | None = None
             try:
-                yield name, function.load().package, None
-            except PluginError as error:
-                yield name, "", error
+                function = self._snapshot.function(name) if name in self.config.functions else None
+                if function is None:
+                    continue
+                package = function.load().package
+            except BaseException as failure:
+                error = failure
+            yield name, package, error
 
     def wanted(self) -> list[str]:
         """Return the functions to bring to life at start.

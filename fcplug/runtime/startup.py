@@ -1,12 +1,14 @@
-"""Who serves: functions brought to life one by one, and what is said of each."""
+"""Functions loaded at start, one after the other, and one line in the log for each."""
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fcplug import logs
 from fcplug.config.loader import FunctionSpec
-from fcplug.result import explain
+from fcplug.result import error_type_of, explain
 
 if TYPE_CHECKING:
     from fcplug.runtime.runtime import Runtime
@@ -14,24 +16,83 @@ if TYPE_CHECKING:
 log = logging.getLogger("fcplug")
 
 _MOST_ROWS = 20  # functions listed one by one; of more, only those that failed
+_PATIENCE = 3.0  # seconds that a function may load before the next ones are loaded beside it
 
 
 def call(runtime: "Runtime", names: Sequence[str]) -> str:
-    """Load functions, say how each fares; return the first that serves, or an empty string."""
-    plugins = {name: _plugins_of(runtime.config.functions[name]) for name in names}
-    widths = max(map(len, names), default=0), max(map(len, plugins.values()), default=0)
-    healthy = ""
-    for name, package, error in runtime.load(names):
-        outcome = package
-        if error:
-            log.error("function '%s': %s", name, explain(error))
-            outcome = f"NOT LOADED: {error.error_type} (see above)"
-        elif not healthy:
-            healthy = name
-        if error or len(names) <= _MOST_ROWS:
-            row = f"  {name:{widths[0]}}  {plugins[name]:{widths[1]}}  {outcome}"
-            logs.say(f"{row.rstrip()}\n")
-    return healthy
+    """Load functions and log how each fares; return one that serves, or an empty string.
+
+    A function that loads for long does not hold up the others, nor the return: its line comes
+    when it is loaded.
+    """
+    report = _Report(runtime, names)
+    waiting = deque(names)
+    patience = _PATIENCE
+    while waiting:
+        loader = _Loader(waiting, report.load)
+        loader.start()
+        if not loader.finished_within(patience):
+            patience /= 2  # the next ones may wait for the same module
+    return report.healthy
+
+
+class _Loader(threading.Thread):
+    """Takes functions and loads them, until none waits or the current one takes too long."""
+
+    def __init__(self, waiting: deque[str], load: Callable[[str], None]) -> None:
+        super().__init__(name="fcplug-loader", daemon=True)
+        self._waiting = waiting
+        self._load = load
+        self._loaded = threading.Semaphore(0)
+        self._done = self._late = False
+
+    def run(self) -> None:
+        while self._waiting and not self._late:
+            self._load(self._waiting.popleft())
+            self._loaded.release()
+        self._done = True
+        self._loaded.release()
+
+    def finished_within(self, patience: float) -> bool:
+        """Wait for the end; False as soon as one function takes more than ``patience`` seconds."""
+        while self._loaded.acquire(timeout=patience):
+            if self._done:
+                return True
+        self._late = True
+        return False
+
+
+class _Report:
+    """Loads a function and logs the outcome as a row of a table.
+
+    Attributes:
+        healthy: the first function that was loaded.
+    """
+
+    def __init__(self, runtime: "Runtime", names: Sequence[str]) -> None:
+        self.healthy = ""
+        self._runtime = runtime
+        self._plugins = {name: _plugins_of(runtime.config.functions[name]) for name in names}
+        self._widths = (
+            max(map(len, names), default=0),
+            max(map(len, self._plugins.values()), default=0),
+        )
+
+    def load(self, name: str) -> None:
+        """Load one function, whatever that raises, and log its row."""
+        for _, package, error in self._runtime.load([name]):
+            if error:
+                text, function = explain(error), f"function '{name}'"
+                log.error("%s", text if text.startswith(function) else f"{function}: {text}")
+                self._row(name, f"NOT LOADED: {error_type_of(error)} (see above)")
+                return
+            self.healthy = self.healthy or name
+            if len(self._plugins) <= _MOST_ROWS:
+                self._row(name, package)
+
+    def _row(self, name: str, outcome: str) -> None:
+        row = f"  {name:{self._widths[0]}}  {self._plugins[name]:{self._widths[1]}}  {outcome}"
+        logs.say(f"{row.rstrip()}\n")
 
 
 def _plugins_of(spec: FunctionSpec) -> str:

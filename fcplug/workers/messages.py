@@ -39,9 +39,13 @@ class Header(Struct, frozen=True):
 
 
 class Hello(Header, frozen=True):
-    """The first word of a worker, the same in every version."""
+    """The first word of a worker, the same in every version.
+
+    ``problem`` is why its interpreter cannot run fcplug; it then has no version.
+    """
 
     version: str
+    problem: str = ""
 
 
 class Ready(Header, frozen=True):

@@ -185,7 +185,7 @@ class Pool:
         room = min(len(self._waiters) - starting, self._size - len(self._live) - starting)
         if room > 0 and self._circuit.open:
             if not self._live and not starting:
-                fix = "mend what kills it; it is tried again then"
+                fix = "correct what ends them; the next call after that time tries again"
                 self._fail(WorkerUnavailable(self._function, self._circuit.why, fix))
             return
         for _ in range(room):

@@ -4,21 +4,43 @@ Started as a file, with the number of its socket, the ``sys.path`` to use as JSO
 interpreter's own), and the function's name, which is there for who lists processes.
 """
 
-import json
-import socket
+import os
 import sys
+
+_HELLO = 1  # the number of the frame that a worker sends first, see workers/wire.py
 
 
 def main() -> None:
     """Become a worker."""
+    # a file in the code folder may have the name of a module that is imported below
+    sys.path[:] = [path for path in sys.path if path != os.path.dirname(__file__)]
+    sys.path.sort(key=_is_working_directory)
+    import json  # noqa: PLC0415
+    import socket  # noqa: PLC0415
+
+    sock = socket.socket(fileno=int(sys.argv[1]))
     paths = json.loads(sys.argv[2])
     if paths is not None:
-        sys.path[:] = paths
+        sys.path += [path for path in paths if path not in sys.path]
     try:
         from fcplug.workers.main import serve  # noqa: PLC0415 - only now the path is right
     except Exception as error:
-        sys.exit(f"fcplug worker in {sys.executable}: {type(error).__name__}: {error}")
-    serve(socket.socket(fileno=int(sys.argv[1])))
+        import struct  # noqa: PLC0415
+
+        problem = {"version": "", "problem": f"{type(error).__name__}: {error}"}
+        header = json.dumps(problem).encode()
+        sock.sendall(struct.pack("!BIIQ", _HELLO, 0, len(header), 0) + header)
+        sys.exit(1)
+    if paths is not None:
+        sys.path[:] = paths
+    serve(sock)
+
+
+def _is_working_directory(path: str) -> bool:
+    try:
+        return os.path.abspath(path) == os.getcwd()
+    except FileNotFoundError:
+        return False  # it was deleted
 
 
 if __name__ == "__main__":

@@ -229,18 +229,23 @@ class Worker:
     def _greet(self, deadline: float) -> None:
         """See that the other side is a worker, of this version."""
         try:
-            version = Hello.from_header(self._channel.receive(deadline).header).version
+            hello = Hello.from_header(self._channel.receive(deadline).header)
         except TimeoutError:
             raise
         except (EOFError, OSError, FrameError):
             died = self._died()
             if self._process and self._process.killed:
                 raise died from None
-            why = f"{self._python.path} cannot run one, and has told why on standard error"
+            why = (
+                f"{self._python.path} {self._process.how if self._process else ''} before it "
+                "became one; see what it wrote above"
+            )
         else:
-            why = f"{self._python.path} has fcplug {version}, this is {fcplug.__version__}"
-            if version == fcplug.__version__:
+            if hello.version == fcplug.__version__:
                 return
+            why = f"{self._python.path} has fcplug {hello.version}, this is {fcplug.__version__}"
+            if hello.problem:
+                why = f"{self._python.path} cannot run one: {hello.problem}"
         raise self._unavailable(why, self._python.install())
 
     def _assign(self, deadline: float) -> None:
@@ -252,17 +257,17 @@ class Worker:
         except TimeoutError:
             raise
         except (EOFError, OSError):
-            raise self._died() from None
+            raise self._died(" while it imported the function's code") from None
         if answer.kind is Kind.ERROR:
             raise Report.from_header(answer.header).error()
         ready = Ready.from_header(answer.header)
         self.package, self.hooks = ready.package, ready.hooks
 
-    def _died(self) -> WorkerDied:
+    def _died(self, when: str = "") -> WorkerDied:
         assert self._process  # noqa: S101 - it has been started
         ended = self._process.wait(_LAST_WORDS)
         self.kill()
-        return self._death(self._process.how if ended else "hung up, and was killed")
+        return self._death((self._process.how if ended else "hung up, and was killed") + when)
 
     def _death(self, how: str) -> WorkerDied:
         return WorkerDied(self._function, self.pid, how)

@@ -279,6 +279,7 @@ def test_loading_tells_of_each_function_what_it_is_or_what_is_wrong(
     assert (name, package) == ("h", "")
     assert isinstance(error, PluginError)
     assert error.error_type == "ImportModuleError"
+    assert list(runtime.load(["removed"])) == []  # by an edit, while the others were loaded
 
 
 @pytest.mark.parametrize(

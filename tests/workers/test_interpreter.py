@@ -65,9 +65,7 @@ def test_a_function_has_the_packages_of_its_own_python(
         assert eval(act(workers, b"")) == [1, sys.prefix]
 
 
-def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(tmp_path: Path) -> None:
     environment(tmp_path / "its own", fcplug_too=False)
     with isolated(python=str(tmp_path / "its own")) as workers:
         with pytest.raises(WorkerUnavailable) as caught:
@@ -77,11 +75,9 @@ def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(
     python = tmp_path / "its own" / "bin" / "python"
     command = f"{shlex.quote(str(python))} -m pip install fcplug=={fcplug.__version__}"
     assert str(caught.value) == (
-        f"function 'isolated' has no worker: {python} cannot run one, and has told why on "
-        f"standard error\n  fix: {command}"
+        f"function 'isolated' has no worker: {python} cannot run one: "
+        f"ModuleNotFoundError: No module named 'fcplug'\n  fix: {command}"
     )
-    told = f"fcplug worker in {python}: ModuleNotFoundError: No module named 'fcplug'\n"
-    assert told in capfd.readouterr().err
 
 
 def test_a_python_with_another_fcplug_is_told_with_the_command_that_mends_it(

@@ -1,0 +1,46 @@
+"""A line in the log about code that takes long to import: which function, and where it is."""
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fcplug.result import is_own_file
+
+log = logging.getLogger("fcplug")
+
+PATIENCE = 3.0  # seconds of an import without a word
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+
+
+@contextmanager
+def reported(function: str) -> Iterator[None]:
+    """Log once where this thread is if what runs within takes more than 3 seconds."""
+    timer = threading.Timer(PATIENCE, _report, (function, threading.get_ident()))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _report(function: str, thread: int) -> None:
+    log.warning("still importing '%s'%s", function, _place_of(thread))
+
+
+def _place_of(thread: int) -> str:
+    """Return the line of the author's code that a thread runs, as deep as it is known."""
+    deepest = ""
+    for frame, line in traceback.walk_stack(sys._current_frames().get(thread)):
+        file = frame.f_code.co_filename
+        installed = f"-packages{os.sep}" in file  # site-packages, dist-packages
+        if is_own_file(file) or (file.startswith(_STANDARD_LIBRARY) and not installed):
+            continue
+        if not installed:
+            return f", at {file}:{line}"
+        deepest = deepest or f", at {file}:{line}"
+    return deepest

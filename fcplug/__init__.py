@@ -3,9 +3,10 @@
 What a plugin author imports; everything else is the runtime's own.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would be imported before the path is set up: see __main__
 if TYPE_CHECKING:
+    from typing import Any
+
     from fcplug.context import Context
     from fcplug.hookspecs import hookimpl
 
@@ -14,7 +15,7 @@ __all__ = ["Context", "__version__", "hookimpl"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for: before that the runtime's start has things to set up."""
     if name == "Context":
         from fcplug.context import Context  # noqa: PLC0415

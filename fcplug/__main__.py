@@ -1,10 +1,30 @@
-"""Run the command line: ``python -m fcplug``."""
+"""Run the command line: ``python -m fcplug``, and ``fcplug`` once it is installed.
+
+The working directory often is the code folder. A file there may have the name of a module that the
+runtime needs, so it is searched last until the runtime has imported what it needs; this module
+imports nothing that could be such a file.
+"""
 
 import gc
+import os
 import sys
 
-gc.disable()  # until it serves: what imports make stays
 
-from fcplug.cli import main  # noqa: E402
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    gc.disable()  # until it serves: what imports make stays
+    sys.path.sort(key=_is_working_directory)
+    from fcplug import cli  # noqa: PLC0415 - only now the path is right
 
-sys.exit(main())
+    sys.exit(cli.main())
+
+
+def _is_working_directory(path: str) -> bool:
+    try:
+        return os.path.abspath(path) == os.getcwd()
+    except FileNotFoundError:
+        return False  # it was deleted
+
+
+if __name__ == "__main__":
+    main()

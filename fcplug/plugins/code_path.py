@@ -1,16 +1,100 @@
 """Where the code of functions is: the folder FC puts it in, and its layers."""
 
+import importlib
+import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import PathFinder
 
 from fcplug import protocol
 
+log = logging.getLogger("fcplug")
 
-def add(environ: Mapping[str, str], layer: str = protocol.LAYER_PATH) -> None:
-    """Put the code and FC's layers on the path, in the order of FC's built-in runtime."""
+_DEPENDENCIES = ("falcon", "httptools", "msgspec", "pluggy", "waitress", "yaml")
+LATE_IMPORTS = (
+    "argparse",
+    "asyncio",
+    "concurrent.futures.thread",
+    "ctypes",
+    "dataclasses",
+    "difflib",
+    "encodings.idna",
+    "faulthandler",
+    "hashlib",
+    "http.cookiejar",
+    "importlib.metadata",
+    "resource",
+    "uuid",
+    "xml.etree.ElementTree",
+)  # of the standard library: what the runtime and its dependencies import when they need it
+
+
+def add(
+    environ: Mapping[str, str], layer: str = protocol.LAYER_PATH, *, silent: bool = False
+) -> None:
+    """Put the code and FC's layers on the path, in the order of FC's built-in runtime.
+
+    A module that the runtime needs is its own, whatever the names of files in the code folder:
+    they are named in the log, unless ``silent``.
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    code = os.path.abspath(environ.get(protocol.CODE_PATH_VARIABLE) or os.getcwd())
+    code = folder(environ)
     layers = (f"{layer}/lib/{version}/site-packages", layer)
     wanted = [code, *filter(os.path.isdir, layers)]
-    sys.path[:] = [*wanted, *(path for path in sys.path if path not in wanted)]
+    rest = [path for path in sys.path if path not in wanted]
+    if clashes := [*_clashes(code)]:
+        for text in _resolved(clashes, rest):
+            if not silent:
+                log.warning("%s", text)
+    sys.path[:] = [*wanted, *rest]
+
+
+def folder(environ: Mapping[str, str]) -> str:
+    """Return the folder of the code: FC's, else the working directory."""
+    return os.path.abspath(environ.get(protocol.CODE_PATH_VARIABLE) or os.getcwd())
+
+
+def source_in(folder: str, module: str) -> str:
+    """Return what a folder holds under a top-level module's name, or an empty string."""
+    package = os.path.join(folder, module, "__init__.py")
+    file = os.path.join(folder, f"{module}.py")
+    return next(filter(os.path.isfile, (package, file)), "")
+
+
+def _clashes(code: str) -> Iterator[tuple[str, str]]:
+    """Yield the names that the code folder shares with modules of Python or of the runtime."""
+    try:
+        found = {name.removesuffix(".py") for name in os.listdir(code)}
+    except OSError:
+        return  # there is no code that could be imported
+    found.discard("test")  # nobody uses the standard library's
+    for name in sorted(found & {*sys.stdlib_module_names, *_DEPENDENCIES}):
+        if source := source_in(code, name):
+            yield name, source
+
+
+def _resolved(clashes: Sequence[tuple[str, str]], path: Sequence[str]) -> Iterator[str]:
+    """Import what the runtime needs while the code is not on the path; yield what clashes."""
+    before, sys.path[:] = list(sys.path), path
+    try:
+        for late in LATE_IMPORTS:
+            importlib.import_module(late)
+        for name, _ in clashes:
+            if name in _DEPENDENCIES and PathFinder.find_spec(name, path):
+                importlib.import_module(name)
+    finally:
+        sys.path[:] = before
+    for name, source in clashes:
+        module = sys.modules.get(name)
+        other = getattr(module, "__file__", None) or "Python itself"
+        if module is None and name not in _DEPENDENCIES:
+            yield (
+                f"{source} replaces Python's own module '{name}' for everything that imports it: "
+                "rename it, unless you mean that"
+            )
+        elif module is not None and other != source:
+            yield (
+                f"{source} is never imported: the runtime uses the module '{name}' of {other}, "
+                "and a process has one module of a name; rename the file"
+            )

@@ -154,8 +154,7 @@ def _prepare(assignment: Assignment) -> None:
     if settings.memory_limit is not None:
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
     logs.configure(settings.log_format, settings.log_level)
-    if settings.python is not None:
-        code_path.add(os.environ)
+    code_path.add(os.environ, silent=True)  # the runtime has logged what clashes
 
 
 def _end_output() -> None:

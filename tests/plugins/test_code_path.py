@@ -1,0 +1,101 @@
+"""The code folder on the path: its files never take the place of what the runtime is made of."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import fcplug
+from fcplug.plugins import code_path
+from support.deployed import deploy, start
+
+CONFIG = """\
+version: 1
+functions:
+  plain: {handler: greeter.handle}
+  isolated: {handler: greeter.handle, isolation: process}
+"""
+GOOD = "def handle(event, context):\n    return 'hi'\n"
+BY_COMMAND = f'#!/bin/sh\nexec "{sys.executable}" -m fcplug serve "$@"\n'
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["queue", "types", "token", "http", "json", "signal", "logging", "select", "argparse", "falcon",
+     "yaml", "time"],
+)  # fmt: skip
+def test_a_file_named_like_a_module_of_the_runtime_is_named_and_harmless(
+    tmp_path: Path, name: str
+) -> None:
+    folder = deploy(tmp_path, CONFIG, {"greeter.py": GOOD, f"{name}.py": "raise SystemExit(9)\n"})
+    with start(folder) as instance:
+        for function in ("plain", "isolated"):
+            assert instance.invoke(function).body == b"hi"
+        log = instance.log
+    said = f"{folder / name}.py is never imported: the runtime uses the module '{name}' of "
+    assert log.count(said) == 1
+    assert "rename the file" in log
+
+
+@pytest.mark.parametrize("name", ["queue", "re", "enum", "typing", "falcon"])
+def test_it_is_harmless_under_the_start_command_too(tmp_path: Path, name: str) -> None:
+    folder = deploy(tmp_path, CONFIG, {"greeter.py": GOOD, f"{name}.py": "raise SystemExit(9)\n"})
+    (folder / "bootstrap").write_text(BY_COMMAND)
+    with start(folder, environ={"PYTHONPATH": str(folder)}) as instance:
+        for function in ("plain", "isolated"):
+            assert instance.invoke(function).body == b"hi"
+
+
+def test_a_module_that_the_runtime_does_not_need_may_be_replaced_as_on_fc(tmp_path: Path) -> None:
+    files = {
+        "greeter.py": "import secrets\ndef handle(event, context): return secrets.WORD\n",
+        "secrets.py": "WORD = 'mine'\n",
+        "test/__init__.py": "",
+    }
+    folder = deploy(tmp_path, CONFIG, files)
+    with start(folder) as instance:
+        assert instance.invoke("plain").body == b"mine"
+        assert instance.invoke("isolated").body == b"mine"
+        assert f"{folder}/secrets.py replaces Python's own module 'secrets'" in instance.log
+        assert f"{folder}/test" not in instance.log
+
+
+def test_a_package_of_the_runtime_that_is_installed_in_the_code_folder_is_no_clash(
+    tmp_path: Path,
+) -> None:
+    import falcon  # noqa: PLC0415
+
+    folder = deploy(tmp_path, CONFIG, {"greeter.py": GOOD})
+    installed = Path(falcon.__file__).parent
+    (folder / "falcon").symlink_to(installed)
+    environ = {"PYTHONPATH": str(folder)}
+    with start(folder, environ=environ) as instance:
+        assert instance.invoke("plain").body == b"hi"
+
+
+def test_whatever_the_runtime_imports_late_is_on_the_list() -> None:
+    late = set()
+    for file in Path(fcplug.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        top = {id(node) for node in tree.body}
+        for node in ast.walk(tree):
+            if id(node) in top:
+                continue
+            if isinstance(node, ast.Import):
+                late |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                late |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+    standard = {name for name in late if name.partition(".")[0] in sys.stdlib_module_names}
+    listed = {name.partition(".")[0] for name in code_path.LATE_IMPORTS}
+    always = {
+        "collections",
+        "importlib",
+        "json",
+        "logging",
+        "socket",
+        "struct",
+        "typing",
+        "wsgiref",
+    }
+    assert {name.partition(".")[0] for name in standard} - always <= listed

@@ -45,7 +45,7 @@ class Plugins:
     ) -> None:
         self.hook = manager.hook
         self.package = package
-        self._application = application
+        self._application = application and wsgi_call.Caller(application)
         self._environs = environs
         self._invoke = _direct(manager)
 
@@ -65,7 +65,7 @@ class Plugins:
     ) -> Response:
         """Answer one web request by the application, on the caller's thread to the body's end."""
         assert self._application is not None  # noqa: S101 - its function asks only if there is one
-        return wsgi_call.call(self._application, self._environs.make(environ, context))
+        return self._application.call(self._environs.make(environ, context))
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks."""

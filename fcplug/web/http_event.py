@@ -11,14 +11,13 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from fcplug import protocol
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
-from fcplug.web.response import Response
+from fcplug.web.response import Response, reason_of
 
 _TEXT_TYPE = re.compile(
     r"text/.*|application/((.*\+)?(json|xml|yaml)|(x-)?(javascript|ndjson|www-form-urlencoded)"
@@ -170,14 +169,7 @@ def _response(status: int, fields: list[tuple[str, str]], usual: str, body: byte
         if not any(name.lower() == "content-type" for name, _ in fields):
             fields.append(("Content-Type", usual))
         fields.append(("Content-Length", str(len(body))))
-    return Response(f"{status} {_reason(status)}", fields, iter((body,)))
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
+    return Response(f"{status} {reason_of(status)}", fields, iter((body,)))
 
 
 def _status(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
 log = logging.getLogger("fcplug")
@@ -62,3 +63,11 @@ def has_no_body(status: str) -> bool:
 def length_of(headers: Sequence[tuple[str, str]]) -> int | None:
     """Return the Content-Length among header fields, None if there is none."""
     return next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+
+
+def reason_of(status: int) -> str:
+    """Return the usual reason of a status, ``Unknown`` where it has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,21 +1,36 @@
 """A WSGI application (PEP 3333): called, and what it answers checked before any of it is sent.
 
-What PEP 3333 leaves to servers is done as FC 2.0's built-in runtime does it: chunks of text are
-sent as UTF-8, and a result of plain ``bytes`` is the body.
+Where FC 2.0's built-in runtime takes more than PEP 3333 allows, so does this: text is sent as
+UTF-8, a plain ``str`` or ``bytes`` is the body, a status needs no reason, headers are any iterable
+of pairs, and the last call of ``start_response`` counts. The log then holds one line of advice,
+because other servers refuse it.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from types import TracebackType
+from types import FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fcplug.errors import InvalidResponse
-from fcplug.web.response import Body, Response, close_body, close_failed, has_no_body, length_of
+from fcplug.web.response import (
+    Body,
+    Response,
+    close_body,
+    close_failed,
+    has_no_body,
+    length_of,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
+log = logging.getLogger("fcplug")
+
+_DEFAULTS = {"CONTENT_TYPE": "application/octet-stream", "CONTENT_LENGTH": "0"}
+_CODE = re.compile(r"[2-5][0-9]{2}")
 _STATUS = re.compile(r"[2-5][0-9]{2} [\t -~\x80-\xff]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
@@ -24,35 +39,59 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def call(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:
-    """Call an application; return once its status and the first bytes of its body are known.
+class Caller:
+    """Calls one application; advice for its author is logged once.
 
-    Everything, the body and its ``close`` included, is to happen on one thread: what a framework
-    keeps for a request, it keeps there.
-
-    Raises:
-        InvalidResponse: what it answers cannot be sent.
-        BaseException: whatever it raises.
+    An application that is a plain function may be an HTTP handler of FC 2.0. Like there, it finds a
+    content type and a length in the environ also where the client sent none.
     """
-    start = _Start()
-    result: Any = application(environ, start)
-    try:
-        chunks = _chunks(start, _iterable(result))
-        first = next(chunks, None)
-        status, headers = start.begin()
-    except BaseException:
-        close_failed(result)
-        raise
-    if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
-        headers = _measured(status, headers, len(first or b""))
-    made = chunks if first is None else chain((first,), chunks)
-    return Response(status, headers, Body(made, lambda: close_body(result)))
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+        self._is_handler = isinstance(application, FunctionType | MethodType)
+        self._advised = False
+
+    def call(self, environ: "WSGIEnvironment") -> Response:
+        """Call the application; return once its status and the first bytes of its body are known.
+
+        Everything, the body and its ``close`` included, is to happen on one thread: what a
+        framework keeps for a request, it keeps there.
+
+        Raises:
+            InvalidResponse: what it answers cannot be sent.
+            BaseException: whatever it raises.
+        """
+        if self._is_handler:
+            for key, value in _DEFAULTS.items():
+                environ[key] = environ.get(key) or value
+        start = _Start()
+        result: Any = self._application(environ, start)
+        try:
+            chunks = _chunks(start, _iterable(start, result))
+            first = next(chunks, None)
+            status, headers = start.begin()
+        except BaseException:
+            close_failed(result)
+            raise
+        if start.advice and not self._advised:
+            self._advised = True
+            name = getattr(self._application, "__qualname__", type(self._application).__name__)
+            log.info("the application %s %s; other servers refuse that", name, start.advice)
+        if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
+            headers = _measured(status, headers, len(first or b""))
+        made = chunks if first is None else chain((first,), chunks)
+        return Response(status, headers, Body(made, lambda: close_body(result)))
 
 
 class _Start:
-    """``start_response``: what an application has said of its answer so far."""
+    """``start_response``: what an application has said of its answer so far.
+
+    Attributes:
+        advice: what only FC 2.0's runtime and this one take, the first of it; empty if nothing.
+    """
 
     def __init__(self) -> None:
+        self.advice = ""
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._begun = False
         self._written: list[bytes] = []
@@ -63,11 +102,13 @@ class _Start:
         if exc_info and exc_info[1] and self._begun:
             raise exc_info[1].with_traceback(exc_info[2])
         if self._head and not exc_info:
-            raise InvalidResponse(
-                "the application called start_response twice: "
-                "a second call needs exc_info, and replaces the first"
-            )
-        self._head = _checked_status(status), _checked_headers(response_headers)
+            if self._begun:
+                raise InvalidResponse(
+                    "the application called start_response again after its first bytes: "
+                    "call it once, before the body"
+                )
+            self.advise("calls start_response twice: call it once")
+        self._head = self._checked_status(status), self._checked_headers(response_headers)
         return self._write
 
     def begin(self) -> tuple[str, list[tuple[str, str]]]:
@@ -80,6 +121,10 @@ class _Start:
         self._begun = True
         return self._head
 
+    def advise(self, what: str) -> None:
+        """Note what the application had better do."""
+        self.advice = self.advice or what
+
     def take(self) -> bytes:
         """Return what was written by ``write`` and not taken yet."""
         data = b"".join(self._written)
@@ -88,6 +133,33 @@ class _Start:
 
     def _write(self, data: bytes) -> None:
         self._written.append(_as_bytes(data))
+
+    def _checked_status(self, status: Any) -> str:
+        if isinstance(status, str):
+            if _STATUS.fullmatch(status):
+                return status
+            if _CODE.fullmatch(status):
+                text = f"{status} {reason_of(int(status))}"
+                self.advise(f"gives the status {status!r}: give {text!r}")
+                return text
+        raise InvalidResponse(
+            f"the status is {_told(status)}: give three digits from 200 to 599, a space and a "
+            "reason, as '200 OK'"
+        )
+
+    def _checked_headers(self, headers: Any) -> list[tuple[str, str]]:
+        if not isinstance(headers, list):
+            if isinstance(headers, str | bytes | dict) or not isinstance(headers, Iterable):
+                raise InvalidResponse(
+                    f"the headers are {_told(headers)}: give a list of (name, value)"
+                )
+            self.advise(f"gives the headers as {_told(headers)}: give a list of (name, value)")
+            headers = list(headers)
+        if any(isinstance(item, list) for item in headers):
+            self.advise("gives a header as a list: give a tuple (name, value)")
+            headers = [tuple(item) if isinstance(item, list) else item for item in headers]
+        _check_headers(headers)
+        return list(headers)
 
 
 def _chunks(start: _Start, result: Iterable[Any]) -> Iterator[bytes]:
@@ -101,12 +173,13 @@ def _chunks(start: _Start, result: Iterable[Any]) -> Iterator[bytes]:
         yield data
 
 
-def _iterable(result: Any) -> Iterable[Any]:
-    if isinstance(result, bytes):
+def _iterable(start: _Start, result: Any) -> Iterable[Any]:
+    if isinstance(result, bytes | str):
+        if isinstance(result, str):
+            start.advise("returns a str: return a list of bytes, as [text.encode()]")
         return (result,)
     kind = type(result)
-    iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
-    if isinstance(result, str) or not iterable:
+    if not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
         raise InvalidResponse(
             f"the application returned {_told(result)}: return an iterable of bytes, as [b'...']"
         )
@@ -115,7 +188,9 @@ def _iterable(result: Any) -> Iterable[Any]:
 
 def _whole(result: Any) -> bool:
     """Tell whether the first chunk is all there will be."""
-    return isinstance(result, bytes) or (isinstance(result, list | tuple) and len(result) <= 1)
+    return isinstance(result, bytes | str) or (
+        isinstance(result, list | tuple) and len(result) <= 1
+    )
 
 
 def _measured(status: str, headers: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
@@ -132,18 +207,8 @@ def _as_bytes(chunk: Any) -> bytes:
     raise InvalidResponse(f"the body holds {_told(chunk)}: give bytes")
 
 
-def _checked_status(status: Any) -> str:
-    if isinstance(status, str) and _STATUS.fullmatch(status):
-        return status
-    raise InvalidResponse(
-        f"the status is {_told(status)}: give three digits from 200 to 599, a space and a reason, "
-        "as '200 OK'"
-    )
-
-
-def _checked_headers(headers: Any) -> list[tuple[str, str]]:
-    if not isinstance(headers, list):
-        raise InvalidResponse(f"the headers are {_told(headers)}: give a list of (name, value)")
+def _check_headers(headers: list[Any]) -> None:
+    """Raise InvalidResponse for a header that cannot be sent."""
     lengths = 0
     for item in headers:
         if not (isinstance(item, tuple) and len(item) == 2 and {*map(type, item)} <= {str}):
@@ -160,7 +225,6 @@ def _checked_headers(headers: Any) -> list[tuple[str, str]]:
             lengths += 1
             if lengths > 1 or not _LENGTH.fullmatch(value):
                 raise InvalidResponse("the Content-Length is no number, or given twice: give one")
-    return list(headers)
 
 
 def _told(value: Any) -> str:

@@ -29,6 +29,8 @@ functions:
   http-wrong: {handler: wrong.handler}
   wsgi: {wsgi: wsgi_http.handler}
   wsgi-isolated: {wsgi: wsgi_http.handler, isolation: process}
+  wsgi-text: {wsgi: wsgi_text.handler}
+  wsgi-text-isolated: {wsgi: wsgi_text.handler, isolation: process}
   visits:
     handler: connection.handler
     initializer: connection.initializer
@@ -244,6 +246,18 @@ def test_a_wsgi_handler_of_fc_2_answers_web_requests(  # item 83
         "header": "value",
         "body": "grüß dich",
     }
+
+
+@pytest.mark.parametrize("function", ["wsgi-text", "wsgi-text-isolated"])
+def test_a_wsgi_handler_of_fc_2_may_return_a_text_and_leave_the_reason_out(
+    function: str, instance: Instance
+) -> None:
+    for _ in range(2):
+        status, headers, body = web(instance, function, "GET", "/", b"")
+        assert (status, body.decode()) == (200, "application/octet-stream 0 grüß dich")
+        assert ("content-type", "text/plain") in headers
+    advice = "the application handler gives the status '200': give '200 OK'"
+    assert advice in instance.log
 
 
 def test_a_connection_of_the_initializer_lives_until_pre_stop(instance: Instance) -> None:

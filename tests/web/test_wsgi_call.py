@@ -17,7 +17,7 @@ Start = Callable[..., Any]
 def call(application: Any, method: str = "GET") -> Response:
     environ: dict[str, Any] = {"REQUEST_METHOD": method}
     setup_testing_defaults(environ)
-    return wsgi_call.call(application, environ)
+    return wsgi_call.Caller(application).call(environ)
 
 
 def answering(result: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Any:
@@ -66,6 +66,8 @@ class Sequence:
         (Sequence(), [b"a", b"b"]),
         (["grüß", b"x"], ["grüß".encode(), b"x"]),  # FC 2.0 sends text as UTF-8 ...
         (b"as it is", [b"as it is"]),  # ... and plain bytes as they are
+        ("grüß", ["grüß".encode()]),  # ... and a plain text, too
+        ("", []),
         ([], []),
         (b"", []),
     ],
@@ -77,7 +79,15 @@ def test_a_body_is_given_as_it_is_made(result: Any, chunks: list[bytes]) -> None
 
 @pytest.mark.parametrize(
     ("result", "length"),
-    [([b"five!"], "5"), ([], "0"), ((b"one",), "3"), (b"two!", "4"), (["ü"], "2")],
+    [
+        ([b"five!"], "5"),
+        ([], "0"),
+        ((b"one",), "3"),
+        (b"two!", "4"),
+        (["ü"], "2"),
+        ("ü", "2"),
+        ("", "0"),
+    ],
     ids=repr,
 )
 def test_a_body_that_is_whole_is_measured(result: Any, length: str) -> None:
@@ -157,14 +167,14 @@ def test_an_error_after_the_first_bytes_is_raised_again() -> None:
     [
         (lambda *_: [b"x"], "without calling start_response"),
         (lambda *_: [], "without calling start_response"),
-        (answering("text"), "the application returned 'text' (str): return an iterable"),
         (answering(None), "the application returned None"),
         (answering(3), "the application returned 3 (int)"),
-        (answering("x" * 1000), "the application returned an object of type str"),
+        (answering(object()), "the application returned an object of type object"),
         (answering([3]), "the body holds 3 (int): give bytes"),
         (answering([b"", None]), "the body holds None"),
         (answering([bytearray(b"x")]), "the body holds an object of type bytearray"),
-        (answering([b""], "200"), "the status is '200' (str): give three digits"),
+        (answering([b""], "600"), "the status is '600' (str): give three digits"),
+        (answering([b""], "200\n"), "the status is '200\\n'"),
         (answering([b""], "OK"), "the status is 'OK'"),
         (answering([b""], "101 Switching Protocols"), "from 200 to 599"),
         (answering([b""], "600 More"), "from 200 to 599"),
@@ -176,7 +186,8 @@ def test_an_error_after_the_first_bytes_is_raised_again() -> None:
         (answering([b""], "200 OK", ("X", "secret\n")), "the header X has a value"),
         (answering([b""], "200 OK", ("X", "你")), "encode others to latin-1"),
         (answering([b""], "200 OK", ("X", 3)), "a header is"),  # type: ignore[arg-type]
-        (answering([b""], "200 OK", ["X", "3"]), "an object of type list"),  # type: ignore[arg-type]
+        (answering([b""], "200 OK", ["X", 3]), "a header is an object of type tuple"),  # type: ignore[arg-type]
+        (answering([b""], "200 OK", {"X": "3"}), "a header is an object of type dict"),  # type: ignore[arg-type]
         (answering([b""], "200 OK", ("X",)), "give a tuple of two str"),  # type: ignore[arg-type]
         (answering([b""], "200 OK", ("Content-Length", "two")), "the Content-Length is no number"),
         (answering([b""], "200 OK", ("Content-Length", "-1")), "the Content-Length is no number"),
@@ -190,23 +201,101 @@ def test_an_answer_that_cannot_be_sent_says_what_is_wrong(application: Any, told
     assert "secret" not in str(error.value)
 
 
-def test_headers_must_be_a_list() -> None:
+@pytest.mark.parametrize("headers", ["X: y", {"X": "y"}, 7, None, b"X"], ids=repr)
+def test_headers_must_be_pairs(headers: Any) -> None:
     def application(_: Any, start_response: Start) -> list[bytes]:
-        start_response("200 OK", (("X", "y"),))
+        start_response("200 OK", headers)
         return []
 
-    with pytest.raises(InvalidResponse, match="the headers are an object of type tuple"):
+    with pytest.raises(InvalidResponse, match="give a list of \\(name, value\\)"):
         call(application)
 
 
-def test_a_second_status_without_an_error_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("status", "headers", "line"),
+    [
+        ("200", [("X", "y")], "200 OK"),
+        ("404", [("X", "y")], "404 Not Found"),
+        ("299", [("X", "y")], "299 Unknown"),
+        ("200 ", [("X", "y")], "200 "),
+        ("200 OK", (("X", "y"),), "200 OK"),
+        ("200 OK", [["X", "y"]], "200 OK"),
+        ("200 OK", {"X": "y"}.items(), "200 OK"),
+        ("200 OK", iter([("X", "y")]), "200 OK"),
+    ],
+    ids=repr,
+)
+def test_a_status_and_headers_that_fc_2_takes_are_taken(
+    status: str, headers: Any, line: str
+) -> None:
     def application(_: Any, start_response: Start) -> list[bytes]:
+        start_response(status, headers)
+        return [b"a", b"b"]
+
+    response = call(application)
+    assert (response.status, response.headers) == (line, [("X", "y")])
+
+
+def test_the_last_status_before_the_body_counts() -> None:
+    def application(_: Any, start_response: Start) -> list[bytes]:
+        start_response("500 Early", [("X", "early")])
+        start_response("200 OK", [("X", "last")])
+        return [b"a", b"b"]
+
+    response = call(application)
+    assert (response.status, response.headers) == ("200 OK", [("X", "last")])
+
+
+def test_a_second_status_after_the_first_bytes_is_refused() -> None:
+    def application(_: Any, start_response: Start) -> Iterator[bytes]:
         start_response("200 OK", [])
+        yield b"one"
+        start_response("200 OK", [])
+        yield b"never"
+
+    response = call(application)
+    assert next(response.body) == b"one"
+    with pytest.raises(InvalidResponse, match="again after its first bytes"):
+        next(response.body)
+
+
+def test_what_only_fc_2_takes_is_one_line_of_advice(caplog: pytest.LogCaptureFixture) -> None:
+    def handler(_: Any, start_response: Start) -> str:
+        start_response("200", [])
+        return "hello"
+
+    caplog.set_level("INFO")
+    caller = wsgi_call.Caller(handler)  # type: ignore[arg-type]
+    for _ in range(3):
+        environ: dict[str, Any] = {}
+        setup_testing_defaults(environ)
+        assert list(caller.call(environ).body) == [b"hello"]
+    [advice] = caplog.messages
+    assert "handler gives the status '200': give '200 OK'" in advice
+    call(answering([b"hello"]))
+    assert caplog.messages == [advice]
+
+
+def test_a_function_finds_the_environ_of_fc_2_and_an_application_that_of_the_server() -> None:
+    seen: list[tuple[object, object]] = []
+
+    def handler(environ: Any, start_response: Start) -> list[bytes]:
+        seen.append((environ.get("CONTENT_TYPE"), environ.get("CONTENT_LENGTH")))
         start_response("200 OK", [])
         return []
 
-    with pytest.raises(InvalidResponse, match="called start_response twice"):
-        call(application)
+    class Framework:
+        def __call__(self, environ: Any, start_response: Start) -> list[bytes]:
+            return handler(environ, start_response)
+
+    for application in (handler, Framework().__call__, Framework()):
+        for sent in ({}, {"CONTENT_TYPE": "", "CONTENT_LENGTH": ""},
+                     {"CONTENT_TYPE": "a/b", "CONTENT_LENGTH": "3"}):  # fmt: skip
+            environ: dict[str, Any] = dict(sent)
+            setup_testing_defaults(environ)
+            list(wsgi_call.Caller(application).call(environ).body)
+    fc = [("application/octet-stream", "0"), ("application/octet-stream", "0"), ("a/b", "3")]
+    assert seen == [*fc, *fc, (None, None), ("", ""), ("a/b", "3")]
 
 
 def test_a_body_is_closed_once_however_it_ends() -> None:

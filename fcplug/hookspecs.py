@@ -21,10 +21,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def initialize(context: Context) -> object:
     """Prepare the function: open connections, load a model.
 
-    Called once for each function in a process, on FC's ``POST /initialize`` or, where FC was not
-    told to send it, before the first invocation; invocations wait for it. When it raises, the call
-    that caused it fails, and the next one tries again. The return value of the handler's own hook
-    is the body that answers ``/initialize``.
+    Called on FC's ``POST /initialize`` or, where FC was not told to send it, before the first
+    invocation; invocations wait for it. A class is initialized once for each function that names
+    it, a module once for all of its functions. When the hook raises, the call that caused it fails,
+    and the next one tries again. The return value of the handler's own hook is the body that
+    answers ``/initialize``.
     """
 
 
@@ -53,8 +54,10 @@ def pre_freeze(context: Context) -> None:
 def pre_stop(context: Context) -> None:
     """Give back what ``initialize`` took.
 
-    Called once for each initialized function, on ``GET /pre-stop`` or when the process is told to
-    stop. When it raises, the error is logged and the other functions are stopped all the same.
+    Called on ``GET /pre-stop``, when the process stops, or when an edit of the configuration
+    removes or replaces the function: for a class once for each function, for a module once, after
+    the last function that uses it. When it raises, the error is logged and the other functions are
+    stopped all the same.
     """
 
 

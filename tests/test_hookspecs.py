@@ -140,11 +140,11 @@ backend-path = ["."]
 """
 ASK = """
 import sys
-from fcplug import config
+from fcplug.config import loader
 from fcplug.context import Context
 from fcplug.runtime.runtime import Runtime
 text = "version: 1\\nfunctions: {f: {handler: '%s'}}" % sys.argv[1]
-runtime = Runtime(config.parse(text, "functions.yaml", {}), {})
+runtime = Runtime(loader.parse(text, "functions.yaml", {}), {})
 print(runtime.invoke(b"ab", Context.from_headers({"x-fc-function-name": "f"}, {})).body)
 """
 

@@ -25,7 +25,8 @@ class Bulkhead:
         self._limit = limit
         self._queue = queue
         self._lock = threading.Lock()
-        self._free = limit  # always 0 while somebody waits
+        # never above 0 while somebody waits; below 0 after resize() to fewer than are inside
+        self._free = limit
         self._line: deque[threading.Lock] = deque()
 
     @property
@@ -45,7 +46,7 @@ class Bulkhead:
             ConcurrencyExceeded: the line is full, or the deadline passed in it.
         """
         with self._lock:
-            if self._free:
+            if self._free > 0:
                 self._free -= 1
                 return
             if len(self._line) >= self._queue:
@@ -62,12 +63,25 @@ class Bulkhead:
             ValueError: every place is free already.
         """
         with self._lock:
-            if self._line:
+            if self._line and self._free == 0:
                 self._line.popleft().release()
             elif self._free < self._limit:
                 self._free += 1
             else:
                 raise ValueError(f"function '{self._function}': left more often than entered")
+
+    def resize(self, limit: int, queue: int) -> None:
+        """Change the limit and the queue for whoever enters from now on.
+
+        Those inside and in line stay. With fewer places than are taken, nobody enters until enough
+        of them have left.
+        """
+        with self._lock:
+            self._free += limit - self._limit
+            self._limit, self._queue = limit, queue
+            while self._line and self._free > 0:
+                self._line.popleft().release()
+                self._free -= 1
 
     def __enter__(self) -> None:
         self.enter()

@@ -27,6 +27,7 @@ class Deadlines:
     moment may still add to them. In an exhausted process one is enough.
 
     Attributes:
+        max_abandoned: may change at any time.
         abandoned: how many abandoned invocations still run.
         dropped: how many have ended since, their outcome unheard.
     """
@@ -36,7 +37,7 @@ class Deadlines:
         self.dropped = 0
         self.function = function
         self._threads = threads
-        self._max_abandoned = max_abandoned
+        self.max_abandoned = max_abandoned
 
     def admit(self) -> None:
         """Refuse an invocation of a function that does not end those it has.
@@ -45,8 +46,8 @@ class Deadlines:
             ConcurrencyExceeded: too many of them were abandoned and still run.
         """
         abandoned = self.abandoned
-        if abandoned and (abandoned >= self._max_abandoned or self._threads.exhausted):
-            raise ConcurrencyExceeded(self.function, self._max_abandoned, abandoned=abandoned)
+        if abandoned and (abandoned >= self.max_abandoned or self._threads.exhausted):
+            raise ConcurrencyExceeded(self.function, self.max_abandoned, abandoned=abandoned)
 
     def run(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fcplug.config import schema
 from fcplug.config.consistency import contradictions
@@ -54,6 +55,10 @@ class FunctionSpec(Struct, frozen=True):
     def application(self) -> str | None:
         """The application that answers web requests, of whatever kind."""
         return self.wsgi or self.asgi
+
+    def without_limits(self) -> "FunctionSpec":
+        """Return what a change of needs new plugin objects; limits apply to those that live."""
+        return replace(self, timeout=None, concurrency=None, queue=0)
 
 
 class Config(Struct, frozen=True):

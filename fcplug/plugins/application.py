@@ -1,15 +1,19 @@
 """A function's application: from its name in ``functions.yaml`` to what a web request calls."""
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.config.loader import FunctionSpec
+from fcplug.context import Context
 from fcplug.errors import PluginError
+from fcplug.hookspecs import hookimpl
 from fcplug.plugins import importer
 from fcplug.plugins.entry_points import Catalog
 from fcplug.plugins.hooks import name_of
 from fcplug.plugins.importer import ASGI, WSGI, Source
+from fcplug.plugins.shared_hooks import SharedUse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -35,6 +39,26 @@ def load(
     except PluginError:
         importer.forget(source)
         raise
+
+
+def lifespan_hooks(
+    application: Any, source: Source, use: SharedUse
+) -> dict[str, Callable[..., Any]]:
+    """Return the hooks of an ASGI application: its lifespan, which all its functions share."""
+
+    @hookimpl
+    def begin(context: Context) -> Any:
+        application.initialize(context)
+        return application.lifespan
+
+    begin = use.share("initialize", begin, application.target, source.module)
+    end = use.share("pre_stop", application.pre_stop, application.target, source.module)
+
+    @hookimpl
+    def initialize(context: Context) -> None:
+        application.lifespan = begin(context)
+
+    return {"initialize": initialize, "pre_stop": end}
 
 
 def _asgi(target: Any, event_loop: EventLoop, function: str) -> "WSGIApplication":

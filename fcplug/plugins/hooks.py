@@ -34,7 +34,11 @@ class FunctionHandler:
 
 
 class FunctionHook:
-    """A plain function as one of the hooks of a context; FC calls it by position."""
+    """A plain function as one of the hooks of a context; FC calls it by position.
+
+    Attributes:
+        function: the plain function.
+    """
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         if not callable(function):
@@ -43,6 +47,7 @@ class FunctionHook:
                 f"{name_of(function)} is no function",
                 fix="name a function: def initializer(context)",
             )
+        self.function = function
         taken = len(_by_position(function, ("context",)))
         if _is_async(function):
 

@@ -1,9 +1,9 @@
 """The plugins of one function: from its entry in the configuration to hooks that can be called."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -19,6 +19,7 @@ from fcplug.plugins import application, hooks, importer, slow_import
 from fcplug.plugins.entry_points import Catalog
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import Settings
+from fcplug.plugins.shared_hooks import SharedHooks, SharedUse
 from fcplug.result import message_of
 from fcplug.web import wsgi_call
 from fcplug.web.environ import Environs
@@ -42,16 +43,36 @@ class Plugins:
         package: str,
         application: "WSGIApplication | None",
         environs: Environs,
+        use: SharedUse,
     ) -> None:
         self.hook = manager.hook
         self.package = package
         self._application = application and wsgi_call.Caller(application)
         self._environs = environs
+        self._use = use
         self._invoke = _direct(manager)
 
+    @property
+    def shared_hooks(self) -> Set[object]:
+        """The hooks that other functions may share; equal where they are the same."""
+        return self._use.hooks
+
+    @property
+    def shared_hooks_in_use(self) -> bool:
+        """Whether some of these hooks belong to a module that is in use now."""
+        return self._use.hooks_in_use
+
     def initialize(self, context: Context) -> Any:
-        """Run the initialize hooks, and return what the handler's own returned."""
-        results = self.hook.initialize(context=context)
+        """Run the initialize hooks, and return what the handler's own returned.
+
+        Those of a module that is in use already have run, and their result is known.
+        """
+        self._use.join()
+        try:
+            results = self.hook.initialize(context=context)
+        except BaseException:
+            with self._use.leaving():
+                raise
         if isinstance(results, list):
             return results[-1] if results else b""
         return b"" if results is None else results  # a wrapper's own
@@ -72,28 +93,42 @@ class Plugins:
         self.hook.pre_freeze(context=context)
 
     def pre_stop(self, context: Context) -> None:
-        """Run the pre_stop hooks."""
-        self.hook.pre_stop(context=context)
+        """Run the pre_stop hooks; those of a module that is still in use wait for its last user."""
+        with self._use.leaving():
+            self.hook.pre_stop(context=context)
 
     def close(self) -> None:
         """Do nothing: what runs here ends with the process."""
 
     def implements(self, hook: str) -> bool:
-        """Tell whether any of the plugins has this hook."""
+        """Tell whether any of the plugins has this hook, or one is left for it to run."""
         caller: pluggy.HookCaller = getattr(self.hook, hook)
-        return bool(caller.get_hookimpls())
+        return bool(caller.get_hookimpls()) or (hook == "pre_stop" and self._use.stops_left)
+
+
+class _Build(NamedTuple):
+    """A function's plugins while they are put together."""
+
+    spec: FunctionSpec
+    manager: pluggy.PluginManager
+    use: SharedUse
 
 
 class Loader:
     """Makes the plugins of functions; what they share is looked up once."""
 
     def __init__(
-        self, document: Document, event_loop: EventLoop, environ: Mapping[str, str]
+        self,
+        document: Document,
+        event_loop: EventLoop,
+        environ: Mapping[str, str],
+        shared: SharedHooks,
     ) -> None:
         self._document = document
         self._catalog = Catalog()
         self._event_loop = event_loop
         self._environ = environ
+        self._shared = shared
 
     def load(self, spec: FunctionSpec) -> Plugins:
         """Import a function's plugins and put them behind their own plugin manager.
@@ -112,30 +147,34 @@ class Loader:
     def _load(self, spec: FunctionSpec) -> Plugins:
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
+        build = _Build(spec, manager, SharedUse(self._shared))
         sources: list[Source] = []
         if spec.handler is not None:
             target, handler = importer.find(self._catalog, HANDLERS, spec.handler)
             with self._blamed(handler, target):
                 settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
-                self._register(manager, target, handler, settings, spec.name)
+                self._register(build, target, handler, settings)
             sources.append(handler)
         loaded = application.load(self._catalog, spec, self._event_loop)
         if loaded:
             sources.append(loaded[1])
-        self._register_keys(manager, spec, sources)
-        if loaded and spec.asgi:  # its startup and its shutdown are hooks
-            manager.register(loaded[0])
+        self._register_keys(build, sources)
+        if loaded:
+            build.use.add(loaded[1].module, loaded[0])
+        if loaded and spec.asgi:
+            found = application.lifespan_hooks(loaded[0], loaded[1], build.use)
+            manager.register(_Registered(found, loaded[1]))
         if spec.handler is not None:
-            self._register_middleware(manager, spec)
+            self._register_middleware(build)
             with self._blamed(handler, target):
                 _require_one_invoke(manager)
         environs = Environs(self._environ, exposed=spec.expose_credentials)
-        return Plugins(manager, sources[0].package, loaded[0] if loaded else None, environs)
+        answers = loaded[0] if loaded else None
+        return Plugins(manager, sources[0].package, answers, environs, build.use)
 
-    def _register_keys(
-        self, manager: pluggy.PluginManager, spec: FunctionSpec, beside: Sequence[Source]
-    ) -> None:
+    def _register_keys(self, build: _Build, beside: Sequence[Source]) -> None:
         """Register the code that keys beside the handler name, each for one hook."""
+        spec, manager = build.spec, build.manager
         for key, hook in hookspecs.KEYS.items():
             if (reference := getattr(spec, key)) is None:
                 continue
@@ -147,13 +186,14 @@ class Loader:
                         fix = f"remove '{key}' from functions.yaml, or the hook"
                         raise PluginError("PluginInvalid", f"{what}, and '{key}' too", fix=fix)
                     plugin = hooks.FunctionHook(hook, target)
-                    self._register(manager, plugin, source, self._settings({}, ()), spec.name)
+                    self._register(build, plugin, source, self._settings({}, ()))
             except PluginError:
                 for each in beside:
                     importer.forget(each)  # it may be the same file that has to be corrected
                 raise
 
-    def _register_middleware(self, manager: pluggy.PluginManager, spec: FunctionSpec) -> None:
+    def _register_middleware(self, build: _Build) -> None:
+        spec = build.spec
         path: Path = ("functions", spec.name)
         if (*path, "middleware") not in self._document.places:
             path = ("defaults",)
@@ -162,7 +202,7 @@ class Loader:
             target, source = importer.find(self._catalog, MIDDLEWARE, item.name)
             settings = self._settings(item.settings, (*path, "middleware", index, "settings"))
             with self._blamed(source, target):
-                self._register(manager, target, source, settings, spec.name)
+                self._register(build, target, source, settings)
 
     @contextmanager
     def _blamed(self, source: Source, target: Any) -> Iterator[None]:
@@ -173,14 +213,8 @@ class Loader:
             importer.forget(source)
             raise
 
-    def _register(
-        self,
-        manager: pluggy.PluginManager,
-        target: Any,
-        source: Source,
-        settings: Settings,
-        function: str,
-    ) -> None:
+    def _register(self, build: _Build, target: Any, source: Source, settings: Settings) -> None:
+        manager = build.manager
         if inspect.isclass(target):
             plugin = settings.instance(target)
         else:
@@ -193,10 +227,14 @@ class Loader:
             found, asked = hooks.hooks_of(hooks.FunctionHandler(plugin)), plugin
         if not found:
             raise hooks.without_hooks(plugin, hooks.name_of(target), source)
+        build.use.add(source.module, plugin)
         for name, hook in found.items():
             hooks.check(name, hook)
             if inspect.iscoroutinefunction(hook):
-                found[name] = self._event_loop.synchronous(hook, function)
+                found[name] = self._event_loop.synchronous(hook, build.spec.name)
+            if _is_shared(name, hook, target):
+                written = getattr(plugin, "function", hook)
+                found[name] = build.use.share(name, found[name], written, source.module)
         if asked is not None:
             found["invoke"] = hooks.typed(found["invoke"], asked, plain=asked is plugin)
         try:
@@ -223,6 +261,16 @@ class _Registered:
 
     def __str__(self) -> str:
         return str(self._source)
+
+
+def _is_shared(name: str, hook: Callable[..., Any], target: Any) -> bool:
+    """Return whether a hook runs once for all functions that use it.
+
+    Wrappers are not: each is around the hooks of one function.
+    """
+    if inspect.isclass(target) or hooks.wraps(getattr(hook, hooks.MARK)):
+        return False
+    return name in ("initialize", "pre_stop")
 
 
 def _direct(manager: pluggy.PluginManager) -> Callable[[bytes, Context], Any]:

@@ -1,9 +1,9 @@
 """One live function: who may come in, how long each may stay, and when it is over."""
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import logs, result
 from fcplug.concurrency.bulkhead import Bulkhead
@@ -26,26 +26,44 @@ if TYPE_CHECKING:
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
 
+Load = Callable[[], "Plugins | Workers"]
+
+
+class _Limits(NamedTuple):
+    """What holds for one invocation from its begin to its end, whatever an edit changes."""
+
+    bulkhead: Bulkhead | None
+    deadlines: Deadlines | None
+
+    def leave(self) -> None:
+        """Give the place back."""
+        if self.bulkhead:
+            self.bulkhead.leave()
+
+
 class Function:
     """A function of the configuration, from its plugins' import to its retirement.
 
     ``load`` imports the plugins, here or in workers; it is tried again until it succeeds.
     ``threads`` are those of invocations with a deadline; workers keep theirs themselves.
+
+    Attributes:
+        spec: its entry; ``update`` replaces it by one with other limits.
+        predecessor: the function that this one replaces and that must be stopped before this one
+            is initialized, since both run hooks of the same module.
     """
 
-    def __init__(
-        self, spec: FunctionSpec, load: "Callable[[], Plugins | Workers]", threads: Threads
-    ) -> None:
+    def __init__(self, spec: FunctionSpec, load: Load, threads: Threads) -> None:
         self.spec = spec
+        self.predecessor: Function | None = None
         self._load = load
+        self._threads = threads
         self._loaded: Once[Plugins | Workers] = Once()
         self._initialized: Once[bytes] = Once()
-        self._bulkhead = self._deadlines = None
-        if spec.concurrency:
-            self._bulkhead = Bulkhead(spec.name, spec.concurrency, spec.queue)
-        if spec.timeout and spec.isolation == "thread":
-            most = min(_MOST_ABANDONED, spec.concurrency or _MOST_ABANDONED)
-            self._deadlines = Deadlines(spec.name, threads, most)
+        self._bulkhead: Bulkhead | None = None
+        self._deadlines: Deadlines | None = None
+        self._limits = self._limits_of(spec)
+        self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
         self._inside = 0
@@ -61,10 +79,27 @@ class Function:
         """Tell whether the initialize hooks have run, and no stop since."""
         return self._initialized.done
 
-    @property
-    def stoppable(self) -> bool:
-        """Tell whether there are pre_stop hooks to run."""
-        return self.initialized and self.load().implements("pre_stop")
+    def update(self, spec: FunctionSpec, load: Load) -> None:
+        """Take over an entry that differs in its limits only; they hold for new invocations.
+
+        ``load`` is for a function that could not be loaded so far.
+        """
+        self._load = load
+        self._limits = self._limits_of(spec)
+        self.spec = spec
+
+    def must_follow(self, other: "Function") -> bool:
+        """Return whether this function may be initialized only after another was stopped.
+
+        So it is where a hook would run again on a module that serves now. Loads the plugins.
+
+        Raises:
+            PluginError: a plugin cannot be made to serve.
+        """
+        plugins, others = self.load(), other.load()
+        same_hooks = plugins.shared_hooks == others.shared_hooks
+        changed = not same_hooks or self.spec.settings != other.spec.settings
+        return changed and plugins.shared_hooks_in_use
 
     def load(self) -> "Plugins | Workers":
         """Import the plugins, once.
@@ -89,22 +124,22 @@ class Function:
             ConcurrencyExceeded: as many invocations as the function may have run and wait.
             FunctionTimeoutError: the time is up; whatever still runs, runs for nobody.
         """
-        own = self._own(context)
+        own, limits = self._own(context), self._limits
         deadline = own.deadline
-        if self._deadlines:
-            self._deadlines.admit()  # no waiting in line behind what hangs
-        if self._bulkhead:
-            self._bulkhead.enter(deadline)
-        if self._deadlines is None or deadline is None:
+        if limits.deadlines:
+            limits.deadlines.admit()  # no waiting in line behind what hangs
+        if limits.bulkhead:
+            limits.bulkhead.enter(deadline)
+        if limits.deadlines is None or deadline is None:
             try:
                 return self._invoke(event, own, deadline)
             finally:
-                self._give_place_back()
-        return self._deadlines.run(
+                limits.leave()
+        return limits.deadlines.run(
             lambda: self._invoke(event, own, deadline),
             deadline,
             cancel=own.cancel,
-            on_end=self._give_place_back,
+            on_end=limits.leave,
         )
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
@@ -116,16 +151,16 @@ class Function:
             InvalidResponse: what it answers cannot be sent.
             PluginError, ConcurrencyExceeded, FunctionTimeoutError: as ``invoke``.
         """
-        own = self._own(context)
+        own, limits = self._own(context), self._limits
         deadline = own.deadline
-        if self._deadlines:
-            self._deadlines.admit()
-        if self._bulkhead:
-            self._bulkhead.enter(deadline)
-        if self._deadlines and deadline is not None:
-            return self._web_in_time(environ, own, deadline)
+        if limits.deadlines:
+            limits.deadlines.admit()
+        if limits.bulkhead:
+            limits.bulkhead.enter(deadline)
+        if limits.deadlines and deadline is not None:
+            return self._web_in_time(environ, own, deadline, limits)
         with ExitStack() as held:
-            held.callback(self._give_place_back)
+            held.callback(limits.leave)
             response = self._web(environ, own)
             held.callback(close_body, response.body)
             return response._replace(body=Body(response.body, held.pop_all().close))
@@ -139,6 +174,19 @@ class Function:
         """Run the pre_stop hooks of a function that is initialized; it then no longer is."""
         if self._initialized.reset():
             self.load().pre_stop(self._own(context))
+
+    def stop(self, environ: Mapping[str, str]) -> None:
+        """Run the pre_stop hooks between the log lines of their phase, and end the workers.
+
+        What the hooks raise is logged, not raised.
+        """
+        try:
+            if self.initialized:
+                self._stop(Context.from_headers({}, environ))
+            if self._loaded.done:
+                self.load().close()
+        finally:
+            self._stopped.set()
 
     def enter(self) -> bool:
         """Hold the function for one invocation; False once it is retired."""
@@ -160,11 +208,6 @@ class Function:
             self._retired = True
             self._empty.wait_for(lambda: not self._inside, patience)
 
-    def close(self) -> None:
-        """End the workers of a function that has some."""
-        if self._loaded.done:
-            self.load().close()
-
     def _own(self, context: Context) -> Context:
         return context.for_function(self.spec.settings, self.spec.timeout, self.spec.name)
 
@@ -181,9 +224,11 @@ class Function:
             return http_event.response_of(self._invoke(event, own, own.deadline))
         return self._ready(own).web(environ, own, own.deadline)
 
-    def _web_in_time(self, environ: "WSGIEnvironment", own: Context, deadline: float) -> Response:
+    def _web_in_time(
+        self, environ: "WSGIEnvironment", own: Context, deadline: float, limits: _Limits
+    ) -> Response:
         """Answer on a thread of the deadline's, from the application's call to its body's end."""
-        assert self._deadlines is not None  # noqa: S101 - who calls has looked
+        assert limits.deadlines is not None  # noqa: S101 - who calls has looked
         opened = ExitStack()
 
         def begin() -> Response:
@@ -192,11 +237,11 @@ class Function:
             return response
 
         steps = Steps(
-            self._deadlines,
+            limits.deadlines,
             deadline,
             cancel=own.cancel,
             at_end=opened.close,
-            on_end=self._give_place_back,
+            on_end=limits.leave,
         )
         with ExitStack() as held:
             held.callback(steps.end)
@@ -219,8 +264,33 @@ class Function:
             self._initialize(own)
 
     def _initialize(self, own: Context) -> bytes:
-        return self._initialized.run(lambda: result.encode(self.load().initialize(own)))
+        return self._initialized.run(lambda: self._run_initialize(own))
 
-    def _give_place_back(self) -> None:
-        if self._bulkhead:
-            self._bulkhead.leave()
+    def _run_initialize(self, own: Context) -> bytes:
+        if self.predecessor:
+            self.predecessor._stopped.wait()
+            self.predecessor = None
+        return result.encode(self.load().initialize(own))
+
+    def _stop(self, context: Context) -> None:
+        if not self.load().implements("pre_stop"):
+            self.pre_stop(context)
+            return
+        with suppress(BaseException), logs.phase(Phase.PRE_STOP, context):
+            self.pre_stop(context)  # the phase logs what goes wrong
+
+    def _limits_of(self, spec: FunctionSpec) -> _Limits:
+        """Return the limits of an entry; those inside or abandoned before go on counting."""
+        if spec.concurrency and self._bulkhead:
+            self._bulkhead.resize(spec.concurrency, spec.queue)
+        elif spec.concurrency:
+            self._bulkhead = Bulkhead(spec.name, spec.concurrency, spec.queue)
+        most = min(_MOST_ABANDONED, spec.concurrency or _MOST_ABANDONED)
+        in_time = spec.timeout is not None and spec.isolation == "thread"
+        if self._deadlines:
+            self._deadlines.max_abandoned = most
+        elif in_time:
+            self._deadlines = Deadlines(spec.name, self._threads, most)
+        return _Limits(
+            self._bulkhead if spec.concurrency else None, self._deadlines if in_time else None
+        )

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 from fcplug import logs, result
 from fcplug.config.file import ConfigFile
@@ -18,14 +19,19 @@ from fcplug.runtime.snapshot import Shared, Snapshot
 log = logging.getLogger("fcplug")
 
 INTERVAL = 1.0  # seconds between two looks at the file
+_NO_FUNCTIONS: Mapping[int, Function] = MappingProxyType({})
 
 
 class Reloader:
     """Holds the snapshot that answers, and replaces it when its file holds a new configuration.
 
-    Everything new is made aside: an edit that is wrong, or with which a function that serves now
-    no longer could, changes nothing. Then one assignment makes the new snapshot answer; what it
-    does not take over is stopped when its last invocation has ended.
+    Everything new is loaded and initialized beside what serves: an edit that is wrong, or with
+    which a function that serves now no longer could, changes nothing and runs no hook on what
+    serves. Then one assignment makes the new snapshot answer. A function that it does not keep is
+    stopped when its last invocation has ended.
+
+    A function whose hooks would run again on a module that serves is the exception: its new object
+    is initialized after the old one was stopped, and its invocations wait for that.
     """
 
     def __init__(
@@ -37,6 +43,12 @@ class Reloader:
         self._environ = environ
         self._lock = threading.Lock()
         self._next = time.monotonic() + INTERVAL if file else float("inf")
+        self._retiring: dict[threading.Thread, str] = {}
+
+    @property
+    def retiring(self) -> dict[threading.Thread, str]:
+        """The threads that stop replaced functions, each with the function's name."""
+        return dict(self._retiring)
 
     def look(self) -> None:
         """Look at the file, at most once in an interval; one thread does, the others go on."""
@@ -69,40 +81,68 @@ class Reloader:
         kept = {id(function) for function in new.functions}
         replaced = [function for function in old.functions if id(function) not in kept]
         try:
-            for function in replaced:
-                if function.initialized and function.spec.name in config.functions:
-                    self._bring_up(new, function.spec.name)
+            after = self._prepare(new, replaced)
         except BaseException as error:
             log.error(
                 "the edit is refused, the running configuration stays: %s", result.explain(error)
             )
             self._retire([f for f in new.close() if id(f) not in kept])
             return
+        new.update_kept()
         self.snapshot = new
         _tell(old.config, config)
-        self._retire([function for function in old.close() if id(function) not in kept])
+        self._retire([function for function in old.close() if id(function) not in kept], after)
 
-    def _bring_up(self, snapshot: Snapshot, name: str) -> None:
+    def _prepare(self, new: Snapshot, replaced: Sequence[Function]) -> dict[int, Function]:
+        """Load, then initialize the functions that replace initialized ones.
+
+        Returns those that have to wait for the one that they replace, by its id.
+        """
+        after = {}
+        pairs = [(old, new.function(old.spec.name)) for old in replaced if _goes_on(old, new)]
+        for old, function in pairs:
+            assert function is not None  # noqa: S101 - nobody else has this snapshot yet
+            if function.must_follow(old):
+                function.predecessor = old
+                after[id(old)] = function
+        for old, function in pairs:
+            if function and id(old) not in after:
+                self._initialize(function)
+        return after
+
+    def _initialize(self, function: Function) -> None:
         context = Context.from_headers({}, self._environ)
         with logs.phase(Phase.INITIALIZE, context):
-            function = snapshot.function(name)
-            assert function is not None  # noqa: S101 - nobody else has this snapshot yet
             function.initialize(context)
 
-    def _retire(self, functions: Sequence[Function]) -> None:
-        if functions:
-            threading.Thread(
-                target=self._stop_all, args=(functions,), name="fcplug-retire", daemon=True
-            ).start()
-
-    def _stop_all(self, functions: Sequence[Function]) -> None:
+    def _retire(
+        self, functions: Sequence[Function], after: Mapping[int, Function] = _NO_FUNCTIONS
+    ) -> None:
+        """Stop functions, each on a thread of its own; then initialize what waits for them."""
         for function in functions:
+            thread = threading.Thread(
+                target=self._replace,
+                args=(function, after.get(id(function))),
+                name="fcplug-retire",
+                daemon=True,
+            )
+            self._retiring[thread] = function.spec.name
+            thread.start()
+
+    def _replace(self, function: Function, after: Function | None) -> None:
+        try:
             function.retire(self.snapshot.config.runtime.drain_timeout)
-            if function.stoppable:
-                context = Context.from_headers({}, self._environ)
-                with suppress(BaseException), logs.phase(Phase.PRE_STOP, context):
-                    function.pre_stop(context)  # the phase logs what goes wrong
-            function.close()
+            function.stop(self._environ)
+        finally:
+            self._retiring.pop(threading.current_thread(), None)
+        if after:
+            with suppress(BaseException):  # the phase logs what goes wrong; the next call tries
+                self._initialize(after)
+
+
+def _goes_on(function: Function, snapshot: Snapshot) -> bool:
+    """Return whether a function that serves is still in a snapshot's configuration."""
+    return function.initialized and function.spec.name in snapshot.config.functions
 
 
 def _tell(old: Config, new: Config) -> None:

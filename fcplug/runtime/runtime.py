@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from fcplug import logs, protocol, result
@@ -15,6 +15,7 @@ from fcplug.config.file import ConfigFile
 from fcplug.config.loader import Config
 from fcplug.context import Context
 from fcplug.errors import UnknownFunction
+from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.function import Function
@@ -53,7 +54,8 @@ class Runtime:
         on_exhausted: Callable[[], None] = lambda: None,
     ) -> None:
         self._environ = environ
-        shared = Shared(EventLoop(), Threads(on_exhausted), environ, os.getcwd())
+        threads = Threads(on_exhausted)
+        shared = Shared(EventLoop(), threads, environ, os.getcwd(), SharedHooks())
         self._reloader = Reloader(config, shared, file, environ)
 
     @property
@@ -159,27 +161,20 @@ class Runtime:
         """Run the pre_stop hooks that no ``/pre-stop`` has run before, and end all workers.
 
         The functions' hooks run at once; False if some were not done within ``limit`` seconds.
+        Functions that an edit has replaced or removed are waited for, too.
         """
         until = time.monotonic() + limit
-        stopping = {
-            function.spec.name: threading.Thread(target=self._stop, args=(function,), daemon=True)
-            for function in self._snapshot.functions
-        }
-        for thread in stopping.values():
+        stopping = self._reloader.retiring
+        for function in self._snapshot.functions:
+            thread = threading.Thread(target=function.stop, args=(self._environ,), daemon=True)
+            stopping[thread] = function.spec.name
             thread.start()
-        for thread in stopping.values():
+        for thread in stopping:
             thread.join(max(0.0, until - time.monotonic()))
-        late = [name for name, thread in stopping.items() if thread.is_alive()]
+        late = [name for thread, name in stopping.items() if thread.is_alive()]
         if late:
             log.error("not stopped within %g s, abandoned: %s", limit, ", ".join(late))
         return not late
-
-    def _stop(self, function: Function) -> None:
-        if function.stoppable:
-            context = Context.from_headers({}, self._environ)
-            with suppress(BaseException), logs.phase(Phase.PRE_STOP, context):
-                function.pre_stop(context)  # the phase logs what goes wrong
-        function.close()
 
     @property
     def _snapshot(self) -> Snapshot:

@@ -10,7 +10,8 @@ from fcplug.concurrency.threads import Threads
 from fcplug.config.loader import Config, FunctionSpec
 from fcplug.context import Context
 from fcplug.plugins.loader import Loader, Plugins
-from fcplug.runtime.function import Function
+from fcplug.plugins.shared_hooks import SharedHooks
+from fcplug.runtime.function import Function, Load
 from fcplug.runtime.routing import Router
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Shared(NamedTuple):
-    """What the functions of all snapshots share: one event loop, threads, the environment.
+    """What the functions of all snapshots share.
 
     ``folder`` is the working directory at the start: handlers may change the process's own.
     """
@@ -27,25 +28,29 @@ class Shared(NamedTuple):
     threads: Threads
     environ: Mapping[str, str]
     folder: str
+    hooks: SharedHooks
 
 
 class Snapshot:
     """Serves one configuration, unchanged for as long as it lives.
 
-    The next version's snapshot takes over the functions whose entry did not change.
+    The next version's snapshot keeps the functions whose entry did not change, or in its limits
+    only; ``update_kept`` applies these.
     """
 
     def __init__(self, config: Config, shared: Shared, before: "Snapshot | None" = None) -> None:
         self.config = config
         self._router = Router(config)
         self._shared = shared
-        self._loader = Loader(config.document, shared.event_loop, shared.environ)
+        self._loader = Loader(config.document, shared.event_loop, shared.environ, shared.hooks)
         self._lock = threading.Lock()
         self._closed = False
         self._functions: dict[str, Function] = {}
         for function in before.functions if before else ():
-            if function.loaded and function.spec == config.functions.get(function.spec.name):
-                self._functions[function.spec.name] = function
+            spec = config.functions.get(function.spec.name)
+            if spec and spec.without_limits() == function.spec.without_limits():
+                self._functions[spec.name] = function
+        self._kept = list(self._functions.values())
 
     @property
     def functions(self) -> list[Function]:
@@ -81,6 +86,12 @@ class Snapshot:
         named = context.header(protocol.FUNCTION_NAME) or context.header(protocol.FUNCTION_HANDLER)
         return self._router.candidates(context) if named else list(self.config.functions)
 
+    def update_kept(self) -> None:
+        """Give the functions kept from the snapshot before the limits of this configuration."""
+        for function in self._kept:
+            spec = self.config.functions[function.spec.name]
+            function.update(spec, self._load_of(spec))
+
     def close(self) -> list[Function]:
         """Bring no more functions to life; return those that have come."""
         with self._lock:
@@ -89,7 +100,10 @@ class Snapshot:
 
     def _make(self, name: str) -> Function:
         spec = self.config.functions[name]
-        return Function(spec, lambda: self._load(spec), self._shared.threads)
+        return Function(spec, self._load_of(spec), self._shared.threads)
+
+    def _load_of(self, spec: FunctionSpec) -> Load:
+        return lambda: self._load(spec)
 
     def _load(self, spec: FunctionSpec) -> "Plugins | Workers":
         if spec.isolation == "thread":

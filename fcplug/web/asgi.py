@@ -39,29 +39,33 @@ class Application:
     """Serves an ASGI application: a WSGI application, and a plugin for its lifespan.
 
     ``function`` is what ``functions.yaml`` calls the function that it belongs to.
+
+    Attributes:
+        target: the application as its author wrote it.
+        lifespan: what the startup has begun, None before it and after the shutdown.
     """
 
     def __init__(self, application: ASGIApplication, event_loop: EventLoop, function: str) -> None:
-        self._application = application
+        self.target = application
         self._event_loop = event_loop
         self._function = function
-        self._lifespan: Lifespan | None = None
+        self.lifespan: Lifespan | None = None
 
     @hookimpl
     def initialize(self, context: Context) -> None:
         """Run the application's startup; what it raises is raised."""
-        lifespan = Lifespan(self._application, context)
+        lifespan = Lifespan(self.target, context)
         try:
             self.run(lifespan.startup(), lifespan)
         except BaseException:
             self.finish(lifespan.end())
             raise
-        self._lifespan = lifespan
+        self.lifespan = lifespan
 
     @hookimpl
     def pre_stop(self) -> None:
         """Run the application's shutdown; what it raises is raised."""
-        lifespan, self._lifespan = self._lifespan, None
+        lifespan, self.lifespan = self.lifespan, None
         if lifespan:
             try:
                 self.run(lifespan.shutdown(), lifespan)
@@ -76,9 +80,9 @@ class Application:
             start_response("501 Not Implemented", [("Content-Type", "text/plain")])
             return [b"WebSocket is not served here: stream the answer, as text/event-stream\n"]
         scope = _scope(environ)
-        if self._lifespan:
-            scope["state"] = self._lifespan.state.copy()
-        return _Chunks(self, _Exchange(self._application, scope, environ), start_response)
+        if self.lifespan:
+            scope["state"] = self.lifespan.state.copy()
+        return _Chunks(self, _Exchange(self.target, scope, environ), start_response)
 
     def run(
         self, coroutine: Coroutine[Any, Any, _Value], works_on: "Lifespan | _Exchange"

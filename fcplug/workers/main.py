@@ -19,6 +19,7 @@ from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context, current
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader, Plugins
+from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.web.response import Response, close_body, close_failed
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import Report
@@ -51,7 +52,8 @@ def serve(sock: socket.socket) -> NoReturn:
 def _load(channel: Channel, assignment: Assignment) -> "_Worker | None":
     """Bring the function to life, and tell the runtime how that went."""
     try:
-        plugins = Loader(assignment.document, EventLoop(), os.environ).load(assignment.spec)
+        loader = Loader(assignment.document, EventLoop(), os.environ, SharedHooks())
+        plugins = loader.load(assignment.spec)
     except BaseException as error:
         _end_output()
         channel.send(Frame(Kind.ERROR, header=Report.of(error).to_header()))
@@ -88,7 +90,7 @@ class _Worker:
     def _run(self, call: Call, frame: Frame) -> bytes:
         context = call.context()
         current.set(context)
-        own = context.for_function(self._spec.settings, self._spec.timeout, self._spec.name)
+        own = context.for_function(self._spec.settings, call.timeout, self._spec.name)
         if call.hook == WEB:
             self._web(call, frame, own)
             return b""
@@ -129,7 +131,10 @@ class _Worker:
             return self._plugins.hook.invoke(event=event, context=context)
         if hook == "initialize":
             return self._plugins.initialize(context)
-        getattr(self._plugins.hook, hook)(context=context)
+        if hook == "pre_stop":
+            self._plugins.pre_stop(context)
+        else:
+            self._plugins.pre_freeze(context)
         return b""
 
 

@@ -1,5 +1,6 @@
 """The headers of frames: what the runtime and a worker tell each other."""
 
+import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -63,7 +64,7 @@ class Head(Header, frozen=True):
 
 
 class Call(Header, frozen=True):
-    """A hook to run, and the context to run it with; ``age`` in seconds.
+    """A hook to run, and the context to run it with; ``age`` and ``timeout`` in seconds.
 
     ``hook`` is ``WEB`` for a web request; ``environ`` holds what is text of its WSGI environ.
     """
@@ -72,13 +73,17 @@ class Call(Header, frozen=True):
     headers: dict[str, str]
     variables: dict[str, str]
     age: float
+    timeout: float | None = None
     environ: dict[str, str] = {}
 
     @classmethod
     def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "Call":
         """Return the call of a hook with a context, and with an environ if it is a web request."""
         texts = {name: value for name, value in environ.items() if isinstance(value, str)}
-        return cls(hook, context.to_headers(), context.variables(), context.age, texts)
+        headers, variables = context.to_headers(), context.variables()
+        # a private attribute: handlers see the sooner of this limit and FC's own
+        timeout = None if context._timeout == math.inf else context._timeout
+        return cls(hook, headers, variables, context.age, timeout, texts)
 
     def context(self) -> Context:
         """Return the context, its deadline at the same moment."""

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -42,6 +42,11 @@ class Workers:
     - FunctionTimeoutError: the deadline passed; the worker is killed.
     - WorkerUnavailable: no worker can be started, or workers die as soon as they run.
     - PluginError: a plugin cannot be made to serve.
+
+    Attributes:
+        shared_hooks: none; each worker has the modules for itself.
+        shared_hooks_in_use: never.
+        package: the distribution and version that the handler comes from.
     """
 
     def __init__(self, spec: FunctionSpec, document: Document, settings: WorkerSettings) -> None:
@@ -50,6 +55,8 @@ class Workers:
         assignment = Assignment(spec, document, settings)
         self._pool = Pool(spec.name, settings.workers, lambda on_end: Worker(assignment, on_end))
         self._hooks: frozenset[str] = frozenset()
+        self.shared_hooks: Set[object] = frozenset()
+        self.shared_hooks_in_use = False
         self.package = ""
 
     def load(self) -> str:

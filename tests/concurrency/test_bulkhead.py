@@ -99,6 +99,35 @@ def test_a_waiter_leaves_the_line_at_its_deadline_and_keeps_nobodys_turn() -> No
     assert (bulkhead.inside, bulkhead.waiting) == (1, 0)
 
 
+def test_more_places_are_for_those_who_wait() -> None:
+    bulkhead = Bulkhead("resize", 1, queue=3)
+    bulkhead.enter()
+    waiters = [line_up(bulkhead, bulkhead.enter) for _ in range(3)]
+    bulkhead.resize(3, queue=0)
+    wait_until(lambda: sum(waiter.is_alive() for waiter in waiters) == 1)
+    assert (bulkhead.inside, bulkhead.waiting) == (3, 1)
+    bulkhead.leave()
+    waiters[2].join(PATIENCE)
+    assert (bulkhead.inside, bulkhead.waiting) == (3, 0)
+
+
+def test_fewer_places_let_nobody_in_until_enough_have_left() -> None:
+    bulkhead = Bulkhead("resize", 3, queue=1)
+    for _ in range(3):
+        bulkhead.enter()
+    bulkhead.resize(1, queue=1)
+    waiter = line_up(bulkhead, bulkhead.enter)
+    bulkhead.leave()
+    bulkhead.leave()
+    assert (bulkhead.inside, bulkhead.waiting) == (1, 1)
+    bulkhead.leave()
+    waiter.join(PATIENCE)
+    assert (bulkhead.inside, bulkhead.waiting) == (1, 0)
+    bulkhead.leave()
+    with pytest.raises(ValueError, match="left more often than entered"):
+        bulkhead.leave()
+
+
 @pytest.mark.parametrize("deadline", [None, 1e12], ids=["none", "far"])
 def test_a_waiter_that_is_interrupted_takes_no_place_with_it(deadline: float | None) -> None:
     bulkhead = Bulkhead("resize", 1, queue=1)

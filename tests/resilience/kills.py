@@ -16,6 +16,7 @@ from fcplug.concurrency.event_loop import EventLoop
 from fcplug.config.loader import parse
 from fcplug.errors import WorkerDied, WorkerUnavailable
 from fcplug.plugins.loader import Loader
+from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.workers import Workers
 from support.isolated import CODE, NAME, Background, act, call, isolated
 from support.waiting import PATIENCE
@@ -114,7 +115,7 @@ def latencies(size: int, calls: int) -> tuple[list[float], list[float]]:
     event = bytes(size)
     text = f'{{"version": 1, "functions": {{"{NAME}": {{"handler": "worker_functions:echo"}}}}}}'
     config = parse(text, "functions.yaml", {})
-    plugins = Loader(config.document, EventLoop(), {}).load(config.functions[NAME])
+    plugins = Loader(config.document, EventLoop(), {}, SharedHooks()).load(config.functions[NAME])
     direct = timed(calls, lambda: plugins.hook.invoke(event=event, context=call(HEADERS)))
     with isolated("worker_functions:echo") as workers:
         workers.load()

@@ -18,6 +18,7 @@ from fcplug.config import loader
 from fcplug.context import Context
 from fcplug.errors import ConcurrencyExceeded, PluginError
 from fcplug.plugins.loader import Loader
+from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.runtime.function import Function
 
 Code = Callable[[str, str], Path]
@@ -174,7 +175,10 @@ def function(code: Code) -> MakeFunction:
         entries = ", ".join(f"{key}: {value}" for key, value in entry.items())
         text = f'{{version: 1, functions: {{f: {{handler: "{handler}", {entries}}}}}}}'
         parsed = loader.parse(text, "functions.yaml", {})
-        spec, plugins = parsed.functions["f"], Loader(parsed.document, EventLoop(), {})
+        spec, plugins = (
+            parsed.functions["f"],
+            Loader(parsed.document, EventLoop(), {}, SharedHooks()),
+        )
         return Function(spec, lambda: plugins.load(spec), Threads(lambda: None))
 
     return make

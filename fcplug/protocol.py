@@ -73,11 +73,13 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 """The environment variables that stand in for a header FC did not send."""
 
 CLIENT_IP = "x-fc-client-ip"
+FORWARDED_PROTO = "x-forwarded-proto"  # each proxy appends its own: the last one is FC's
 PROXY_PATH = "/2016-08-15/proxy/"  # where FC 2.0 serves HTTP functions, and a path begins then
 
 _SHOWN = {
     "FC_FUNC_CODE_PATH",
     "FC_ACCOUNT_ID",
+    "FC_CUSTOM_LISTEN_PORT",
     "FC_FUNCTION_HANDLER",
     "FC_FUNCTION_MEMORY_SIZE",
     "FC_FUNCTION_NAME",
@@ -86,6 +88,7 @@ _SHOWN = {
     "FC_QUALIFIER",
     "FC_REGION",
     "FC_RUNTIME_VERSION",
+    "FC_SERVER_PORT",
     "FC_SERVICE_NAME",
     "FC_SNAPSHOT_FLAG",
     "FC_VER_ID",
@@ -220,5 +223,11 @@ def port(environ: Mapping[str, str]) -> int:
 
 
 def hidden_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables that FC's built-in runtime takes away before it imports user code."""
+    """Return the variables of FC's own that user code does not see.
+
+    On FC those that FC's built-in runtime removes before it imports user code, except the ports,
+    which web applications read. Elsewhere none: there ``FC_*`` variables are the user's.
+    """
+    if not environ.get(INSTANCE_VARIABLE):
+        return []
     return [name for name in environ if name.startswith(("FC_", "_FC_")) and name not in _SHOWN]

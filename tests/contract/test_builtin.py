@@ -302,6 +302,7 @@ def talk(event, context):
 """
 SHOWN = [
     "FC_ACCOUNT_ID",
+    "FC_CUSTOM_LISTEN_PORT",
     "FC_FUNCTION_HANDLER",
     "FC_FUNCTION_MEMORY_SIZE",
     "FC_FUNCTION_NAME",
@@ -311,15 +312,14 @@ SHOWN = [
     "FC_QUALIFIER",
     "FC_REGION",
     "FC_RUNTIME_VERSION",
+    "FC_SERVER_PORT",
     "FC_SERVICE_NAME",
     "FC_SNAPSHOT_FLAG",
     "FC_VER_ID",
 ]
 HIDDEN = [
     "FC_CONTAINER_ID",
-    "FC_CUSTOM_LISTEN_PORT",
     "FC_SERVER_LOG_LEVEL",
-    "FC_SERVER_PORT",
     "_FC_INTERNAL",
 ]
 FACTS_CONFIG = """\
@@ -353,10 +353,23 @@ def test_user_code_sees_only_the_variables_that_fcs_runtime_shows(
         assert json.loads(web(instance, "facts", "GET", "/")[2]) == SHOWN
 
 
+@pytest.mark.parametrize("mode", ["{}", "{processes: 2}", "isolated"])
+def test_outside_fc_user_code_sees_its_own_variables(mode: str, tmp_path: Path) -> None:
+    config = FACTS_CONFIG.replace("{RUNTIME}", "{}" if mode == "isolated" else mode)
+    if mode == "isolated":
+        config += "    isolation: process\n"
+    folder = deploy(tmp_path, config, {"facts.py": FACTS})
+    own = {name: f"the {name}" for name in ["FC_CONTAINER_ID", "FC_ENDPOINT", "_FC_OWN"]}
+    with start(folder, environ=own) as instance:
+        facts = json.loads(instance.invoke("facts").body)
+        assert facts["fc"] == {"module": [*own], "handler": [*own], "child": [*own]}
+        assert json.loads(web(instance, "facts", "GET", "/")[2]) == [*own]
+
+
 def test_an_edit_of_the_configuration_still_sees_every_variable(tmp_path: Path) -> None:
     config = FACTS_CONFIG.replace("{RUNTIME}", "{}")
     folder = deploy(tmp_path, config, {"facts.py": FACTS})
-    with start(folder, environ={"FC_CONTAINER_ID": "c-1"}) as instance:
+    with start(folder, environ={"FC_CONTAINER_ID": "c-1", "FC_FUNCTION_NAME": "facts"}) as instance:
         aside = folder / "config" / "functions.new"
         aside.write_text(config.replace("{id:", "{edited: 'yes', id:"))
         os.utime(aside, (1, 1))  # written to its end long ago

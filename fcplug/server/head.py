@@ -41,8 +41,9 @@ class Head(NamedTuple):
     """What the first part of a request says.
 
     ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes; the
-    fields of one name are joined by commas. ``path`` is percent-decoded, latin-1 as WSGI wants it.
-    ``content_length`` is None for a chunked body.
+    fields of one name are joined by commas, those of cookies by semicolons. ``path`` is
+    percent-decoded, latin-1 as WSGI wants it. ``content_length`` is None for a chunked body.
+    ``cookies`` holds the cookie fields one by one if there are several.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Head(NamedTuple):
     version: str
     headers: dict[str, str]
     content_length: int | None
+    cookies: tuple[str, ...] = ()
 
     @property
     def expects_continue(self) -> bool:
@@ -90,7 +92,7 @@ def check(
         raise HeadError(head_too_large(f"more than {max_fields} header fields"))
     if method == b"CONNECT":
         raise HeadError(not_implemented("CONNECT is for proxies"))
-    headers = _joined(pairs)
+    headers, cookies = _joined(pairs)
     length = _framing(headers, version)
     host = headers.get("HOST")
     if host is None and version == "1.1":
@@ -100,7 +102,7 @@ def check(
     path, query = _split(target, host or "")
     if "CONNECTION" in headers:
         headers["CONNECTION"] = _connection(headers["CONNECTION"])
-    return Head(method.decode(), target.decode(), path, query, version, headers, length)
+    return Head(method.decode(), target.decode(), path, query, version, headers, length, cookies)
 
 
 class _Fields:
@@ -154,18 +156,22 @@ def _key(name: bytes) -> str:
     return "" if b"_" in name else name.upper().replace(b"-", b"_").decode()
 
 
-def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _joined(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
     headers: dict[str, str] = {}
+    cookies: tuple[str, ...] = ()
     for name, raw in pairs:
         key, value = _key(name), raw.strip(b" \t").decode("latin-1")
         if key not in headers:
             headers[key] = value
         elif key in _SINGLE or key.startswith(_SINGLE_PREFIX):
             raise HeadError(bad_request("a header field that may be sent once was sent twice"))
+        elif key == "COOKIE":  # cookies hold commas: RFC 9113, 8.2.3 joins them by semicolons
+            cookies = (*(cookies or (headers[key],)), value)
+            headers[key] = "; ".join(cookies)
         else:
             headers[key] += ", " + value
     headers.pop("", None)
-    return headers
+    return headers, cookies
 
 
 def _framing(headers: dict[str, str], version: str) -> int | None:

@@ -17,6 +17,7 @@ from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
 from fcplug.hookspecs import hookimpl
+from fcplug.web.environ import COOKIES
 from fcplug.web.lifespan import VERSIONS, ASGIApplication, Lifespan, Message
 
 if TYPE_CHECKING:
@@ -265,13 +266,20 @@ def _scope(environ: "WSGIEnvironment") -> Message:
         "root_path": root,
         "headers": [
             (_field(key), value.encode("latin-1"))
-            for key, value in environ.items()
-            if key.startswith("HTTP_") or (key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+            for key, given in environ.items()
+            if key.startswith("HTTP_") or (key in ("CONTENT_TYPE", "CONTENT_LENGTH") and given)
+            for value in (_cookies(environ) if key == "HTTP_COOKIE" else (given,))
         ],
         "client": (address, int(environ.get("REMOTE_PORT") or 0)) if address else None,
         "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
         "fc.context": environ["fc.context"],
     }
+
+
+def _cookies(environ: "WSGIEnvironment") -> list[str]:
+    """Return the cookie fields as they were sent: one by one, where the server says so."""
+    sent: str = environ.get(COOKIES) or environ["HTTP_COOKIE"]
+    return sent.split("\n")
 
 
 def _text(value: str) -> str:

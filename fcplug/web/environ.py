@@ -9,6 +9,7 @@ from fcplug.context import Context
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+COOKIES = "fcplug.cookies"  # the cookie fields of a request that has several, one on each line
 _OF_A_REQUEST = (
     "AUTH_TYPE",
     "CONTENT_LENGTH",

@@ -111,6 +111,19 @@ def test_a_request_reaches_the_application_byte_for_byte(instance: Instance, met
     assert sent["asgi"]["version"] == "3.0"
 
 
+def test_cookies_in_several_fields_stay_apart(instance: Instance) -> None:
+    fields = ("Cookie: a=1; b=2", "X-One: 1", "Cookie: c=3,4")
+    with connect(instance, "GET /scope", *fields, "Connection: close") as sock:
+        answer = read_all(sock)
+    sent = json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
+    assert [value for name, value in sent["headers"] if name == "cookie"] == ["a=1; b=2", "c=3,4"]
+
+
+def test_the_scheme_is_the_one_that_fcs_gateway_was_asked_by(instance: Instance) -> None:
+    answer = ask(instance, "/scope", X_Forwarded_Proto="https")
+    assert json.loads(answer.body)["scheme"] == "https"
+
+
 def test_an_absolute_target_and_the_prefix_of_fc_2_are_understood(instance: Instance) -> None:
     # 26
     prefix = "/2016-08-15/proxy/market/shop"

@@ -33,6 +33,7 @@ class RequestParser:
     command = path = query = request_uri = ""
     version = "1.1"
     url_scheme = "http"
+    cookies: tuple[str, ...] = ()
     body_bytes_received = 0
 
     def __init__(self, adj: "Settings") -> None:
@@ -100,6 +101,7 @@ class RequestParser:
             return
         self.command, self.version, self.headers = head.method, head.version, head.headers
         self.path, self.query, self.request_uri = head.path, head.query, head.target
+        self.cookies = head.cookies
         length = head.content_length
         if length is None:
             self._body = ChunkedBody(self._buffer(), limits.max_body)

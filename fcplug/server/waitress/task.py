@@ -13,6 +13,7 @@ from waitress.utilities import build_http_date
 
 from fcplug.server.refusal import FAILED, Refusal
 from fcplug.server.waitress.parser import RequestParser
+from fcplug.web.environ import COOKIES
 from fcplug.web.response import BodyCut
 
 if TYPE_CHECKING:
@@ -185,6 +186,8 @@ class AnswerTask(_Answer, WSGITask):
         }
         for name, value in request.headers.items():
             environ[variable(name)] = value
+        if request.cookies:
+            environ[COOKIES] = "\n".join(request.cookies)
         return environ
 
 

@@ -6,7 +6,7 @@ straight to the runtime, since what an application answers is sent as it is.
 
 import io
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import falcon
@@ -52,6 +52,7 @@ _KEYS = {
 }
 _KEYS_WITHOUT_CREDENTIALS = {**_KEYS, **dict.fromkeys(protocol.CREDENTIAL_HEADERS, _HIDDEN)}
 _CLIENT_IP = protocol.environ_key(protocol.CLIENT_IP)
+_FORWARDED_PROTO = protocol.environ_key(protocol.FORWARDED_PROTO)
 
 
 class EnvironHeaders:
@@ -150,19 +151,34 @@ class _Web:
         if not self._trusted:
             for name in protocol.CREDENTIAL_HEADERS:
                 environ.pop(_KEYS[name], None)
-        elif client := environ.get(_CLIENT_IP):
-            environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = client
+        else:
+            _believe(environ)
         answer = self._runtime.web(environ, context)
         if isinstance(answer, Result):
             status = _WEB_STATUS.get(type(answer.error), _WEB_FAILED)
             return _send_failure(status, answer, start_response)
-        headers = [*answer.headers, (protocol.STATUS, str(_OK))]
         try:
-            start_response(answer.status, headers)
+            start_response(answer.status, _with_status(answer.headers))
         except BaseException:
             close_body(answer.body)
             raise
         return answer.body
+
+
+def _believe(environ: "WSGIEnvironment") -> None:
+    """Take the client's address and scheme from the platform's headers."""
+    if client := environ.get(_CLIENT_IP):
+        environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = client
+    scheme = environ.get(_FORWARDED_PROTO, "").rpartition(",")[2].strip().lower()
+    if scheme in ("http", "https"):
+        environ["wsgi.url_scheme"] = scheme
+
+
+def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers with one status for FC: the application's first, else a success."""
+    others = [field for field in headers if field[0].lower() != protocol.STATUS]
+    own = (value for name, value in headers if name.lower() == protocol.STATUS and value)
+    return [*others, (protocol.STATUS, next(own, str(_OK)))]
 
 
 def _phases(

@@ -96,7 +96,7 @@ _SHOWN = {
 
 SIGNATURE = "x-fcplug-signature"  # not FC's: what callers outside FC sign with
 
-# Response header: it alone decides whether FC counts the call as failed.
+# Response header: it alone decides whether FC counts the call as failed. An application may set it.
 STATUS = "x-fc-status"
 
 _RESERVED = {
@@ -180,7 +180,7 @@ def is_health_check(method: str, path: str, control_path: str, health_path: str 
 def is_reserved(header: str) -> bool:
     """Tell whether a response header is the platform's or the server's to set."""
     name = header.lower()
-    return name in _RESERVED or name.startswith(PREFIX)
+    return name in _RESERVED or (name.startswith(PREFIX) and name != STATUS)
 
 
 def proxy_prefix(path: str, service: str, function: str) -> str:

@@ -63,12 +63,19 @@ def _echo(environ: Environ, start_response: Start) -> list[bytes]:
 
 def _fields(environ: Environ, start_response: Start) -> list[bytes]:
     start_response("418 I'm a teapot", [
-        ("X-Fc-Status", "200"), ("X-Fc-Own", "1"), ("Server", "mine"), ("Date", "never"),
+        ("X-Fc-Own", "1"), ("Server", "mine"), ("Date", "never"),
         ("Connection", "x"), ("Proxy-Authenticate", "x"), ("TE", "x"), ("Upgrade", "x"),
         ("Set-Cookie", "a=1"), ("ETag", '"x"'), ("Set-Cookie", "b=2"),
         ("X-Bytes", "\xc3\x89\xff"), ("content-type", "text/plain"),
     ])  # fmt: skip
     return [b"short and stout"]
+
+
+def _counted(environ: Environ, start_response: Start) -> list[bytes]:
+    """Say to FC what the query says, and once more that it is a success."""
+    sent = environ["QUERY_STRING"]
+    start_response("500 Oops", [*HTML, ("X-Fc-Status", sent), ("X-FC-STATUS", "200")])
+    return [b"counted"]
 
 
 def _empty(environ: Environ, start_response: Start) -> list[bytes]:

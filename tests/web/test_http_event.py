@@ -12,11 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fcplug.app import create_app
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
 from fcplug.result import Result
@@ -478,3 +480,26 @@ def test_the_handler_of_the_page_answers(
     code("index", snippet)
     runtime = serve(f="index.handle")
     assert ask(runtime, called("f"), "/") == ("200 OK", b"Hello, you!")
+
+
+def test_a_status_for_fc_in_the_headers_of_a_result_is_sent(
+    code: Callable[[str, str], Path],
+    serve: Callable[..., Runtime],
+) -> None:
+    code(
+        "index",
+        """
+        def handler(event, context):
+            return {"statusCode": 500, "headers": {"X-Fc-Status": 404}, "body": "sorry"}
+    """,
+    )
+    runtime = serve(f="index.handler")
+    app = create_app(runtime, {}, runtime.config.runtime)
+    sent: list[tuple[str, list[tuple[str, str]]]] = []
+    environ: dict[str, Any] = {"HTTP_X_FC_FUNCTION_NAME": "f"}
+    setup_testing_defaults(environ)
+    body = app(environ, lambda status, headers, *_: sent.append((status, headers)))  # type: ignore[arg-type]
+    assert b"".join(body) == b"sorry"
+    ((status, headers),) = sent
+    assert status == "500 Internal Server Error"
+    assert [value for name, value in headers if name.lower() == "x-fc-status"] == ["404"]

@@ -168,6 +168,35 @@ def test_an_answer_comes_back_as_it_was_given(instance: Instance) -> None:
     assert body == b"short and stout"
 
 
+@pytest.mark.parametrize(("sent", "counted"), [("404", b"404"), ("", b"200")])
+def test_the_applications_own_status_is_what_fc_counts(
+    instance: Instance, sent: str, counted: bytes
+) -> None:
+    head, body = ask(instance, f"GET /counted?{sent}")
+    assert (head.split(b"\r\n")[0], body) == (b"HTTP/1.1 500 Oops", b"counted")
+    assert re.findall(rb"(?i)^x-fc-status: *(.*)\r$", head, re.MULTILINE) == [counted]
+
+
+@pytest.mark.parametrize(
+    ("sent", "scheme"),
+    [
+        ("https", "https"),
+        ("http", "http"),
+        ("HTTPS", "https"),
+        ("http,https", "https"),  # each proxy appends: what the client says comes first
+        ("https, http", "http"),
+        ("javascript", "http"),
+        ("", "http"),
+    ],
+)
+def test_the_scheme_is_the_one_that_fcs_gateway_was_asked_by(
+    instance: Instance, sent: str, scheme: str
+) -> None:
+    told = json.loads(ask(instance, "GET /a", f"X-Forwarded-Proto: {sent}")[1])
+    assert told["wsgi.url_scheme"] == scheme
+    assert told["HTTP_X_FORWARDED_PROTO"] == sent
+
+
 def test_an_answer_without_a_body_has_none(instance: Instance) -> None:
     """Checklist 45."""
     length = len(ask(instance, "GET /x")[1]) + 1  # HEAD is a letter longer
@@ -355,6 +384,14 @@ def test_events_and_web_requests_go_each_to_their_own(instance: Instance) -> Non
     assert json.loads(body)["errorType"] == "UnknownFunction"
 
 
+def test_cookies_in_several_fields_are_joined_by_semicolons(instance: Instance) -> None:
+    fields = ("Cookie: a=1; b=2", "X-One: 1", "cookie: c=3,4", "Cookie: d=5")
+    sent = json.loads(ask(instance, "GET /a", *fields)[1])
+    assert sent["HTTP_COOKIE"] == "a=1; b=2; c=3,4; d=5"
+    event = json.loads(ask(instance, "GET /a", *fields, function="events")[1].split(b" as an ")[0])
+    assert event["headers"]["Cookie"] == "a=1; b=2; c=3,4; d=5"
+
+
 def test_an_application_that_cannot_be_loaded_answers_why(instance: Instance) -> None:
     head, body = ask(instance, "GET /x", function="broken")
     assert head.startswith(b"HTTP/1.1 500 ")
@@ -472,9 +509,14 @@ def test_credentials_of_strangers_are_nobodys(tmp_path: Path) -> None:
     config = (
         "version: 1\nfunctions:\n  shop: {wsgi: web_functions.shop, expose_credentials: true}\n"
     )
-    fields = ("X-Fc-Access-Key-Id: STS.key", "X-Fc-Client-Ip: 203.0.113.9")
+    fields = (
+        "X-Fc-Access-Key-Id: STS.key",
+        "X-Fc-Client-Ip: 203.0.113.9",
+        "X-Forwarded-Proto: https",
+    )
     with running(tmp_path, config) as instance:
         sent = json.loads(ask(instance, "GET /a", *fields)[1])
         assert "HTTP_X_FC_ACCESS_KEY_ID" not in sent
         assert sent["key"] == "key-of-the-environment"
         assert sent["REMOTE_ADDR"] == "127.0.0.1"
+        assert sent["wsgi.url_scheme"] == "http"

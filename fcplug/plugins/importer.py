@@ -1,20 +1,23 @@
 """From a name in ``functions.yaml`` to the object it means: entry points, or code by its name."""
 
 import importlib
-import os
+import logging
 import re
-import shlex
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcplug.errors import PluginError, did_you_mean, listing
 from fcplug.hookspecs import KEYS
+from fcplug.plugins import import_record, name_clash
 from fcplug.plugins.entry_points import Catalog, EntryPoint
-from fcplug.result import causes_of, is_own_file, message_of, told
+from fcplug.plugins.import_failure import import_failure, line_of, pip_install, shadowed
+from fcplug.plugins.import_record import ImportRecord, package_of
+from fcplug.result import causes_of, told
+
+log = logging.getLogger("fcplug")
 
 HANDLERS = "fcplug.handlers"
 MIDDLEWARE = "fcplug.middleware"
@@ -31,13 +34,13 @@ _ROLES = {
 
 
 class Source(NamedTuple):
-    """Where a plugin comes from, for people; ``imported`` if finding it imported its module."""
+    """Where a plugin comes from, for people; ``imported``: the modules that finding it brought."""
 
     group: str
     reference: str
     entry: EntryPoint | None = None
     module: str = ""
-    imported: bool = False
+    imported: tuple[str, ...] = ()
 
     @property
     def package(self) -> str:
@@ -72,12 +75,16 @@ def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
             source = source._replace(entry=_entry_point(catalog, group, reference))
     with blamed(source):
         module, attribute = _code_names(catalog, source)
-        source = source._replace(module=module, imported=_package_of(module) not in sys.modules)
+        source = source._replace(module=module)
+        record = ImportRecord()
+        folder = "" if source.entry else name_clash.folder_with(package_of(module))
         try:
-            return _attribute(module, attribute, source), source
+            with record:
+                target = _attribute(module, attribute, source)
         except BaseException:
-            forget(source)
+            import_record.forget(record.modules_of(module, folder))
             raise
+        return target, source._replace(imported=record.modules_of(module, folder))
 
 
 def forget(source: Source) -> None:
@@ -85,10 +92,7 @@ def forget(source: Source) -> None:
 
     What was imported before is left alone: other plugins use it.
     """
-    package = _package_of(source.module)
-    if source.imported:
-        for name in [name for name in list(sys.modules) if _package_of(name) == package]:
-            sys.modules.pop(name, None)
+    import_record.forget(source.imported)
 
 
 @contextmanager
@@ -110,7 +114,7 @@ def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
             f"the plugin fails while it is loaded: {told(error)}",
             causes=causes_of(error),
         )
-        raise problem.located(f"{source}{_line(error) or place()}") from error
+        raise problem.located(f"{source}{line_of(error) or place()}") from error
 
 
 def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | None:
@@ -141,10 +145,6 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | N
 def _key(group: str) -> str:
     """Return the key of ``functions.yaml`` that names what a group offers."""
     return group.rpartition(".")[2] if group in (WSGI, ASGI) else _ROLES[group]
-
-
-def _package_of(module: str) -> str:
-    return module.partition(".")[0]
 
 
 def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
@@ -178,9 +178,9 @@ def _not_installed(catalog: Catalog, group: str, name: str) -> PluginError:
         "PluginNotFound",
         f"no installed package offers the {role} '{name}'{did_you_mean(name, known)}; "
         f"installed: {listing(known)}",
-        fix=_pip_install(folder)
+        fix=pip_install(folder)
         if folder
-        else f"{_pip_install('PACKAGE')}, with the package that offers it; "
+        else f"{pip_install('PACKAGE')}, with the package that offers it; "
         "code that is not packaged is named module:attribute",
     )
 
@@ -196,10 +196,6 @@ def _folder_that_offers(group: str, name: str) -> str | None:
         if section.search(project.read_text("utf-8", "replace")):
             return f"./{project.parent.as_posix()}"
     return None
-
-
-def _pip_install(*what: str) -> str:
-    return shlex.join([sys.executable, "-m", "pip", "install", *what])
 
 
 def _attribute(module_name: str, attribute: str, source: Source) -> Any:
@@ -220,82 +216,17 @@ def _attribute(module_name: str, attribute: str, source: Source) -> Any:
 
 
 def _module(name: str, source: Source) -> Any:
+    problem = None if source.entry else shadowed(name)
+    if problem:
+        raise problem
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except BaseException as error:
-        kind, what, fix = _import_failure(error, name, source)
-        problem = PluginError(kind, what, fix=fix, causes=causes_of(error))
-        raise problem.located(_line(error)) from error
-
-
-def _import_failure(error: BaseException, name: str, source: Source) -> tuple[str, str, str]:
-    """Return what FC calls a failed import, what went wrong, and how to mend it."""
-    if isinstance(error, ImportError):
-        what = f"Unable to import module '{name}': {message_of(error)}"
-        if isinstance(error, ModuleNotFoundError):
-            return "ImportModuleError", what, _fix_of_missing(error.name or name, name, source)
-        return "ImportModuleError", what, _fix_of_clash(error)
-    if isinstance(error, SyntaxError):
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        what = f"Syntax error in module '{name}': {error.msg}"
-        return "UserCodeSyntaxError", what, f"correct the line (this is Python {version})"
-    fix = "correct what the module does when it is imported"
-    if isinstance(error, SystemExit):
-        fix = "a module must not exit while it is imported: guard it with __name__ == '__main__'"
-    what = f"Module initialization error: '{told(error)}' in module '{name}'"
-    return "UserCodeError", what, fix
-
-
-def _fix_of_missing(missing: str, module: str, source: Source) -> str:
-    """Tell how to get a module that an import did not find."""
-    entry = source.entry
-    if _package_of(missing) == _package_of(module):
-        if entry:
-            return _pip_install("--force-reinstall", f"{entry.package}=={entry.version}")
-        files = {path.stem for folder in sys.path[:3] for path in Path(folder or ".").glob("*.py")}
-        lost = module if f"{module}.".startswith(f"{missing}.") else missing
-        place = f"where Python looks for it ({sys.path[0] or os.getcwd()})"
-        return f"put {lost.replace('.', '/')}.py {place}{did_you_mean(lost, files)}"
-    required = _required(entry.package) if entry else ()
-    if lacking := [each for each in required if ";" not in each and not _installed(each)]:
-        return _pip_install(*lacking)
-    declared = f", and declare it in the dependencies of {entry.package}" if entry else ""
-    guess = _pip_install(_package_of(missing))
-    return f"{guess} (if the package is called as its module){declared}"
-
-
-def _fix_of_clash(error: ImportError) -> str:
-    if error.path and error.name and "cannot import name" in message_of(error):
-        return (
-            f"{error.path} is what Python found: another version, or another file of that name, "
-            "is in the way"
+        raise import_failure(error, name, source.entry) from error
+    for beside, other in name_clash.siblings(module):
+        log.warning(
+            "%s is not what '%s' imports: it gets %s, which was imported first under that name; "
+            "import it as a part of its package, or give the files different names",
+            *(beside, name, other),
         )
-    return "install what it asks for, built for this Python and this system"
-
-
-def _required(package: str) -> Sequence[str]:
-    from importlib import metadata  # noqa: PLC0415
-
-    try:
-        return metadata.requires(package) or ()
-    except metadata.PackageNotFoundError:
-        return ()
-
-
-def _installed(requirement: str) -> bool:
-    from importlib import metadata  # noqa: PLC0415
-
-    name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
-    try:
-        return bool(name and metadata.distribution(name[0]))
-    except metadata.PackageNotFoundError:
-        return False
-
-
-def _line(error: BaseException) -> str:
-    """Return the author's line that raised, or that cannot be read."""
-    if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
-        return f", {error.filename}:{error.lineno or 1}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not is_own_file(frame.filename)]
-    return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+    return module

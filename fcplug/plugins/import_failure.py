@@ -1,0 +1,129 @@
+"""Why code could not be imported: what went wrong, where, and how to correct it."""
+
+import os
+import re
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from fcplug.errors import PluginError, did_you_mean
+from fcplug.plugins import code_path, name_clash
+from fcplug.plugins.entry_points import EntryPoint
+from fcplug.plugins.import_record import package_of
+from fcplug.result import causes_of, is_own_file, message_of, told
+
+
+def import_failure(error: BaseException, name: str, entry: EntryPoint | None) -> PluginError:
+    """Return the error to raise for one that importing a module raised."""
+    kind, what, fix = _described(error, name, entry)
+    return PluginError(kind, what, fix=fix, causes=causes_of(error)).located(line_of(error))
+
+
+def shadowed(name: str) -> PluginError | None:
+    """Return the error to raise if a module's name means another than the author's file, or None.
+
+    A process has one module of a name: what Python or the runtime has imported is what it means.
+    """
+    package = package_of(name)
+    if not (clash := name_clash.shadowed(package)):
+        return None
+    source, other = clash
+    return PluginError(
+        "HandlerNotFound",
+        f"{source} is never imported: module '{package}' is {other}, which was imported before",
+        fix=f"rename {source}, and its name in functions.yaml",
+    ).located(f", {source}")
+
+
+def pip_install(*what: str) -> str:
+    """Return the command that installs something for this Python."""
+    return shlex.join([sys.executable, "-m", "pip", "install", *what])
+
+
+def _described(error: BaseException, name: str, entry: EntryPoint | None) -> tuple[str, str, str]:
+    """Return what FC calls a failed import, what went wrong, and how to mend it."""
+    if isinstance(error, ImportError):
+        what = f"Unable to import module '{name}': {message_of(error)}"
+        if isinstance(error, ModuleNotFoundError):
+            return "ImportModuleError", what, _fix_of_missing(error, name, entry)
+        return "ImportModuleError", what, _fix_of_clash(error)
+    if isinstance(error, SyntaxError):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        what = f"Syntax error in module '{name}': {error.msg}"
+        return "UserCodeSyntaxError", what, f"correct the line (this is Python {version})"
+    fix = "correct what the module does when it is imported"
+    if isinstance(error, SystemExit):
+        fix = "a module must not exit while it is imported: guard it with __name__ == '__main__'"
+    what = f"Module initialization error: '{told(error)}' in module '{name}'"
+    return "UserCodeError", what, fix
+
+
+def _fix_of_missing(error: ModuleNotFoundError, module: str, entry: EntryPoint | None) -> str:
+    """Return how to get a module that an import did not find."""
+    missing = error.name or module
+    if package_of(missing) == package_of(module):
+        if entry:
+            return pip_install("--force-reinstall", f"{entry.package}=={entry.version}")
+        files = {path.stem for folder in sys.path[:3] for path in Path(folder or ".").glob("*.py")}
+        lost = module if f"{module}.".startswith(f"{missing}.") else missing
+        place = f"where Python looks for it ({sys.path[0] or os.getcwd()})"
+        return f"put {lost.replace('.', '/')}.py {place}{did_you_mean(lost, files)}"
+    if lies := _beside(error, package_of(missing)):
+        return lies
+    required = _required(entry.package) if entry else ()
+    if lacking := [each for each in required if ";" not in each and not _installed(each)]:
+        return pip_install(*lacking)
+    declared = f", and declare it in the dependencies of {entry.package}" if entry else ""
+    guess = pip_install(package_of(missing))
+    return f"{guess} (if the package is called as its module){declared}"
+
+
+def _fix_of_clash(error: ImportError) -> str:
+    if error.path and error.name and "cannot import name" in message_of(error):
+        return (
+            f"{error.path} is what Python found: another version, or another file of that name, "
+            "is in the way"
+        )
+    return "install what it asks for, built for this Python and this system"
+
+
+def _required(package: str) -> Sequence[str]:
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        return metadata.requires(package) or ()
+    except metadata.PackageNotFoundError:
+        return ()
+
+
+def _installed(requirement: str) -> bool:
+    from importlib import metadata  # noqa: PLC0415
+
+    name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+    try:
+        return bool(name and metadata.distribution(name[0]))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def line_of(error: BaseException) -> str:
+    """Return the author's line that raised, or that cannot be read."""
+    if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
+        return f", {error.filename}:{error.lineno or 1}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not is_own_file(frame.filename)]
+    return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+
+
+def _beside(error: BaseException, missing: str) -> str:
+    """Return the fix for a module that lies beside the file that imports it, else nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame.filename for frame in frames if not is_own_file(frame.filename)]
+    folder = os.path.dirname(os.path.abspath(own[-1])) if own else ""
+    if not own or not (source := code_path.source_in(folder, missing)):
+        return ""
+    package = os.path.relpath(folder, sys.path[0] or os.getcwd()).replace(os.sep, ".")
+    fix = f"{source} lies beside it, in a folder that Python does not search: write "
+    return f"{fix}from . import {missing}, or from {package} import {missing}"

@@ -1,0 +1,69 @@
+"""Modules of the author's that others of the same name are imported for."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+from fcplug.plugins import code_path
+
+_IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+(\w+(?:[ \t]*,[ \t]*\w+)*))", re.M)
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+
+
+def folder_with(module: str) -> str:
+    """Return the first folder of the path that holds a top-level module or package, or ``""``."""
+    for folder in map(os.path.abspath, sys.path):
+        path = os.path.join(folder, module)
+        if os.path.isfile(f"{path}.py") or os.path.isdir(path):
+            return folder
+    return ""
+
+
+def shadowed(module: str) -> tuple[str, str] | None:
+    """Return the author's file that a top-level module's name stands for, and what is in its way.
+
+    None unless the name means a module of Python's, or an installed one, that was imported before.
+    """
+    loaded = sys.modules.get(module)
+    source = code_path.source_in(folder_with(module), module)
+    if loaded is None or not source or _is_installed(source):
+        return None
+    file = getattr(loaded, "__file__", None)
+    if file is None:
+        own = module in sys.builtin_module_names
+        return (source, "a module that is built into Python") if own else None
+    return (source, file) if _is_installed(file) else None
+
+
+def siblings(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Yield the files beside a module that it means to import, each with the one it gets instead.
+
+    Python keeps one module of a name: of two folders that are both on the path, whoever imports
+    ``utils`` first decides for the other. Only for a module inside a folder of the code that has
+    put its own folder on the path.
+    """
+    file = getattr(module, "__file__", None) or ""
+    folder = os.path.dirname(os.path.abspath(file))
+    if "." not in module.__name__ or folder not in map(os.path.abspath, sys.path):
+        return
+    for name in dict.fromkeys(_imported_names(file)):
+        other = getattr(sys.modules.get(name), "__file__", None)
+        beside = code_path.source_in(folder, name)
+        if other and beside and not os.path.samefile(other, beside):
+            yield beside, other
+
+
+def _imported_names(file: str) -> Iterator[str]:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            text = stream.read()
+    except OSError:
+        return
+    for package, modules in _IMPORTED.findall(text):
+        yield from filter(None, (package, *map(str.strip, modules.split(","))))
+
+
+def _is_installed(file: str) -> bool:
+    return file.startswith(_STANDARD_LIBRARY) or f"-packages{os.sep}" in file

@@ -10,12 +10,14 @@ from fcplug.server.refusal import Refusal, bad_request, body_too_large
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _EXTENSION = rb";" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t !#-\[\]-~]*"))?'
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n")
+_PLAIN_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 # whoever merges trailer fields into the head would see another body, so none may frame one
 _NO_FRAMING = rb"(?!(?i:transfer-encoding|content-length):)"
 _TRAILER_LINE = re.compile(_NO_FRAMING + _TOKEN + rb":[\t -~\xa0-\xff]*\r\n")
 
 _MAX_LINE = 256  # bytes of a chunk's size with its extensions, or of a trailer field
-_MAX_CONTROL = 64 * 1024  # bytes around the chunks' data, on top of as many as the data has
+_MAX_CONTROL = 32 * 1024  # bytes around the chunks' data, on top of half as many as the data has
+_PIECES = 128  # chunks, or lines between them, that one call decodes: about 0.1 ms
 
 
 class Body(Protocol):
@@ -26,7 +28,10 @@ class Body(Protocol):
     error: Refusal | None
 
     def received(self, data: bytes) -> int:
-        """Take bytes from the start of ``data``; return how many were the body's."""
+        """Take bytes from the start of ``data``; return how many were taken.
+
+        Fewer than there are: the body is complete, or one call has done enough work.
+        """
 
 
 class FixedBody:
@@ -65,31 +70,66 @@ class ChunkedBody:
         self._missing = 0  # bytes of the current chunk's data
         self._line = b""
         self._read_line = self._size_line
+        self._expects_size = True
 
     def received(self, data: bytes) -> int:
-        """Take bytes up to the end of the body, or of ``data``."""
-        at = 0
-        while at < len(data) and not self.completed and self.error is None:
+        """Take bytes up to the end of the body, or as many as one call may decode."""
+        at, left = 0, _PIECES
+        while left and at < len(data) and not self.completed and self.error is None:
+            left -= 1
             if self._missing:
                 part = data[at : at + self._missing]
                 self.buffer.append(part)
                 self._missing -= len(part)
                 at += len(part)
-            else:
+            elif self._line or not self._expects_size:
                 at = self._take_line(data, at)
+            else:
+                begin = at
+                at, left = self._take_chunks(data, begin, left)
+                if at == begin:
+                    at = self._take_line(data, at)
         return at
+
+    def _take_chunks(self, data: bytes, at: int, left: int) -> tuple[int, int]:
+        """Take chunks that are whole and without extensions; return where they end.
+
+        Nearly all are. This loop is what a client with tiny chunks has the server do.
+        """
+        pieces = []
+        begin, length, room = at, 0, self._room
+        match = _PLAIN_SIZE_LINE.match(data, at)
+        while match and left:
+            size, start = int(match[1], 16), match.end()
+            if not 0 < size <= room - length or not data.startswith(b"\r\n", start + size):
+                break
+            pieces.append(data[start : start + size])
+            at, length, left = start + size + 2, length + size, left - 1
+            match = _PLAIN_SIZE_LINE.match(data, at)
+        if pieces:
+            self.buffer.append(b"".join(pieces))
+            self._room -= length
+            self._count_control(at - begin - length)
+        return at, left
 
     def _take_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at, at + _MAX_LINE) + 1 or min(len(data), at + _MAX_LINE)
         self._line += data[at:end]
-        self._control += end - at
-        spent = self._limit - self._room
-        if len(self._line) > _MAX_LINE or self._control > _MAX_CONTROL + spent:
-            self.error = bad_request("too many bytes between the chunks of the request's body")
-        elif self._line.endswith(b"\n"):
+        self._count_control(end - at)
+        if len(self._line) > _MAX_LINE:
+            self._too_much_control()
+        elif self.error is None and self._line.endswith(b"\n"):
             line, self._line = self._line, b""
             self._read_line(line)
         return end
+
+    def _count_control(self, count: int) -> None:
+        self._control += count
+        if self._control > _MAX_CONTROL + (self._limit - self._room) // 2:
+            self._too_much_control()
+
+    def _too_much_control(self) -> None:
+        self.error = bad_request("too many bytes between the chunks of the request's body")
 
     def _size_line(self, line: bytes) -> None:
         match = _SIZE_LINE.fullmatch(line)
@@ -101,14 +141,14 @@ class ChunkedBody:
             self.error = body_too_large(self._limit)
         elif size:
             self._missing, self._room = size, self._room - size
-            self._read_line = self._end_line
+            self._read_line, self._expects_size = self._end_line, False
         else:
-            self._read_line = self._trailer_line
+            self._read_line, self._expects_size = self._trailer_line, False
 
     def _end_line(self, line: bytes) -> None:
         if line != b"\r\n":
             self._malformed()
-        self._read_line = self._size_line
+        self._read_line, self._expects_size = self._size_line, True
 
     def _trailer_line(self, line: bytes) -> None:
         if line == b"\r\n":

@@ -1,6 +1,7 @@
 """One request as it comes in, in the shape that waitress's channel and tasks ask for."""
 
 import contextlib
+import re
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fcplug.server.limits import Settings
 
 _END = b"\r\n\r\n"
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _FIRST_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -43,7 +45,10 @@ class RequestParser:
         self._body: Body | None = None
 
     def received(self, data: bytes) -> int:
-        """Take bytes from the start of ``data``; return how many were this request's."""
+        """Take bytes from the start of ``data``; return how many were taken.
+
+        Fewer than there are: the request is complete, or one call has done enough work.
+        """
         if self.completed:
             return 0
         if self._body:
@@ -70,8 +75,8 @@ class RequestParser:
         head, limit = self._head, self.adj.limits.max_header
         searched = max(0, len(head) - len(_END) + 1)
         head += data
-        while head.startswith(b"\r\n"):  # RFC 9112, 2.2: empty lines before a request are skipped
-            del head[:2]
+        if empty := _EMPTY_LINES.match(head):  # RFC 9112, 2.2: skipped before a request
+            del head[: empty.end()]
         if not head:
             self.empty = self.completed = True
             return len(data)

@@ -18,9 +18,9 @@ def feed(body: Body, wire: bytes, size: int) -> int:
     taken = 0
     for at in range(0, len(wire), size):
         part = wire[at : at + size]
-        taken += body.received(part)
-        if body.completed or body.error:
-            break
+        while part and not body.completed and not body.error:
+            count = body.received(part)
+            taken, part = taken + count, part[count:]
     return taken
 
 
@@ -106,6 +106,24 @@ def test_what_is_not_data_is_bounded() -> None:
     body = chunked()
     feed(body, b"0\r\n" + b"a: b\r\n" * 100_000, 1 << 16)
     assert body.error is not None
+
+
+def test_chunks_of_a_dozen_bytes_are_honest_and_smaller_ones_are_not() -> None:
+    body = chunked(10**7)
+    feed(body, b"c\r\n0123456789ab\r\n" * 80_000, 1 << 16)
+    assert body.error is None
+    body = chunked(10**7)
+    taken = feed(body, b"5\r\nhello\r\n" * 100_000, 1 << 16)
+    assert body.error is not None
+    assert taken < 200_000
+
+
+def test_one_call_decodes_few_of_many_tiny_chunks_and_much_of_large_ones() -> None:
+    wire = b"5\r\nhello\r\n" * 1000
+    assert 0 < chunked(10**6).received(wire) <= len(wire) / 5
+    assert 0 < chunked(10**6).received(b"0;a\r\n" + b"a: b\r\n" * 1000) <= 2000
+    large = b"10000\r\n" + bytes(65536) + b"\r\n"
+    assert chunked(10**6).received(large * 4) == 4 * len(large)
 
 
 @pytest.mark.parametrize("size", [64, 4096, 1 << 18])

@@ -143,7 +143,11 @@ class Instance:
             code = server.serve(
                 app,
                 sock,
-                server.Limits(threads=_threads(self._config), drain_timeout=settings.drain_timeout),
+                server.Limits(
+                    threads=_threads(self._config),
+                    drain_timeout=settings.drain_timeout,
+                    min_send_rate=settings.min_send_rate,
+                ),
                 express=lambda method, path, control: protocol.is_health_check(
                     method, path, control, health_path
                 ),

@@ -41,6 +41,13 @@ class RuntimeEntry(_Entry, frozen=True):
     drain_timeout: Annotated[
         Seconds, Meta(description="seconds to finish what was accepted, after SIGTERM")
     ] = 30.0
+    min_send_rate: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="bytes a second that a client must read of an answer that waits for it, "
+            "else it is cut off after 10 seconds; null for any pace"
+        ),
+    ] = 16 * 1024
     processes: Annotated[
         Annotated[int, Meta(ge=1, le=64)],
         Meta(description="processes that serve; above 1 under a supervisor, which restarts them"),

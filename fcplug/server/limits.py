@@ -27,6 +27,10 @@ class Limits(Struct, frozen=True):
         min_body_rate: bytes a second below which a body is refused once ``body_timeout`` is used
             up: at any moment ``elapsed <= body_timeout + received / min_body_rate``. The default
             lets a 32 MiB event take 35 minutes and cuts one byte a second after 30 seconds.
+        min_send_rate: bytes a second that a client must read while an answer waits to be sent;
+            None for any pace. A pause of the application's does not count.
+        send_timeout: a client that is behind by what it must read in so many seconds is cut off:
+            at once after this time if it reads nothing, later if it reads a little.
         idle_timeout: until a connection without a request is closed. FC answers 502 for a POST
             on a connection closed under it and asks for 15 minutes at least ("Custom runtime"
             FAQ); a minute more keeps both sides from closing at the same moment.
@@ -44,6 +48,8 @@ class Limits(Struct, frozen=True):
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     min_body_rate: int = 16 * KIB
+    min_send_rate: int | None = 16 * KIB
+    send_timeout: float = 10.0
     idle_timeout: float = 960.0
     connection_limit: int = 1024
     max_body: int = protocol.MAX_EVENT_SIZE
@@ -53,7 +59,7 @@ class Limits(Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"limit {name} is {value}: expected a number above 0")
 
 

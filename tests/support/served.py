@@ -92,12 +92,41 @@ def _late(_: object, start_response: "StartResponse", __: bytes) -> Iterator[byt
     raise SystemExit(3)
 
 
+def _health(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    return _plain(start_response, b"fine".rjust(int(environ["QUERY_STRING"] or 0)))
+
+
+def _bytes(environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes) -> list[bytes]:
+    return _plain(start_response, bytes(int(environ["QUERY_STRING"])))
+
+
+def _endless(_: object, start_response: "StartResponse", __: bytes) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    try:
+        while True:
+            yield BLOB[: 64 * 1024]
+    finally:
+        print("the stream is closed", flush=True)
+
+
+def _pause(
+    environ: "WSGIEnvironment", start_response: "StartResponse", _: bytes
+) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    yield BLOB
+    wait_until(Path(environ["QUERY_STRING"]).exists)
+    yield BLOB
+
+
 _EVENTS: defaultdict[str, threading.Event] = defaultdict(threading.Event)
 
 _ANSWERS: dict[str, Callable[..., Iterable[bytes]]] = {
-    "/health": lambda _, start_response, __: _plain(start_response, b"fine"),
+    "/health": _health,
     "/echo": lambda _, start_response, body: _plain(start_response, body),
     "/big": lambda environ, start, _: _plain(start, BLOB * int(environ["QUERY_STRING"])),
+    "/bytes": _bytes,
+    "/endless": _endless,
+    "/pause": _pause,
     "/sleep": _sleep,
     "/wait": _wait,
     "/hold": _hold,
@@ -192,6 +221,12 @@ class Served:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
+
+    def cpu(self) -> float:
+        """Return the seconds of processor time used so far."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def fds(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

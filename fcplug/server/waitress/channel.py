@@ -4,27 +4,21 @@ import contextlib
 import logging
 import selectors
 import socket
-import struct
 import time
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from waitress.buffers import ReadOnlyFileBasedBuffer
-from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.channel import ClientDisconnected
 
 from fcplug.server.refusal import TOO_SLOW
+from fcplug.server.waitress.output import OutputChannel
 from fcplug.server.waitress.parser import RequestParser
 from fcplug.server.waitress.task import AnswerTask, RefusalTask
-
-if TYPE_CHECKING:
-    from fcplug.server.limits import Settings
 
 log = logging.getLogger("fcplug.server")
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 _BODY_BYTES = 256 * 1024  # read at once; for a head, allocating so much would cost a tenth
-_LARGE = 64 * 1024  # bytes written that are sent from where they are
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _GOODBYE = 5.0  # seconds for a client to notice that it was refused and stop sending
 
@@ -44,14 +38,16 @@ class Loop(Protocol):
     def forget(self, at: "Channel") -> None:
         """Watch no longer for the connection."""
 
+    def continue_later(self, channel: "Channel") -> None:
+        """Have ``parse_more`` called in the loop's next turn, from any thread."""
 
-class Channel(HTTPChannel):
+
+class Channel(OutputChannel):
     """A connection whose reads have deadlines and that no failing request can wedge."""
 
     parser_class = RequestParser
     task_class = AnswerTask
     error_task_class = RefusalTask
-    adj: "Settings"
     server: Loop
     request: RequestParser | None
     requests: list[RequestParser]
@@ -65,7 +61,8 @@ class Channel(HTTPChannel):
     _since = 0.0  # when the stage began
     _deaf_until = 0.0  # when not 0: the last answer is sent, what still comes is dropped
     _dropped = 0
-    _held: bytes | None = None
+    _unread = b""  # bytes that have come and are not parsed yet
+    _slow_parts = False  # the body comes in parts so small that it is parsed in several turns
 
     @property
     def busy(self) -> bool:
@@ -73,10 +70,16 @@ class Channel(HTTPChannel):
         return bool(
             self.requests
             or self.request
+            or self._unread
             or self.total_outbufs_len
             or self.close_when_flushed
             or self._deaf_until > time.monotonic()
         )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything has come after the request that is being answered."""
+        return bool(self._unread or self.request)
 
     @property
     def environ(self) -> dict[str, Any]:
@@ -103,8 +106,6 @@ class Channel(HTTPChannel):
         if self.connected:
             task.service()
         self.last_activity = time.time()
-        if len(self.requests) > 1:
-            self._flush_outbufs_below_high_watermark()
         if self.current_outbuf_count:  # the next answer gets a buffer of its own
             self.current_outbuf_count = self.adj.outbuf_high_watermark
         with self.requests_lock:
@@ -113,10 +114,8 @@ class Channel(HTTPChannel):
                 return
             request.close()
             self.requests.pop(0)
-            if self.requests:
-                self.server.add_task(self)
-            elif self.request and self.request.expect_continue and not self.sent_continue:
-                self.send_continue()  # it had to wait for the answers before
+            if self._unread:
+                self._parse()
 
     def _drop_requests(self) -> None:
         """Answer no more requests, and close the connection when what is answered is sent."""
@@ -124,28 +123,59 @@ class Channel(HTTPChannel):
         for request in self.requests:
             request.close()
         self.requests = []
+        self._unread = b""
+
+    def readable(self) -> bool:
+        """Whether bytes are wanted: not before those that have come are dealt with."""
+        return not (
+            self.requests
+            or self._unread
+            or self.total_outbufs_len
+            or self.will_close
+            or self.close_when_flushed
+        )
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes that have come."""
+        with self.requests_lock:
+            self._unread += data
+            self._parse()
+        return True
+
+    def parse_more(self) -> None:
+        """Parse what an earlier turn of the loop has left."""
+        with self.requests_lock:
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parse up to the end of one request, or as much as one turn of the loop has time for.
+
+        The next request waits until this one is answered and the socket has taken the answer: so
+        no thread ever waits for a client before it can begin with its request, and a connection
+        holds one request and one answer at most. ``requests_lock`` is held.
+        """
+        if self.will_close or self.close_when_flushed or not self.connected:
+            self._unread = b""
+        while self._unread and not self.requests and not self.total_outbufs_len:
+            request = self.request = self.request or self.parser_class(self.adj)
+            self._unread = self._unread[request.received(self._unread) :]
+            if request.expect_continue and not self.sent_continue:
+                self.send_continue()
+            if request.completed:
+                self.request, self.sent_continue, self._slow_parts = None, False, False
+                if not request.empty:
+                    self.requests.append(request)
+                    self.server.add_task(self)
+            elif self._unread:
+                self._slow_parts = True
+                self.server.continue_later(self)
+                return
 
     def recv(self, buffer_size: int) -> bytes:
         """Read what has come: more at once in a body, where it saves a sixth of the time."""
-        receiving = self.request is not None and self.request.headers_finished
+        body = self.request is not None and self.request.headers_finished
+        receiving = body and not self._slow_parts
         return super().recv(_BODY_BYTES if receiving else buffer_size)
-
-    def write_soon(self, data: object) -> int:
-        """Send bytes, or have them sent, large ones from where they are rather than copied."""
-        if not isinstance(data, bytes):
-            return super().write_soon(data)
-        if self._held is not None:
-            if len(data) <= _LARGE:
-                self._held += data
-                return len(data)
-            self.let_go()
-        self._send(data)
-        return len(data)
-
-    def sever(self) -> None:
-        """Have the connection reset once it is closed: its client must not take that for an end."""
-        with contextlib.suppress(OSError):
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def send_continue(self) -> None:
         """Have the client send the body it announced; never closes, as only the loop may."""
@@ -153,39 +183,7 @@ class Channel(HTTPChannel):
         self.request.expect_continue = self.request.completed = False
         self.sent_continue = True
         with contextlib.suppress(ClientDisconnected):
-            self._send(_CONTINUE)
-
-    def hold(self) -> None:
-        """Keep small writes, to be sent together."""
-        self._held = b""
-
-    def let_go(self) -> None:
-        """Send what was held."""
-        held, self._held = self._held, None
-        if held:
-            self._send(held)
-
-    def _send(self, data: bytes) -> None:
-        """Send bytes; what the socket does not take at once waits in a buffer for the loop."""
-        sent = 0
-        with self.outbuf_lock:
-            if not self.connected:
-                raise ClientDisconnected
-            if not self.total_outbufs_len:
-                with contextlib.suppress(OSError):  # told again by the next attempt
-                    sent = self.send(data, do_close=False)
-        if sent:
-            self.last_activity = time.time()
-        if sent == len(data):
-            return
-        if len(data) - sent <= _LARGE:
-            super().write_soon(data[sent:])
-            return
-        file = BytesIO(data)
-        file.seek(sent)
-        rest = ReadOnlyFileBasedBuffer(file)
-        rest.prepare()
-        super().write_soon(rest)
+            self.send_now(_CONTINUE)
 
     def handle_read(self) -> None:
         """Read what has come, or drop it once the last answer is sent."""
@@ -200,17 +198,21 @@ class Channel(HTTPChannel):
             self.handle_close()
 
     def handle_write(self) -> None:
-        """Send what waits to be sent; after the last answer, let the client read it."""
-        if not (self.close_when_flushed and (self.parting or self.refused)) or self.will_close:
-            super().handle_write()
-            return
-        self.close_when_flushed = False
+        """Send what waits to be sent, then go on with what that held up.
+
+        After the last answer of a connection that closes, its client gets the time to read it.
+        """
+        last = self.close_when_flushed and (self.parting or self.refused) and not self.will_close
+        if last:
+            self.close_when_flushed = False  # waitress would close as soon as all is sent
         super().handle_write()
-        if self.connected and not self.will_close:
+        if last and self.connected and not self.will_close:
             if self.total_outbufs_len:
                 self.close_when_flushed = True
             else:
                 self._say_goodbye()
+        if self._unread:
+            self.parse_more()
 
     def handle_close(self) -> None:
         """Close the connection and free what it had begun to receive."""
@@ -223,6 +225,8 @@ class Channel(HTTPChannel):
         """Take the time that the process did not run off this connection's clocks."""
         self._since += frozen
         self.last_activity += frozen_wall
+        if self._pace:
+            self._pace.credit(frozen)
         if self._deaf_until:
             self._deaf_until += frozen
 

@@ -75,6 +75,11 @@ class Crew(Dispatcher):
         if self._error:
             raise self._error
 
+    @property
+    def leads(self) -> bool:
+        """Whether the thread that asks is the one that turns the loop."""
+        return self._leading == threading.get_ident()
+
     def close(self) -> None:
         """Free what only the loop's thread needs."""
         self.bell.close()
@@ -99,7 +104,9 @@ class Crew(Dispatcher):
         self._leading = threading.get_ident()
         try:
             while self._leader is seat:
-                self._turn(0.0 if self._queue else _PATIENCE)
+                # with every thread busy, the next that is free takes what waits in line
+                at_once = self._queue and self.answering < self.limit
+                self._turn(0.0 if at_once else _PATIENCE)
                 until = time.monotonic() + _LATE  # a line that gets no shorter must not hold it up
                 while what := self._own(seat, until):
                     self._do(what)

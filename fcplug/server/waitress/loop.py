@@ -6,6 +6,7 @@ import logging
 import os
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ class Server(TcpWSGIServer):
         self._accept_after = self._warned = self._checked = 0.0
         self._turned, self._turned_wall = time.monotonic(), time.time()
         self._active = False
+        self._unfinished: deque[Channel] = deque()
         self._selector = selectors.DefaultSelector()
         self.crew = Crew(settings.limits.threads, self.turn, self.pull_trigger)
         super().__init__(
@@ -96,8 +98,9 @@ class Server(TcpWSGIServer):
         self._keep_time()
         self._on_turn(self._active or self.crew.busy)
         self.attend(self)
-        ready = self._selector.select(patience)
-        self._active = bool(ready)
+        unfinished = len(self._unfinished)
+        ready = self._selector.select(0 if unfinished else patience)
+        self._active = bool(ready or unfinished)
         for key, happened in ready:
             at = key.data
             if at is self.trigger:
@@ -111,6 +114,16 @@ class Server(TcpWSGIServer):
             if events & WRITE:
                 wasyncore.write(at)
             self.attend(at, leave_in=not unasked)
+        for _ in range(unfinished):
+            channel = self._unfinished.popleft()
+            channel.parse_more()
+            self.attend(channel)
+
+    def continue_later(self, channel: Channel) -> None:
+        """Have a connection parse more of what has come, once all others had their turn."""
+        self._unfinished.append(channel)
+        if not self.crew.leads:
+            self.pull_trigger()
 
     def attend(self, at: "Channel | Server", *, leave_in: bool = True) -> None:
         """Have the selector watch for what a connection, or the listener, waits for.
@@ -236,7 +249,20 @@ class Server(TcpWSGIServer):
         for channel in list(self.active_channels.values()):
             channel.check(now, now_wall, idle_timeout)
             if channel.will_close:
-                self.attend(channel)
+                channel.handle_close()  # a full socket never becomes writable: not by its events
+        self._cut_slow(now)
+
+    def _cut_slow(self, now: float) -> None:
+        slow = [it for it in self.active_channels.values() if it.reads_too_slowly(now)]
+        for channel in slow:
+            channel.sever()
+            channel.handle_close()
+        if slow:
+            log.warning(
+                "%d answers are cut off: their clients read less than runtime.min_send_rate, "
+                "%d bytes a second",
+                *(len(slow), self.adj.limits.min_send_rate),
+            )
 
     def _warn(self, message: str, *facts: object) -> None:
         now = time.monotonic()

@@ -37,8 +37,7 @@ class Connection(Protocol):
 
     parting: bool
     refused: bool
-    request: RequestParser | None
-    requests: list[RequestParser]
+    has_more: bool
     environ: dict[str, Any]
 
     def sever(self) -> None:
@@ -163,8 +162,7 @@ class _Answer(Task):
         self.request.headers["CONNECTION"] = "close"
 
     def _is_last(self) -> bool:
-        channel = self.channel
-        return len(channel.requests) == 1 and channel.request is None
+        return not self.channel.has_more
 
 
 class AnswerTask(_Answer, WSGITask):

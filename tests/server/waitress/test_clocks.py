@@ -1,6 +1,5 @@
 """Deadlines, idle clocks and what happens to them when the instance is frozen."""
 
-import os
 import signal
 import socket
 import threading
@@ -11,14 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.served import Served, read_answer, request, served
+from support.served import read_answer, request, served
 from support.waiting import wait_until
-
-
-def cpu_seconds(server: Served) -> float:
-    stat = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="ascii")
-    user, system = stat.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -140,9 +133,9 @@ def test_without_descriptors_accepting_pauses_quietly_and_comes_back(tmp_path: P
     with served(tmp_path, fds=32) as server:
         socks = [server.connect() for _ in range(60)]
         wait_until(lambda: "accepting connections pauses: Too many open files" in server.log)
-        before, log, started = cpu_seconds(server), len(server.log), time.monotonic()
+        before, log, started = server.cpu(), len(server.log), time.monotonic()
         time.sleep(1)
-        assert cpu_seconds(server) - before < 0.3  # of a second, and more: a loop would use it up
+        assert server.cpu() - before < 0.3  # of a second, and more: a loop would use it up
         assert server.log[log:].count("\n") <= 2 + time.monotonic() - started
         for sock in socks:
             sock.close()

@@ -59,6 +59,20 @@ def test_health_checks_are_answered_while_every_thread_is_held(
         assert read_answer(first)[2] == read_answer(second)[2] == b"slept"
 
 
+def test_the_loop_rests_while_every_thread_is_held_and_requests_wait_in_line(
+    server: Served, client: socket.socket
+) -> None:
+    ask_often(client)
+    clients = [server.connect(PATIENCE) for _ in range(4)]
+    for held in clients:
+        held.sendall(request("GET", "/sleep?2"))
+    before = server.cpu()
+    assert read_answer(clients[0])[2] == b"slept"
+    assert server.cpu() - before < 1  # a loop that does not rest uses 2 seconds
+    for held in clients:
+        held.close()
+
+
 def test_what_is_pipelined_behind_a_held_request_is_answered_after_it(
     server: Served, client: socket.socket
 ) -> None:

@@ -1,0 +1,50 @@
+"""How fast a client reads what is sent to it."""
+
+import struct
+from socket import socket
+
+
+class SendPace:
+    """Finds out that a client reads too slowly, while something waits to be sent to it.
+
+    What the client owes grows by ``rate`` bytes a second and shrinks by what it reads. It is too
+    slow when it owes as much as it should have read in ``timeout`` seconds. So a client that stops
+    reading is found after that time, one that reads in bursts is not, and one that is a little too
+    slow is found later.
+    """
+
+    def __init__(self, rate: float, timeout: float) -> None:
+        self._rate = rate
+        self._timeout = timeout
+        self._owed = 0.0
+        self._looked: float | None = None
+        self._read = 0
+
+    def too_slow(self, now: float, read: int) -> bool:
+        """Return whether the client is too slow; ``read`` is how many bytes it has read in all."""
+        if self._looked is not None:
+            due = (now - self._looked) * self._rate
+            self._owed = max(0.0, self._owed + due - (read - self._read))
+        self._looked, self._read = now, read
+        return self._owed >= self._rate * self._timeout
+
+    def credit(self, seconds: float) -> None:
+        """Leave out a time in which the process did not run."""
+        if self._looked is not None:
+            self._looked += seconds
+
+
+def unacknowledged(sock: socket) -> int:
+    """Return how many bytes the kernel holds that the client's kernel has not acknowledged.
+
+    The bytes that the kernel takes say little about the client: it takes megabytes at once, and
+    then none until a third of them is read, which takes a slow client minutes.
+    """
+    import fcntl  # noqa: PLC0415 - only for a client that is slow
+    import termios  # noqa: PLC0415
+
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
+    except OSError:
+        return 0  # the connection is broken: the next attempt to send finds out
+    return int(count)

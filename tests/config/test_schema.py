@@ -26,6 +26,7 @@ version: 1
 runtime:
   threads: 16
   drain_timeout: 1.5
+  min_send_rate: 1000
   log_format: json
   log_level: DEBUG
   health_path: /healthy

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
-SOURCES := $(shell find fcplug $(PLUGINS) -name '*.py' -not -path '*/tests/*')
+SOURCES := $(shell find fcplug $(PLUGINS) \( -name '*.py' -o -name '*.json' \) -not -path '*/tests/*')
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

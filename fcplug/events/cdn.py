@@ -12,6 +12,7 @@ class CDNParameter(Camel, frozen=True, kw_only=True):
 
     ``LogFileCreated``: domain, start and end time (seconds since 1970), file size (bytes) and path.
     ``CachedObjectsRefreshed`` and its like: object paths and type, create and complete time, task.
+    ``CdnDomainStarted`` and ``CdnDomainStopped``: domain and status.
     """
 
     domain: str | None = None
@@ -24,6 +25,7 @@ class CDNParameter(Camel, frozen=True, kw_only=True):
     create_time: int | str | None = None
     complete_time: int | str | None = None
     task_id: int | str | None = None
+    status: str | None = None
 
 
 class CDNRecord(Camel, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class CDNEvent(Camel, frozen=True, kw_only=True):
                                         "startTime": 1528959600, "endTime": 1528959900}}]}
 
     ``eventTime`` is not in UTC: it has the zone of China.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     events: tuple[CDNRecord, ...]

@@ -1,4 +1,4 @@
-"""The events of EventBridge: CloudEvents, and what MNS queues, RocketMQ and Kafka put in them."""
+"""The events of EventBridge: CloudEvents, alone or as a batch of messages."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -8,9 +8,9 @@ from msgspec import field
 
 from fcplug.events import moment
 from fcplug.events.decoding import problem
-from fcplug.events.wire import Camel
 
 T = TypeVar("T")
+M = TypeVar("M", bound="CloudEvent[Any]")
 
 
 class CloudEvent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -21,7 +21,12 @@ class CloudEvent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         {"id": "c2g71017", "source": "shop", "type": "shop:order", "specversion": "1.0",
          "time": "2026-04-08T06:28:17.093Z", "aliyunregionid": "cn-chengdu", "data": {"size": 7}}
 
-    EventBridge may send an event more than once: ``source`` and ``id`` tell which are one.
+    EventBridge may send an event more than once: those with the same ``source`` and ``id`` are one.
+    ``CloudEvent[OSSRecord]`` is what EventBridge sends for an object of OSS.
+
+    Source: CloudEvents 1.0; the ``aliyun...`` fields are on FC's page "Formats of event for
+    different triggers". That ``data`` of OSS is a record of an ``OSSEvent`` is from an event
+    pattern of EventBridge's own samples; FC's pages do not show such an event.
     """
 
     id: str
@@ -41,143 +46,52 @@ class CloudEvent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     @property
     def when(self) -> datetime | None:
-        """The time of the event, with its zone; None if it tells none."""
+        """The time of the event, with its zone; None if it has none."""
         return moment.of_text(self.time) if self.time else None
 
 
-class MNSQueueData(Camel, frozen=True, kw_only=True):
-    """A message of a queue."""
+class Batch(Generic[M]):
+    """Reads the messages of one event, which EventBridge sends in several forms.
 
-    message_body: str
-    message_id: str = ""
-    request_id: str = ""
-
-
-class MNSQueueEvent(CloudEvent[MNSQueueData], frozen=True, kw_only=True):
-    """What EventBridge sends for a message of an MNS queue.
-
-    ::
-
-        {"id": "c2g71017", "source": "MNS-Function-mnstrigger", "type": "mns:Queue:SendMessage",
-         "specversion": "1.0",
-         "data": {"requestId": "606E", "messageId": "C6DB", "messageBody": "TEST"}}
-
-    ``data.message_body`` is text: JSON in it is still text.
+    One message or an array of them; each an object, or a text that is the JSON of one; with its
+    CloudEvent around it, or the data alone where the trigger's format is RawData.
     """
 
+    def __init__(self, message: type[M], data: type) -> None:
+        self._message = message
+        self._enveloped = msgspec.json.Decoder(message)
+        self._data: msgspec.json.Decoder[Any] = msgspec.json.Decoder(data)
 
-class RocketMQData(Camel, frozen=True, kw_only=True):
-    """A message of a topic; properties are text, ``CONSUME_START_TIME`` is a number."""
-
-    topic: str
-    body: str
-    system_properties: dict[str, Any] = {}
-    user_properties: dict[str, Any] = {}
-
-
-class RocketMQMessage(CloudEvent[RocketMQData], frozen=True, kw_only=True):
-    """One message of RocketMQ."""
-
-
-class RocketMQEvent(msgspec.Struct, frozen=True):
-    """What EventBridge sends for messages of RocketMQ: one, or in event streams an array.
-
-    ::
-
-        [{"id": "94ebc15f", "source": "RocketMQ-Function", "type": "mq:Topic:SendMessage",
-          "specversion": "1.0",
-          "data": {"topic": "orders", "systemProperties": {"TAGS": "new"},
-                   "userProperties": {}, "body": "TEST"}}]
-
-    Both are ``messages`` here. An error of one message is an error of all that came with it.
-    """
-
-    messages: tuple[RocketMQMessage, ...]
-
-    @classmethod
-    def from_event(cls, event: bytes) -> "RocketMQEvent":
-        """Return the event of these bytes.
+    def decode(self, event: bytes) -> tuple[M, ...]:
+        """Return the messages in their order; of data alone, the fields around it are empty.
 
         Raises:
-            ValueError: they are none.
+            ValueError: one of them does not fit.
         """
-        if _is_array(event):
-            return cls(_ROCKETMQ_MESSAGES.decode(event))
-        return cls((_ROCKETMQ_MESSAGE.decode(event),))
-
-
-class KafkaHeaders(Camel, frozen=True, kw_only=True):
-    """The headers of a record, as Kafka's client has them."""
-
-    headers: tuple[Any, ...] = ()
-    is_read_only: bool = False
-
-
-class KafkaData(Camel, frozen=True, kw_only=True):
-    """A record of a topic; ``timestamp`` is milliseconds since 1970.
-
-    ``value`` is text, unless EventBridge was told to read it as JSON.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int = 0
-    headers: KafkaHeaders = KafkaHeaders()
-    key: Any = None
-    value: Any = None
-
-
-class KafkaMessage(CloudEvent[KafkaData], frozen=True, kw_only=True):
-    """One record of Kafka."""
-
-
-class KafkaEvent(msgspec.Struct, frozen=True):
-    r"""What EventBridge sends for records of Kafka: an array of *texts*, each the JSON of one.
-
-    ::
-
-        ["{\"id\": \"1cb591f9\", \"source\": \"acs:alikafka\", \"specversion\": \"1.0\",
-           \"type\": \"alikafka:Topic:Message\", \"data\": {\"topic\": \"orders\",
-           \"partition\": 9, \"offset\": 3, \"value\": \"TEST\"}}"]
-
-    A single object, and an array of objects, are taken as well. An error of one record is an error
-    of all that came with it.
-    """
-
-    messages: tuple[KafkaMessage, ...]
-
-    @classmethod
-    def from_event(cls, event: bytes) -> "KafkaEvent":
-        """Return the event of these bytes.
-
-        Raises:
-            ValueError: they are none.
-        """
-        if not _is_array(event):
-            return cls((_KAFKA_MESSAGE.decode(event),))
+        if not event[:64].lstrip().startswith(b"["):
+            return (self._one(event),)
         parts = enumerate(_PARTS.decode(event))
-        return cls(tuple(_kafka_message(index, part) for index, part in parts))
+        return tuple(self._of_array(index, bytes(part)) for index, part in parts)
+
+    def _of_array(self, index: int, text: bytes) -> M:
+        try:
+            if text.startswith(b'"'):
+                text = _TEXT.decode(text).encode()
+            return self._one(text)
+        except ValueError as error:
+            what = problem(error, text)
+            rest = what[1:] if what.startswith("$") else f": {what}"
+            raise msgspec.ValidationError(f"$[{index}]{rest}") from None
+
+    def _one(self, text: bytes) -> M:
+        if _ENVELOPE.isdisjoint(_FIELDS.decode(text)):
+            data = self._data.decode(text)
+            return self._message(id="", source="", type="", data=data)
+        message: M = self._enveloped.decode(text)
+        return message
 
 
-def _kafka_message(index: int, part: msgspec.Raw) -> KafkaMessage:
-    text = bytes(part)
-    try:
-        if text.startswith(b'"'):
-            text = _TEXT.decode(text).encode()
-        return _KAFKA_MESSAGE.decode(text)
-    except ValueError as error:
-        what = problem(error, text)
-        rest = what[1:] if what.startswith("$") else f": {what}"
-        raise msgspec.ValidationError(f"$[{index}]{rest}") from None
-
-
-def _is_array(event: bytes) -> bool:
-    return event[:64].lstrip().startswith(b"[")
-
-
-_ROCKETMQ_MESSAGE = msgspec.json.Decoder(RocketMQMessage)
-_ROCKETMQ_MESSAGES = msgspec.json.Decoder(tuple[RocketMQMessage, ...])
-_KAFKA_MESSAGE = msgspec.json.Decoder(KafkaMessage)
+_ENVELOPE = {"specversion", "source", "type", "data"}
 _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)

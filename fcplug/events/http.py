@@ -86,6 +86,9 @@ class HttpRequest(_Request, frozen=True, kw_only=True):
 
     A header or parameter that is there several times is one text with commas; ``raw_path`` is as
     in the URL; the body is base64 if it is not text: read ``content`` or ``json()``.
+
+    Source: FC's page on invoking a function by its HTTP trigger; ``triggerId`` is from a template
+    of Serverless Devs. Which content types FC takes for text is not documented.
     """
 
     raw_path: str
@@ -113,6 +116,8 @@ class ApiGatewayRequest(_Request, frozen=True, kw_only=True):
 
     It waits for an object with the four fields of ``HttpResponse``, whatever else a function
     returns is an error to it.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The events of an MNS topic, in the two formats that its trigger can be set to."""
+"""The events of MNS: of a topic, in the two formats that its trigger can be set to; of a queue."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from fcplug.events import moment
-from fcplug.events.wire import Pascal
+from fcplug.events.cloudevents import Batch, CloudEvent
+from fcplug.events.wire import Camel, Pascal
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
@@ -22,6 +23,8 @@ class MNSTopicEvent(Pascal, frozen=True, kw_only=True):
 
     A message's attributes stand beside these fields, and are all in ``attributes`` here; one that
     has the name of a field cannot be told from it.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     message: str
@@ -77,6 +80,8 @@ class MNSTopicStream(msgspec.Struct, frozen=True, kw_only=True):
         {"body": "hello topic", "attrs": {"Extend": "{\"key\": \"value\"}"}}
 
     A message without attributes whose own text is such an object cannot be told from it.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     body: str
@@ -95,3 +100,45 @@ class MNSTopicStream(msgspec.Struct, frozen=True, kw_only=True):
         except (msgspec.DecodeError, RecursionError):
             return cls(body=text)
         return cls(body=enveloped.body, attrs=enveloped.attrs)
+
+
+class MNSQueueData(Camel, frozen=True, kw_only=True):
+    """A message of a queue; ``message_body`` is text, or the value if EventBridge has read JSON."""
+
+    message_body: Any
+    message_id: str = ""
+    request_id: str = ""
+
+
+class MNSQueueMessage(CloudEvent[MNSQueueData], frozen=True, kw_only=True):
+    """One message of a queue."""
+
+
+class MNSQueueEvent(msgspec.Struct, frozen=True):
+    """What the trigger of an MNS queue sends: an array of messages; in FC 2.0 also a single one.
+
+    ::
+
+        [{"id": "c2g71017", "source": "MNS-Function-mnstrigger", "specversion": "1.0",
+          "type": "mns:Queue:SendMessage",
+          "data": {"requestId": "606E", "messageId": "C6DB", "messageBody": "TEST"}}]
+
+    An error of one message is an error of all that came with it.
+
+    Source: FC's page "Formats of event for different triggers", and FC's Go SDK for the single
+    message.
+    """
+
+    messages: tuple[MNSQueueMessage, ...]
+
+    @classmethod
+    def from_event(cls, event: bytes) -> "MNSQueueEvent":
+        """Return the event of these bytes.
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        return cls(_MESSAGES.decode(event))
+
+
+_MESSAGES = Batch(MNSQueueMessage, MNSQueueData)

@@ -18,9 +18,10 @@ class OSSBucket(Camel, frozen=True, kw_only=True):
 
 
 class OSSObjectMeta(Camel, frozen=True, kw_only=True):
-    """What newer events tell of an object beside its size."""
+    """What newer events say of an object: its type, and the ``x-oss-meta-...`` that users set."""
 
     mime_type: str = ""
+    user_meta: dict[str, str] = {}
 
 
 class OSSObject(Camel, frozen=True, kw_only=True):
@@ -102,6 +103,8 @@ class OSSEvent(Camel, frozen=True, kw_only=True):
                      "oss": {"bucket": {"name": "photos"}, "object": {"key": "image/a.jpg"}}}]}
 
     A function that writes to the bucket it is triggered by calls itself: give the trigger a prefix.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     events: tuple[OSSRecord, ...]

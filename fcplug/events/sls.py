@@ -29,6 +29,8 @@ class SLSEvent(Camel, frozen=True, kw_only=True):
                     "beginCursor": "MTUy", "endCursor": "MTUz"}}
 
     It holds no entries: read them from ``source``, from one cursor to the other.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     source: SLSSource

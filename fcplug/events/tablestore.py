@@ -68,6 +68,8 @@ class TablestoreEvent(Pascal, frozen=True, kw_only=True):
                                    "Timestamp": 1506416585741}]}]}
 
     The times of records and of columns are in different units. Needs ``fcplug[tablestore]``.
+
+    Source: FC's pages "Formats of event for different triggers" and "Tablestore triggers".
     """
 
     records: tuple[TablestoreRecord, ...]

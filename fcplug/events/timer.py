@@ -14,6 +14,8 @@ class TimerEvent(Camel, frozen=True, kw_only=True):
         {"triggerTime": "2026-07-29T10:02:58Z", "triggerName": "nightly", "payload": "all"}
 
     ``payload`` is the text set in the trigger: JSON in it is still text.
+
+    Source: FC's page "Formats of event for different triggers".
     """
 
     trigger_time: str

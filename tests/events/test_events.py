@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
@@ -24,19 +24,26 @@ from fcplug.events import (
     ApiGatewayRequest,
     CDNEvent,
     CloudEvent,
+    DataHubEvent,
+    DTSEvent,
     HttpRequest,
     HttpResponse,
     KafkaEvent,
     MNSQueueEvent,
     MNSTopicEvent,
     MNSTopicStream,
+    MQTTEvent,
     OSSEvent,
+    OSSRecord,
+    RabbitMQEvent,
     RocketMQEvent,
     SLSEvent,
     TablestoreEvent,
     TimerEvent,
     decode,
+    samples,
 )
+from fcplug.events.kinds import TYPES
 from fcplug.runtime.runtime import Runtime
 from support.deployed import deploy, start
 
@@ -296,6 +303,19 @@ SAMPLES: dict[Any, bytes] = {
     TablestoreEvent: TABLESTORE,
     ApiGatewayRequest: API_GATEWAY,
     HttpRequest: HTTP,
+    CloudEvent[OSSRecord]: samples.event("oss-eventbridge"),
+    DataHubEvent: samples.event("datahub"),
+    DTSEvent: samples.event("dts"),
+    MQTTEvent: samples.event("mqtt"),
+    RabbitMQEvent: samples.event("rabbitmq"),
+}
+
+QUEUES = {
+    MNSQueueEvent: MNS_QUEUE,
+    RocketMQEvent: ROCKETMQ,
+    KafkaEvent: KAFKA_MESSAGE,
+    RabbitMQEvent: samples.event("rabbitmq").strip(b"[]"),
+    DTSEvent: samples.event("dts")[1:-1],
 }
 
 
@@ -364,7 +384,7 @@ def test_an_mns_topic_s_event_as_a_stream(event: bytes, body: str, attrs: dict[s
 
 
 def test_an_mns_queue_s_event() -> None:
-    event = decode(MNS_QUEUE, MNSQueueEvent)
+    [event] = decode(MNS_QUEUE, MNSQueueEvent).messages
     assert event.data.message_body == "TEST"
     assert (event.data.request_id[:4], event.data.message_id[:4]) == ("606E", "C6DB")
     assert (event.type, event.source) == ("mns:Queue:SendMessage", "MNS-Function-mnstrigger")
@@ -389,24 +409,61 @@ def test_an_eventbridge_event_has_data_of_any_type() -> None:
         decode(json.dumps({**document, "data": {"size": "7"}}).encode(), CloudEvent[Order])
 
 
-@pytest.mark.parametrize("count", [None, 0, 1, 3], ids=["one", "none", "array of one", "array"])
-def test_a_rocketmq_event_is_one_or_an_array(count: int | None) -> None:
-    sent = ROCKETMQ if count is None else b" [" + b",".join([ROCKETMQ] * count) + b"]"
-    event = decode(sent, RocketMQEvent)
-    assert len(event.messages) == (1 if count is None else count)
-    for message in event.messages:
-        assert (message.data.topic, message.data.body) == ("TopicName", "TEST")
-        assert message.data.system_properties["CONSUME_START_TIME"] == 1628577790396
-        assert message.data.user_properties == {"colour": "red"}
+def test_an_object_s_event_through_eventbridge_holds_the_record() -> None:
+    event = decode(samples.event("oss-eventbridge", key="a.jpg"), CloudEvent[OSSRecord])
+    assert (event.type, event.data.key) == ("oss:ObjectCreated:PutObject", "a.jpg")
+    assert event.data.oss.object.object_meta is not None
+    assert event.data.oss.object.object_meta.user_meta == {}
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [KAFKA, b"[" + KAFKA_MESSAGE + b"," + KAFKA_MESSAGE + b"]"],
-    ids=["texts", "objects"],
-)
-def test_a_kafka_event_is_an_array_of_texts(sent: bytes) -> None:
-    first, second = decode(sent, KafkaEvent).messages
+@pytest.mark.parametrize("kind", QUEUES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("form", ["objects", "texts", "data alone", "one", "one's data", "none"])
+def test_messages_come_in_every_form_that_eventbridge_has(kind: Any, form: str) -> None:
+    message = json.loads(QUEUES[kind])
+    [expected] = decode(QUEUES[kind], kind).messages
+    sent: Any = {
+        "objects": [message, message],
+        "texts": [json.dumps(message)] * 2,
+        "data alone": [message["data"]] * 2,
+        "one": message,
+        "one's data": message["data"],
+        "none": [],
+    }[form]
+    messages = decode(b" " + json.dumps(sent).encode(), kind).messages
+    assert len(messages) == (len(sent) if isinstance(sent, list) else 1)
+    for each in messages:
+        assert each.data == expected.data
+        assert (each.id, each.type, each.when) == (
+            ("", "", None) if "data" in form else (expected.id, expected.type, expected.when)
+        )
+
+
+def test_the_smallest_message_of_a_queue_is_taken() -> None:
+    event = b'[{"id":"1","source":"s","type":"mns:Queue:SendMessage","data":{"messageBody":"T"}}]'
+    assert decode(event, MNSQueueEvent).messages[0].data.message_body == "T"
+
+
+@pytest.mark.parametrize("body", ["text", {"size": 7}, [1], 7, None])
+def test_a_message_s_body_is_text_or_the_value_that_eventbridge_has_read(body: Any) -> None:
+    for kind in ("rocketmq", "rocketmq-self-built", "rabbitmq", "mqtt", "mns-queue"):
+        [message] = decode(samples.event(kind, body=body), samples.type_of(kind)).messages
+        assert getattr(message.data, "message_body", getattr(message.data, "body", 0)) == body
+    [record] = decode(samples.event("kafka", value=body), KafkaEvent).messages
+    assert record.data.value == body
+
+
+def test_a_rocketmq_message_has_its_properties() -> None:
+    [message] = decode(ROCKETMQ, RocketMQEvent).messages
+    assert (message.data.topic, message.data.body) == ("TopicName", "TEST")
+    assert message.data.system_properties["CONSUME_START_TIME"] == 1628577790396
+    assert (message.data.user_properties, message.data.msg_id) == ({"colour": "red"}, "")
+    [own] = decode(samples.event("rocketmq-self-built"), RocketMQEvent).messages
+    assert own.data.msg_id == "7F0000010BDD2A84AEE70DA49B570001"
+    assert (own.id, own.data.system_properties["CLUSTER"]) == ("", "DefaultCluster")
+
+
+def test_a_kafka_record_has_its_fields() -> None:
+    first, second = decode(KAFKA, KafkaEvent).messages
     assert first == second
     assert (first.data.topic, first.data.partition, first.data.offset) == ("HelloTopic", 9, 3)
     assert (first.data.value, first.data.key) == ('a "quoted" value', None)
@@ -415,9 +472,69 @@ def test_a_kafka_event_is_an_array_of_texts(sent: bytes) -> None:
     assert first.account_id == "111112222233333"
 
 
-def test_a_kafka_event_may_be_a_single_object() -> None:
-    [message] = decode(KAFKA_MESSAGE, KafkaEvent).messages
-    assert message.data.offset == 3
+def test_a_rabbitmq_message_has_its_envelope() -> None:
+    [message] = decode(samples.event("rabbitmq", queue="q", exchange="e"), RabbitMQEvent).messages
+    envelope = message.data.envelope
+    assert (envelope.delivery_tag, envelope.redeliver) == (98, False)
+    assert (envelope.exchange, envelope.routing_key) == ("e", "q")
+    assert message.data.props["contentEncoding"] == "UTF-8"
+
+
+def test_an_mqtt_message_has_its_topics() -> None:
+    [message] = decode(samples.event("mqtt"), MQTTEvent).messages
+    props = message.data.props
+    assert (props.first_topic, props.second_topic) == ("orders", "/new")
+    assert (props.client_id, message.data.body) == ("GID_shop@@@7", "hello mqtt")
+
+
+def test_a_datahub_event() -> None:
+    event = decode(samples.event("datahub"), DataHubEvent)
+    assert event.event_source_arn == "/projects/shop/topics/orders"
+    [record] = event.records
+    assert json.loads(record.data) == ["o-1", "7"]
+    assert record.when == datetime(2016, 5, 11, 20, 55, 23, tzinfo=UTC)
+
+
+def test_a_changed_row_has_its_values_by_name() -> None:
+    [message] = decode(samples.event("dts"), DTSEvent).messages
+    before, after = message.data.before_image, message.data.after_image
+    assert before is not None
+    assert after is not None
+    assert (before.row, after.row) == ({"id": 115, "state": "new"}, {"id": 115, "state": "paid"})
+    schema = message.data.schema
+    assert schema is not None
+    assert (schema.database_name, schema.table_name) == ("shop", "orders")
+    assert schema.primary_index_info is not None
+    assert schema.primary_index_info.index_fields == (schema.name_index["id"],)
+    assert (message.data.operation_type, message.data.source_timestamp) == ("UPDATE", 1654847757)
+
+
+@pytest.mark.parametrize(
+    ("data", "charset", "value"),
+    [
+        ({"hb": [-61, -92]}, "utf8mb4", "ä"),  # as Java counts bytes
+        ({"hb": [195, 164]}, "utf8", "ä"),
+        ({"hb": [195]}, "utf8", "\ufffd"),
+        ({"hb": [0, 255]}, "binary", b"\x00\xff"),
+        ({"hb": "?"}, "utf8", {"hb": "?"}),
+        ({"hb": ["?"]}, "utf8", {"hb": ["?"]}),
+        (None, "", None),
+        (7, "", 7),
+        ("text", "utf8", "text"),
+    ],
+)
+def test_a_value_of_a_row(data: Any, charset: str, value: Any) -> None:
+    assert events.DTSValue(data=data, charset=charset).value == value
+
+
+def test_a_row_that_was_inserted_has_no_image_before() -> None:
+    document = json.loads(samples.event("dts"))
+    document[0]["data"]["beforeImage"] = None
+    document[0]["data"]["afterImage"]["values"][1] = None
+    [message] = decode(json.dumps(document).encode(), DTSEvent).messages
+    assert message.data.before_image is None
+    assert message.data.after_image is not None
+    assert message.data.after_image.row == {"id": 115, "state": None}
 
 
 def test_cdn_events_of_every_known_kind() -> None:
@@ -440,6 +557,11 @@ def test_cdn_events_of_every_known_kind() -> None:
     )
     assert started.event_parameter.domain == "example.com"
     assert started.event_parameter.object_path is None
+    document = json.loads(CDN)
+    document["events"][2]["eventParameter"]["status"] = "online"
+    assert decode(json.dumps(document).encode(), CDNEvent).events[2].event_parameter.status == (
+        "online"
+    )
 
 
 def test_a_tablestore_event() -> None:
@@ -528,7 +650,9 @@ def test_fields_that_are_not_known_are_left_out() -> None:
     for kind, sample in SAMPLES.items():
         if kind in (MNSTopicStream, MNSTopicEvent, KafkaEvent, TablestoreEvent):
             continue
-        document = {"fieldOfTomorrow": {"a": 1}, **json.loads(sample)}
+        document = json.loads(sample)
+        for each in document if isinstance(document, list) else [document]:
+            each["fieldOfTomorrow"] = {"a": 1}
         assert decode(json.dumps(document).encode(), kind) == decode(sample, kind)
 
 
@@ -549,7 +673,14 @@ def test_fields_that_are_not_known_are_left_out() -> None:
         (MNSTopicStream, b"hello \xff", "MNSTopicStream: not UTF-8 at byte 6"),
         (MNSQueueEvent, ROCKETMQ, "$.data: object missing required field messageBody"),
         (RocketMQEvent, b"[" + ROCKETMQ + b', {"id": 1}]',
+         "RocketMQEvent: $[1]: object missing required field topic"),
+        (RocketMQEvent, b"[" + ROCKETMQ + b', {"type": "", "id": 1}]',
          "RocketMQEvent: $[1].id: expected str, got int"),
+        (MNSQueueEvent, b"[]x", "MNSQueueEvent: malformed JSON"),
+        (MNSQueueEvent, b'[{"data": {"messageBody": 7}}]', "$[0]: object missing required field"),
+        (RabbitMQEvent, b'[{"envelope": {}}]', "$[0]: object missing required field body"),
+        (DTSEvent, b'{"data": 7}', "DTSEvent: $.data: expected object, got int"),
+        (DataHubEvent, OSS, "DataHubEvent: object missing required field records"),
         (RocketMQEvent, b"7", "RocketMQEvent: expected object, got int"),
         (KafkaEvent, KAFKA[::-1].replace(b",3", b",][", 1)[::-1],
          "KafkaEvent: $[1].data.offset: expected int, got array"),
@@ -596,11 +727,44 @@ def test_any_bytes_are_a_tablestore_event_or_an_invalid_event(event: bytes) -> N
         assert isinstance(decode(event, TablestoreEvent), TablestoreEvent)
 
 
-def test_every_type_of_an_event_can_be_imported_and_is_documented() -> None:
+def public(kind: type[msgspec.Struct]) -> Iterator[str]:
+    """Return the fields of a type, and what its classes add to them."""
+    yield from kind.__struct_fields__
+    for each in kind.__mro__:
+        if each.__module__.startswith("fcplug"):
+            hidden = ("from_event", "to_json", *kind.__struct_fields__)
+            yield from (name for name in vars(each) if name[0] != "_" and name not in hidden)
+
+
+def test_every_type_of_an_event_can_be_imported_and_has_its_fields_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
-    for name in events.__all__:
-        assert getattr(events, name).__doc__
-        assert f"`{name}" in page, name
+    assert sorted(events.__all__) == dir(events)
+    for name in {*events.__all__} - {"decode"}:
+        kind = getattr(events, name)
+        assert kind.__doc__
+        [row] = re.findall(rf"^\| `{name}` \| (.*) \|$", page, re.MULTILINE)
+        documented = set(re.findall(r"`(\w+)", row))
+        if kind.__name__.endswith("Message"):
+            documented |= {*public(CloudEvent)}
+        assert {*public(kind)} <= documented, name
+
+
+def test_the_source_of_every_kind_of_event_is_named() -> None:
+    for kind in TYPES:
+        type_ = samples.type_of(kind)
+        assert "Source: " in (getattr(type_, "__origin__", type_).__doc__ or ""), kind
+        assert f"| `{kind}` |" in (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+
+
+def test_a_handler_pays_for_the_types_that_it_asks_for() -> None:
+    script = (
+        "import sys; from fcplug.events import OSSEvent\n"
+        "print(*(name for name in sys.modules if name.startswith('fcplug.events.')))"
+    )
+    names = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    ).stdout.split()
+    assert sorted(names) == ["fcplug.events.moment", "fcplug.events.oss", "fcplug.events.wire"]
 
 
 def test_the_documented_handlers_run(
@@ -614,6 +778,7 @@ def test_the_documented_handlers_run(
     expected = (
         (OSS, ["photos/image/a%20b c.jpg"]),
         (order, {"id": "o-1", "total": 7}),
+        (ROCKETMQ, ["TEST"]),
         (HTTP, HttpResponse(status_code=201, headers={"Content-Type": "text/plain"},
                             body="GET /a b").to_json()),
     )  # fmt: skip
@@ -629,6 +794,7 @@ def test_the_documented_handlers_run(
 def test_the_samples_in_the_docstrings_are_taken() -> None:
     kinds = {kind for kind in SAMPLES if not get_args(kind)} - {TablestoreEvent, MNSTopicStream}
     for kind in {*kinds, CloudEvent}:
+        assert "::\n\n" in (kind.__doc__ or "")
         [sample] = [
             "\n".join(line.strip() for line in part.splitlines())
             for part in (kind.__doc__ or "").split("::\n\n")[1:]

@@ -16,6 +16,8 @@ from fcplug.config.model import RuntimeEntry
 from fcplug.context import Context
 from fcplug.errors import (
     ConcurrencyExceeded,
+    FcplugError,
+    Forbidden,
     FunctionTimeoutError,
     Unauthorized,
     UnknownFunction,
@@ -24,7 +26,7 @@ from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.runtime import Runtime
-from fcplug.web.environ import body_of
+from fcplug.web.environ import body_of, target_of
 from fcplug.web.response import close_body
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _FAILED = 404  # never 500: FC restarts an instance whose hook answers it
 _TOO_MANY = 429
 _HIDDEN = "fcplug.hidden"  # in no environ
 _UNAUTHORIZED = "401 Unauthorized"
+_FORBIDDEN = "403 Forbidden"
 _WEB_FAILED = "500 Internal Server Error"
 _WEB_STATUS: Mapping[type, str] = {
     ConcurrencyExceeded: "429 Too Many Requests",
@@ -52,6 +55,8 @@ _KEYS = {
 }
 _KEYS_WITHOUT_CREDENTIALS = {**_KEYS, **dict.fromkeys(protocol.CREDENTIAL_HEADERS, _HIDDEN)}
 _CLIENT_IP = protocol.environ_key(protocol.CLIENT_IP)
+_OF_FC = protocol.environ_key(protocol.PREFIX)
+_SIGNATURE = protocol.environ_key(protocol.SIGNATURE)
 _FORWARDED_PROTO = protocol.environ_key(protocol.FORWARDED_PROTO)
 
 
@@ -83,7 +88,7 @@ def create_app(
     whether this is FC, where the platform is the only caller and nothing is asked of it.
     """
     on_fc = bool(environ.get(protocol.INSTANCE_VARIABLE))
-    trusted = on_fc or settings.auth is not None or settings.trust_credentials
+    trusted = on_fc or settings.trust_callers
 
     def context_of(sent: "WSGIEnvironment") -> Context:
         return Context.from_headers(EnvironHeaders(sent, trusted=trusted), environ)
@@ -92,7 +97,8 @@ def create_app(
         _phases(runtime, context_of),
         _Web(runtime, context_of, trusted=trusted),
         settings.health_path,
-        None if on_fc else _gate(settings),
+        None if on_fc else _gate(settings, environ),
+        trusted=trusted,
     )
 
 
@@ -105,11 +111,14 @@ class _Front:
         web_requests: "WSGIApplication",
         health_path: str | None,
         gate: "Gate | None",
+        *,
+        trusted: bool,
     ) -> None:
         self._phases = phases
         self._web = web_requests
         self._health_path = health_path
         self._gate = gate
+        self._trusted = trusted
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -120,12 +129,12 @@ class _Front:
             start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
             return [b"ok\n"]
         if self._gate and (why := self._gate.refusal(_shown(environ))):
-            log.warning("a request is refused: %s", why)
-            failure = result.failure(Unauthorized(why), Credentials())
-            return _send_failure(_UNAUTHORIZED, failure, start_response)
+            return _refuse(_UNAUTHORIZED, Unauthorized(why), start_response)
         phase = protocol.phase_of(control, method, path)
         if phase is Phase.WEB:
             return self._web(environ, start_response)
+        if phase is not Phase.INVOKE and not self._trusted:
+            return _refuse(_FORBIDDEN, Forbidden(phase.value), start_response)
         environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.value, "POST"
         return self._phases(environ, start_response)
 
@@ -212,29 +221,38 @@ class _Resource:
         _send(resp, self._answer(req))
 
 
-def _gate(settings: RuntimeEntry) -> "Gate | None":
+def _gate(settings: RuntimeEntry, environ: Mapping[str, str]) -> "Gate | None":
     if settings.auth is None:
         return None
-    from fcplug.web.auth import Signature, Token  # noqa: PLC0415 - OpenSSL, where callers are asked
+    from fcplug.web import auth, replay  # noqa: PLC0415 - OpenSSL, where callers are asked
 
-    return Token(settings.auth.tokens) if settings.auth.tokens else Signature(settings.auth.keys)
+    if settings.auth.tokens:
+        return auth.Token(settings.auth.tokens)
+    memory = replay.ReplayMemory(replay.folder_of(environ), auth.WINDOW)
+    return auth.Signature(settings.auth.keys, memory)
 
 
 def _shown(environ: "WSGIEnvironment") -> "Shown":
     """Return what a caller shows, and what a signature covers; the body can be read again."""
-    from fcplug.web.auth import Request  # noqa: PLC0415
+    from fcplug.web.auth import Message, Request  # noqa: PLC0415
 
-    headers = EnvironHeaders(environ)
     body = body_of(environ)
     environ["wsgi.input"] = io.BytesIO(body)
+    headers = {
+        key.removeprefix("HTTP_").replace("_", "-"): value
+        for key, value in environ.items()
+        if key.startswith(_OF_FC)
+    }
     return Request(
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
-        signature=headers.get(protocol.SIGNATURE) or "",
-        method=environ["REQUEST_METHOD"],
-        path=environ.get("REQUEST_URI") or environ["PATH_INFO"],
-        function=headers.get(protocol.FUNCTION_NAME) or "",
-        body=body,
+        signature=environ.get(_SIGNATURE, ""),
+        message=Message(environ["REQUEST_METHOD"], target_of(environ), headers, body),
     )
+
+
+def _refuse(status: str, error: FcplugError, start_response: "StartResponse") -> Iterable[bytes]:
+    log.warning("a request is refused: %s", error)
+    return _send_failure(status, result.failure(error, Credentials()), start_response)
 
 
 def _send_failure(status: str, failure: Result, start_response: "StartResponse") -> Iterable[bytes]:

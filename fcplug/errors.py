@@ -12,6 +12,7 @@
     ├── WorkerDied           a worker process ended while it served a call
     ├── WorkerUnavailable    no worker process can be had
     ├── Unauthorized         a caller outside FC did not show what runtime.auth asks for
+    ├── Forbidden            a caller outside FC asked for what only the platform may
     ├── EventRequestError    an event met a function that answers web requests only
     ├── InvalidEvent         an event does not fit the type that its handler asks for
     ├── InvalidResponse      what a web function answers cannot be sent
@@ -220,6 +221,16 @@ class WorkerUnavailable(FcplugError):  # noqa: N818 - the name is the errorType 
 
 class Unauthorized(FcplugError):  # noqa: N818 - the name is the errorType that callers read
     """A caller outside FC did not show what ``runtime.auth`` asks for."""
+
+
+class Forbidden(FcplugError):  # noqa: N818 - the name is the errorType that callers read
+    """A caller outside Function Compute asked for what only the platform may."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(
+            f"{phase} is the platform's to ask for; outside Function Compute set "
+            "runtime.trust_callers: true in functions.yaml to let callers run lifecycle hooks"
+        )
 
 
 class EventRequestError(FcplugError):

@@ -84,8 +84,12 @@ class RuntimeEntry(_Entry, frozen=True):
     auth: Annotated[
         AuthEntry | None, Meta(description="who may call outside FC; null for everybody")
     ] = None
-    trust_credentials: Annotated[
-        bool, Meta(description="whether credentials in headers count outside FC")
+    trust_callers: Annotated[
+        bool,
+        Meta(
+            description="whether callers outside FC may do what the platform does: run lifecycle "
+            "hooks, send credentials, the client's address and scheme"
+        ),
     ] = False
 
     @property

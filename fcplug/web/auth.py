@@ -1,29 +1,45 @@
-"""Who may call, outside Function Compute: a token, or a signature over the whole request.
+"""Who may call, outside Function Compute: who shows a token, or signs the request.
 
 On FC the platform is the only caller and sends neither; there nothing is checked.
 """
 
 import hashlib
 import hmac
+import logging
 import re
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from fcplug import protocol
+from fcplug.web.replay import ReplayMemory
+
 WINDOW = 300  # seconds that a signature's time may be off
-_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
+_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v2=([0-9a-f]{64})")
+_VERSION_1 = re.compile(r"t=[0-9]{1,12},v1=[0-9a-f]{64}")
+
+log = logging.getLogger("fcplug")
+
+
+class Message(NamedTuple):
+    """What a signature covers.
+
+    ``target`` is the path with its query, as it is sent. Of ``headers`` those count that are FC's
+    (``x-fc-*``) and not empty.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Request(NamedTuple):
-    """What a caller shows, and what its signature covers."""
+    """What a caller shows, and the message that it may have signed."""
 
     authorization: str
     signature: str
-    method: str
-    path: str
-    function: str
-    body: bytes
+    message: Message
 
 
 class Gate(Protocol):
@@ -33,12 +49,10 @@ class Gate(Protocol):
         """Return why a request is refused, empty if it is not."""
 
 
-def sign(key: str, moment: int, request: Request) -> str:
-    """Return the signature header's value for a request sent at ``moment``, in Unix seconds."""
-    digest = hashlib.sha256(request.body).hexdigest()
-    parts = (str(moment), request.method, request.path, request.function, digest)
-    mac = hmac.new(key.encode(), "\n".join(parts).encode(), hashlib.sha256)
-    return f"t={moment},v1={mac.hexdigest()}"
+def sign(key: str, moment: int, message: Message) -> str:
+    """Return the signature header's value for a message sent at ``moment``, in Unix seconds."""
+    mac = hmac.new(key.encode(), _covered(moment, message), hashlib.sha256)
+    return f"t={moment},v2={mac.hexdigest()}"
 
 
 class Token:
@@ -56,36 +70,57 @@ class Token:
 
 
 class Signature:
-    """Lets in who signed the request with one of the keys, lately, and only once.
+    """Lets in who signed the request with one of the keys, lately, and only once."""
 
-    ``most_seen`` signatures are remembered at once; more in one window are refused.
-    """
-
-    def __init__(self, keys: Sequence[str], most_seen: int = 100_000) -> None:
+    def __init__(self, keys: Sequence[str], memory: ReplayMemory) -> None:
         self._keys = keys
-        self._most_seen = most_seen
-        self._lock = threading.Lock()
-        self._seen: dict[str, float] = {}
+        self._memory = memory
+        try:
+            memory.prepare()
+        except OSError as error:
+            self._log(error)
 
     def refusal(self, request: Request) -> str:
         """Return why a request is refused, empty if it is not."""
         match = _SIGNATURE.fullmatch(request.signature)
         if match is None:
+            if _VERSION_1.fullmatch(request.signature):
+                return "the signature is of version 1, which does not count: sign by version 2"
             return "the request is not signed"
         moment, now = int(match[1]), time.time()
         if abs(now - moment) > WINDOW:
             return f"the signature's time is more than {WINDOW} seconds off"
-        made = [sign(key, moment, request) for key in self._keys]
+        made = [sign(key, moment, request.message) for key in self._keys]
         matches = [hmac.compare_digest(request.signature, each) for each in made]
         if not any(matches):
             return "the signature is not that of this request"
-        return "" if self._is_new(match[2], moment, now) else "the signature was used before"
+        try:
+            return self._memory.refusal(bytes.fromhex(match[2]), moment, now)
+        except OSError as error:  # what cannot be remembered could be used again
+            self._log(error)
+            return "signatures cannot be checked at the moment"
 
-    def _is_new(self, mac: str, moment: int, now: float) -> bool:
-        with self._lock:
-            if len(self._seen) >= self._most_seen:
-                self._seen = {mac: end for mac, end in self._seen.items() if end > now}
-            if mac in self._seen or len(self._seen) >= self._most_seen:
-                return False
-            self._seen[mac] = moment + WINDOW
-            return True
+    def _log(self, error: OSError) -> None:
+        log.error(
+            "signed requests are refused, as used signatures cannot be remembered: %s; "
+            "TMPDIR names the folder of their files",
+            error,
+        )
+
+
+def _covered(moment: int, message: Message) -> bytes:
+    """Return the lines that a signature is made of; no part of a request can hold a line end."""
+    headers = {name.lower(): value.strip(" \t") for name, value in message.headers.items()}
+    lines = [
+        "fcplug-v2",
+        str(moment),
+        message.method,
+        message.target,
+        *sorted(
+            f"{name}:{value}"
+            for name, value in headers.items()
+            if value and name.startswith(protocol.PREFIX)
+        ),
+        hashlib.sha256(message.body).hexdigest(),
+    ]
+    return "\n".join(lines).encode("latin-1")

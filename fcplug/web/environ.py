@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from fcplug import protocol
 from fcplug.context import Context
@@ -35,6 +36,16 @@ def body_of(environ: "WSGIEnvironment") -> bytes:
     size = -1 if terminated else int(environ.get("CONTENT_LENGTH") or 0)
     body: bytes = environ["wsgi.input"].read(size)
     return body
+
+
+def target_of(environ: "WSGIEnvironment") -> str:
+    """Return the path and query of a request: as they were sent, if the server tells that."""
+    sent: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")  # RAW_URI: gunicorn
+    if sent:
+        return sent
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    query = environ.get("QUERY_STRING")
+    return quote(path.encode("latin-1")) + (f"?{query}" if query else "")
 
 
 class Environs:

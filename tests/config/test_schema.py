@@ -36,7 +36,7 @@ runtime:
   memory_watermark: 100000000
   watchdog: 60
   reload: "off"
-  trust_credentials: true
+  trust_callers: true
   auth:
     tokens: [a-token-of-16-characters]
     keys: []

@@ -19,6 +19,7 @@ from support.deployed import CODE, Instance, deploy, start
 
 CONFIG = """\
 version: 1
+runtime: {trust_callers: true}
 functions:
   oss: {handler: oss_event.handler}
   timer: {handler: timer_event.handler}
@@ -419,7 +420,10 @@ def test_whatever_a_handler_says_is_in_the_log_between_its_lines(tmp_path: Path)
 
 def test_code_that_failed_to_load_is_loaded_anew_by_the_next_call(tmp_path: Path) -> None:
     # item 81
-    config = "version: 1\nfunctions:\n  f: {handler: index.handler, initializer: index.start}\n"
+    config = (
+        "version: 1\nruntime: {trust_callers: true}\n"
+        "functions:\n  f: {handler: index.handler, initializer: index.start}\n"
+    )
     folder = deploy(tmp_path, config, {"index.py": "def handler(event, context)\n"})
     with start(folder) as instance:
         told: list[Any] = [json.loads(instance.invoke("f").body)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fcplug.web.auth import Message, sign
 from support.conformance import CONFIG, ENVIRONMENT, ROWS, Call, Row
 from support.deployed import PATIENCE, Instance, deploy
 from support.proving import FILES, OverSocket, prove
@@ -214,3 +215,27 @@ def test_a_wrong_configuration_ends_the_server_with_the_report(tmp_path: Path) -
         "functions.yaml:3:36: functions.hooked: unknown key 'timeuot' (did you mean 'timeout'?)"
     )
     assert f"config/{report}" in ended.stderr
+
+
+def test_a_signature_covers_the_query_and_counts_once_in_all_workers(tmp_path: Path) -> None:
+    key = "a-key-of-some-length"
+    runtime = f"runtime: {{auth: {{keys: [{key}]}}}}\n"
+    folder = write_config(tmp_path, FUNCTIONS.replace("functions:", f"{runtime}functions:", 1))
+    command = [*GUNICORN[:-1], "--workers", "2", GUNICORN[-1]]
+    with served(folder, command, {"TMPDIR": str(tmp_path)}) as instance:
+        fields = {"x-fc-control-path": "/invoke", "x-fc-function-name": "hooked"}
+
+        def status(target: str, number: int) -> int:
+            return instance.call("POST", target, b"x", sent[number]).status
+
+        sent = []
+        for number in range(10):
+            headers = {**fields, "x-fc-request-id": f"r-{number}"}
+            message = Message("POST", "/a%20b?x=1", headers, b"x")
+            headers["x-fcplug-signature"] = sign(key, int(time.time()), message)
+            sent.append(headers)
+        for number in range(10):
+            assert status("/a%20b?x=2", number) == 401
+            with ThreadPoolExecutor(8) as threads:
+                statuses = [*threads.map(status, ["/a%20b?x=1"] * 8, [number] * 8)]
+            assert sorted(statuses) == [200, *[401] * 7]

@@ -22,7 +22,7 @@ CREDENTIALS = (b"X-Fc-Access-Key-Secret", b"X-Fc-Security-Token", b"Authorizatio
 TOLD = re.compile(rb"(?im)^.*s3cr3tS3CR3T.*http/|request-id.*s3cr3tS3CR3T")  # paths and ids are
 CONFIG = """\
 version: 1
-runtime: {trust_credentials: true}
+runtime: {trust_callers: true}
 functions: {f: {handler: chaos.size}}
 default: f
 """

@@ -33,7 +33,7 @@ def config(version: int) -> str:
     """Return the configuration of a version; only one function differs."""
     return f"""\
 version: 1
-runtime: {{trust_credentials: true, threads: 16, watchdog: 30}}
+runtime: {{trust_callers: true, threads: 16, watchdog: 30}}
 functions:
   echo: {{handler: chaos.echo}}
   raising: {{handler: chaos.raising}}

@@ -11,7 +11,7 @@ from support.deployed import Instance, deploy, start
 
 CONFIG = """\
 version: 1
-runtime: {{processes: 2, preload: {preload}}}
+runtime: {{processes: 2, preload: {preload}, trust_callers: true}}
 functions:
   hooked: {{handler: hooked.Hooked}}
 """

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 CONFIG = """\
 version: 1
-runtime: {trust_credentials: true}
+runtime: {trust_callers: true}
 functions:
   echo: {handler: conformance_functions.echo}
   nothing: {handler: "conformance_functions:nothing"}

@@ -17,7 +17,7 @@ from support.waiting import wait_until
 MODULE = "asgi_functions.py"
 CONFIG = """\
 version: 1
-runtime: {{threads: 8, trust_credentials: true}}
+runtime: {{threads: 8, trust_callers: true}}
 defaults: {defaults}
 functions:
   shop: {{asgi: asgi_functions.shop, handler: asgi_functions.handle, settings: {{shelf: oak}}}}
@@ -317,6 +317,7 @@ def test_a_shutdown_that_fails_is_told(instance: Instance) -> None:
 
 SMALL = """\
 version: 1
+runtime: {{trust_callers: true}}
 functions:
   shop: {{asgi: asgi_functions.{name}, {more}}}
 """

@@ -1,18 +1,38 @@
 """Who may call outside FC: tokens, signatures, and what is asked of nobody on FC."""
 
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fcplug.web.auth import WINDOW, Request, Signature, Token, sign
-from support.deployed import Answer, Instance, deploy, start
+from fcplug.web.auth import WINDOW, Message, Request, Signature, Token, sign
+from fcplug.web.replay import ReplayMemory
+from support.deployed import ROOT, Answer, Instance, deploy, start
+from support.waiting import wait_until
 
 TOKEN = "a-token-of-some-length"
 KEY = "a-key-of-some-length-too"
 OLD_KEY = "the-key-before-that-one"
-REQUEST = Request("", "", "POST", "/invoke", "hello", b"event")
+FIELDS = {
+    "x-fc-control-path": "/invoke",
+    "x-fc-function-name": "hello",
+    "x-fc-function-handler": "index.handler",
+    "x-fc-qualifier": "LATEST",
+    "x-fc-request-id": "1-2-3",
+    "x-fc-access-key-id": "id",
+    "x-fc-function": "sorted after the names that begin with it",
+}
+MESSAGE = Message("POST", "/invoke?a=1", FIELDS, b"event")
+REQUEST = Request("", "", MESSAGE)
 CODE = {"who.py": "def handle(event, context): return context.credentials.access_key_secret\n"}
 CONFIG = "version: 1\nruntime: {%s}\nfunctions:\n  who: {handler: who.handle}\n"
 AUTH = f"auth: {{tokens: [{TOKEN}]}}"
@@ -39,54 +59,109 @@ def test_each_of_the_tokens_lets_in() -> None:
     assert gate.refusal(REQUEST._replace(authorization=f"Bearer {TOKEN}")) == ""
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> ReplayMemory:
+    return ReplayMemory(str(tmp_path / "memory"), WINDOW)
+
+
+def signed(message: Message, key: str = KEY, moment: int | None = None) -> Request:
+    return Request("", sign(key, now() if moment is None else moment, message), message)
+
+
 @pytest.mark.parametrize("key", [KEY, OLD_KEY])
 @pytest.mark.parametrize("off", [0, 5 - WINDOW, WINDOW - 5])
-def test_a_signature_by_one_of_the_keys_lets_in_once(key: str, off: int) -> None:
-    gate = Signature([KEY, OLD_KEY])
-    signed = REQUEST._replace(signature=sign(key, now() + off, REQUEST))
-    assert gate.refusal(signed) == ""
-    assert gate.refusal(signed) == "the signature was used before"
+def test_a_signature_by_one_of_the_keys_lets_in_once(
+    key: str, off: int, memory: ReplayMemory
+) -> None:
+    gate = Signature([KEY, OLD_KEY], memory)
+    request = signed(MESSAGE, key, now() + off)
+    assert gate.refusal(request) == ""
+    assert gate.refusal(request) == "the signature was used before"
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"method": "GET"}, {"path": "/pre-stop"}, {"function": "other"}, {"body": b"other"}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"method": "GET"},
+        {"target": "/invoke?a=2"},
+        {"target": "/pre-stop"},
+        {"body": b"other"},
+        *({"headers": {**FIELDS, name: "other"}} for name in FIELDS),
+        *({"headers": {n: v for n, v in FIELDS.items() if n != name}} for name in FIELDS),
+        {"headers": {**FIELDS, "x-fc-function-timeout": "1"}},
+    ],
+    ids=str,
 )
-def test_a_signature_covers_the_whole_request(change: dict[str, object]) -> None:
-    signed = REQUEST._replace(signature=sign(KEY, now(), REQUEST))
-    refusal = Signature([KEY]).refusal(signed._replace(**change))  # type: ignore[arg-type]
-    assert refusal == "the signature is not that of this request"
+def test_a_signature_covers_everything_that_decides(
+    change: dict[str, Any], memory: ReplayMemory
+) -> None:
+    request = signed(MESSAGE)
+    changed = request._replace(message=MESSAGE._replace(**change))
+    gate = Signature([KEY], memory)
+    assert gate.refusal(changed) == "the signature is not that of this request"
+    assert gate.refusal(request) == ""
+
+
+def test_what_a_header_says_does_not_depend_on_how_it_is_written(memory: ReplayMemory) -> None:
+    written = {name.title(): f" {value}" for name, value in reversed(FIELDS.items())}
+    more = {**written, "X-Fc-Client-Ip": "", "Cookie": "a=1"}
+    sent = signed(MESSAGE)._replace(message=MESSAGE._replace(headers=more))
+    assert Signature([KEY], memory).refusal(sent) == ""
+
+
+def test_the_documented_signature_is_the_one_that_counts(memory: ReplayMemory) -> None:
+    moment = now()
+    lines = [
+        "fcplug-v2",
+        str(moment),
+        "POST",
+        "/invoke?a=1",
+        *sorted(f"{name}:{value}" for name, value in FIELDS.items()),
+        hashlib.sha256(b"event").hexdigest(),
+    ]
+    mac = hmac.new(KEY.encode(), "\n".join(lines).encode(), "sha256").hexdigest()
+    assert sign(KEY, moment, MESSAGE) == f"t={moment},v2={mac}"
+
+
+def test_the_function_of_the_page_signs_what_is_accepted(memory: ReplayMemory) -> None:
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    more = {**FIELDS, "X-Fc-Region": "", "Cookie": "a=1"}
+    signature = names["sign"](KEY, "POST", "/invoke?a=1", more, b"event")
+    assert Signature([KEY], memory).refusal(Request("", signature, MESSAGE)) == ""
 
 
 @pytest.mark.parametrize("off", [-WINDOW - 5, WINDOW + 5])
-def test_a_signature_of_another_time_is_refused(off: int) -> None:
-    signed = REQUEST._replace(signature=sign(KEY, now() + off, REQUEST))
-    assert "more than 300 seconds off" in Signature([KEY]).refusal(signed)
+def test_a_signature_of_another_time_is_refused(off: int, memory: ReplayMemory) -> None:
+    refusal = Signature([KEY], memory).refusal(signed(MESSAGE, moment=now() + off))
+    assert "more than 300 seconds off" in refusal
 
 
-@pytest.mark.parametrize("sent", ["", "t=1", "v1=00", f"t=1,v1={'g' * 64}", f"t=-1,v1={'0' * 64}"])
-def test_what_is_no_signature_is_refused(sent: str) -> None:
-    assert Signature([KEY]).refusal(REQUEST._replace(signature=sent)) == "the request is not signed"
+@pytest.mark.parametrize("sent", ["", "t=1", "v2=00", f"t=1,v2={'g' * 64}", f"t=-1,v2={'0' * 64}"])
+def test_what_is_no_signature_is_refused(sent: str, memory: ReplayMemory) -> None:
+    request = REQUEST._replace(signature=sent)
+    assert Signature([KEY], memory).refusal(request) == "the request is not signed"
 
 
-def test_a_flood_of_signatures_is_refused_until_some_have_expired() -> None:
-    gate = Signature([KEY], most_seen=2)
+def test_a_signature_of_version_1_is_refused_by_name(memory: ReplayMemory) -> None:
+    request = REQUEST._replace(signature=f"t={now()},v1={'0' * 64}")
+    assert "is of version 1" in Signature([KEY], memory).refusal(request)
 
-    def refusal(body: bytes, moment: int) -> str:
-        request = REQUEST._replace(body=body)
-        return gate.refusal(request._replace(signature=sign(KEY, moment, request)))
 
-    soon_over = now() - WINDOW + 3
-    assert [refusal(b"1", soon_over), refusal(b"2", soon_over)] == ["", ""]
-    assert refusal(b"3", now()) == "the signature was used before"
-    time.sleep(max(0.0, soon_over + WINDOW + 0.1 - time.time()))
-    assert refusal(b"4", now()) == ""
+def test_signed_requests_are_refused_where_they_cannot_be_remembered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "memory").touch()
+    gate = Signature([KEY], ReplayMemory(str(tmp_path / "memory"), WINDOW))
+    assert "used signatures cannot be remembered" in caplog.text
+    assert gate.refusal(signed(MESSAGE)) == "signatures cannot be checked at the moment"
 
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Instance]:
-    config = CONFIG % f"auth: {{tokens: [{TOKEN}]}}"
+    config = CONFIG % f"auth: {{tokens: [{TOKEN}]}}, trust_callers: true"
     with start(deploy(tmp_path, config, CODE)) as instance:
         yield instance
 
@@ -106,29 +181,141 @@ def test_every_phase_asks_for_the_token(guarded: Instance, path: str) -> None:
     assert not any(value in guarded.log for value in (TOKEN, *KEYS.values()))
 
 
-def test_whoever_shows_the_token_is_trusted_with_credentials(guarded: Instance) -> None:
+def test_callers_that_are_trusted_may_send_credentials(guarded: Instance) -> None:
     answer = call(guarded, Authorization=f"Bearer {TOKEN}")
     assert answer.body == b"secret-of-the-caller"
     assert "open to everybody" not in guarded.log
 
 
-def test_a_signed_request_is_answered(tmp_path: Path) -> None:
-    config = CONFIG % f"auth: {{keys: [{KEY}]}}"
-    with start(deploy(tmp_path, config, CODE)) as instance:
-        request = Request("", "", "POST", "/invoke", "who", b"")
-        signature = {"x-fcplug-signature": sign(KEY, now(), request)}
-        assert call(instance, **signature).status == 200
-        assert call(instance, **signature).status == 401
+HOOKED = """\
+import os
+def handle(event, context): return str(os.getpid())
+def initialize(context): print("initialize ran")
+def pre_freeze(context): print("pre_freeze ran")
+def pre_stop(context): print("pre_stop ran")
+def other(event, context): return "other"
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"page"]
+"""
+HOOKED_CONFIG = """\
+version: 1
+runtime: {%s}
+functions:
+  who: {handler: who.handle, wsgi: who.app, initializer: who.initialize, pre_freeze: who.pre_freeze,
+        pre_stop: who.pre_stop}
+  other: {handler: who.other}
+default: who
+"""
+LIFECYCLE = [
+    ("POST", "/initialize", ""),
+    ("GET", "/pre-freeze", ""),
+    ("GET", "/pre-stop", ""),
+    ("GET", "/page", "/initialize"),
+    ("POST", "/invoke", "/pre-freeze"),
+    ("GET", "/page", "/pre-stop"),
+]
+
+
+@pytest.mark.parametrize("auth", ["threads: 2", AUTH])
+def test_outside_fc_callers_reach_only_invoke_and_web_requests(tmp_path: Path, auth: str) -> None:
+    code = deploy(tmp_path, HOOKED_CONFIG % auth, {"who.py": HOOKED})
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    with start(code) as instance:
+        assert instance.call("GET", "/page", headers=shown).body == b"page"
+        assert instance.call("POST", "/invoke", b"", shown).status == 200
+        before = len(instance.log)
+        for method, path, control in LIFECYCLE:
+            answer = instance.call(method, path, headers={**shown, "x-fc-control-path": control})
+            told = json.loads(answer.body)
+            assert (answer.status, told["errorType"]) == (403, "Forbidden")
+            assert "runtime.trust_callers: true" in told["errorMessage"]
+        assert " ran" not in instance.log[before:]
+        for method, path in [("GET", "/pre-stop"), ("POST", "/initialize")]:
+            sent = {**shown, "x-fc-control-path": "/http-invoke"}
+            assert instance.call(method, path, headers=sent).body == b"page"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "environ"),
+    [("trust_callers: true", {}), ("threads: 2", {"FC_FUNCTION_NAME": "who"})],
+    ids=["trusted", "on FC"],
+)
+def test_the_platform_and_trusted_callers_run_lifecycle_hooks(
+    tmp_path: Path, runtime: str, environ: dict[str, str]
+) -> None:
+    code = deploy(tmp_path, HOOKED_CONFIG % runtime, {"who.py": HOOKED})
+    with start(code, environ=environ) as instance:
+        assert [instance.call(*asked[:2]).status for asked in LIFECYCLE[:3]] == [200] * 3
+        for hook in ("initialize", "pre_freeze", "pre_stop"):
+            assert f"{hook} ran" in instance.log
+
+
+def signature(method: str, target: str, body: bytes = b"", **fields: str) -> dict[str, str]:
+    """Return the headers of a signed request, the signature beside them."""
+    headers = {f"x-fc-{name.replace('_', '-')}": value for name, value in fields.items()}
+    return {
+        **headers,
+        "x-fcplug-signature": sign(KEY, now(), Message(method, target, headers, body)),
+    }
+
+
+def test_a_signed_request_cannot_be_made_into_another(tmp_path: Path) -> None:
+    config = HOOKED_CONFIG % f"auth: {{keys: [{KEY}]}}, trust_callers: true"
+    code = deploy(tmp_path, config, {"who.py": HOOKED})
+    with start(code, environ={"TMPDIR": str(tmp_path)}) as instance:
+        for change in (
+            {"x-fc-control-path": "/pre-stop"},
+            {"x-fc-function-handler": "other"},
+            {"x-fc-function-name": "other"},
+            {"x-fc-qualifier": "canary"},
+            {"x-fc-request-id": "another"},
+            {"x-fc-access-key-id": "another"},
+        ):
+            sent = signature("GET", "/page?a=1")
+            assert instance.call("GET", "/page?a=1", headers={**sent, **change}).status == 401
+            assert instance.call("GET", "/page?a=2", headers=sent).status == 401
+            assert instance.call("POST", "/page?a=1", headers=sent).status == 401
+            sent = signature("GET", "/page?a=1", request_id=f"r-{change}".replace(" ", ""))
+            assert instance.call("GET", "/page?a=1", headers=sent).body == b"page"
+        assert "pre_stop ran" not in instance.log
+
+
+def invoke_signed(instance: Instance, sent: dict[str, str]) -> int:
+    return instance.call("POST", "/invoke", b"event", sent).status
+
+
+def test_a_signature_counts_once_in_all_processes_and_after_restarts(tmp_path: Path) -> None:
+    config = HOOKED_CONFIG % f"auth: {{keys: [{KEY}]}}, processes: 2"
+    code = deploy(tmp_path, config, {"who.py": HOOKED})
+
+    def once(number: int) -> dict[str, str]:
+        return signature("POST", "/invoke", b"event", request_id=f"r-{number}")
+
+    sent = [once(number) for number in range(10)]
+    with start(code, environ={"TMPDIR": str(tmp_path)}) as instance:
+        with ThreadPoolExecutor(8) as threads:
+            for each in sent:
+                statuses = [*threads.map(invoke_signed, [instance] * 8, [each] * 8)]
+                assert sorted(statuses) == [200, *[401] * 7]
+        pid = int(instance.call("POST", "/invoke", b"event", once(10)).body)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not Path(f"/proc/{pid}").exists())
+        assert {invoke_signed(instance, each) for each in sent for _ in range(4)} == {401}
+        assert instance.stop() == 0
+    with start(code, environ={"TMPDIR": str(tmp_path)}) as instance:
+        assert {invoke_signed(instance, each) for each in sent for _ in range(4)} == {401}
+        assert invoke_signed(instance, once(11)) == 200
 
 
 @pytest.mark.parametrize(
     ("runtime", "environ", "secret", "warned"),
     [
         ("threads: 2", {}, b"", True),
-        ("trust_credentials: true", {}, b"secret-of-the-caller", True),
+        ("trust_callers: true", {}, b"secret-of-the-caller", True),
         ("threads: 2", {"FC_FUNCTION_NAME": "who"}, b"secret-of-the-caller", False),
         (
-            f"auth: {{tokens: [{TOKEN}]}}",
+            AUTH,
             {"FC_FUNCTION_NAME": "who"},
             b"secret-of-the-caller",
             False,

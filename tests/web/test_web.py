@@ -16,7 +16,7 @@ from support.waiting import wait_until
 MODULE = "web_functions.py"
 CONFIG = """\
 version: 1
-runtime: {{threads: 4, trust_credentials: true, health_path: /health}}
+runtime: {{threads: 4, trust_callers: true, health_path: /health}}
 defaults: {defaults}
 functions:
   shop: {{wsgi: web_functions.shop}}

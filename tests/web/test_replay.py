@@ -1,0 +1,126 @@
+"""The memory of used signatures: shared by processes, kept over restarts, closed when it fails."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcplug.web.replay import ReplayMemory, folder_of
+
+USED = "the signature was used before"
+NOW = 1_800_000_000  # the start of a period
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Callable[..., ReplayMemory]:
+    return lambda most=100: ReplayMemory(str(tmp_path / "memory"), 300, most)
+
+
+def digest(number: int) -> bytes:
+    return number.to_bytes(32, "big")[::-1]
+
+
+def test_what_one_process_accepted_no_other_accepts(memory: Callable[..., ReplayMemory]) -> None:
+    first = memory()
+    assert [first.refusal(digest(n), NOW, NOW) for n in (1, 2, 1)] == ["", "", USED]
+    child = os.fork()
+    if not child:
+        # a copy of the memory, and one of its own
+        told = [each.refusal(digest(n), NOW, NOW) for n in (1, 3) for each in (first, memory())]
+        os._exit(told != [USED, USED, "", USED])
+    assert os.waitpid(child, 0)[1] == 0
+    assert [first.refusal(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
+    assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
+
+
+def test_signatures_of_all_valid_times_are_remembered_and_no_others(
+    memory: Callable[..., ReplayMemory], tmp_path: Path
+) -> None:
+    kept = memory()
+    for moment in (NOW - 300, NOW, NOW + 300):
+        assert kept.refusal(digest(1), moment, NOW) == ""
+        assert memory().refusal(digest(1), moment, NOW) == USED
+    assert len(list((tmp_path / "memory").iterdir())) == 3
+    later = NOW + 1000
+    assert kept.refusal(digest(1), later, later) == ""
+    assert [file.name for file in (tmp_path / "memory").iterdir()] == [f"signatures-{later // 300}"]
+    assert kept.refusal(digest(1), later, later) == USED
+
+
+def test_too_many_signatures_of_one_period_are_refused(
+    memory: Callable[..., ReplayMemory],
+) -> None:
+    kept = memory(2)
+    told = [kept.refusal(digest(n), NOW, NOW) for n in (1, 2, 3, 1)]
+    assert told == ["", "", "too many signed requests in a short time", USED]
+    assert kept.refusal(digest(4), NOW + 300, NOW) == ""
+
+
+def test_a_process_that_died_while_it_wrote_has_accepted_nothing(
+    memory: Callable[..., ReplayMemory], tmp_path: Path
+) -> None:
+    assert memory().refusal(digest(1), NOW, NOW) == ""
+    (file,) = (tmp_path / "memory").iterdir()
+    with file.open("ab") as half:
+        half.write(digest(2)[:7])
+    assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 1, 2)] == [USED, "", USED, USED]
+
+
+@pytest.mark.parametrize("harm", ["deleted", "cut"])
+def test_a_file_that_was_tampered_with_lets_nobody_in(
+    memory: Callable[..., ReplayMemory], tmp_path: Path, harm: str
+) -> None:
+    kept = memory()
+    assert kept.refusal(digest(1), NOW, NOW) == ""
+    (file,) = (tmp_path / "memory").iterdir()
+    file.unlink() if harm == "deleted" else file.write_bytes(b"")
+    with pytest.raises(OSError, match="deleted or cut"):
+        kept.refusal(digest(2), NOW, NOW)
+
+
+@pytest.mark.parametrize("kind", ["open to others", "a link", "a file"])
+def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "memory"
+    if kind == "a file":
+        folder.touch()
+    elif kind == "a link":
+        folder.symlink_to(tmp_path)
+    else:
+        folder.mkdir()
+        folder.chmod(0o711)
+    kept = ReplayMemory(str(folder), 300)
+    with pytest.raises(PermissionError, match="this user alone"):
+        kept.prepare()
+    with pytest.raises(PermissionError, match="this user alone"):
+        kept.refusal(digest(1), NOW, NOW)
+
+
+FULL = """
+import resource, signal, sys
+from fcplug.web.replay import ReplayMemory
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+kept = ReplayMemory(sys.argv[1], 300)
+print(repr(kept.refusal(b"1" * 32, 0, 0)))
+for size in (24, 16):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        print(kept.refusal(b"2" * 32, 0, 0))
+    except OSError as error:
+        print("refused", error.errno)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+print(repr(kept.refusal(b"2" * 32, 0, 0)), kept.refusal(b"2" * 32, 0, 0))
+"""
+
+
+def test_a_full_disk_lets_nobody_in(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL, str(tmp_path / "memory")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["''", "refused 28", "refused 27", f"'' {USED}"], done.stderr
+
+
+def test_the_folder_is_that_of_the_user_in_the_folder_for_files_of_the_moment() -> None:
+    assert folder_of({"TMPDIR": "/var/tmp"}) == f"/var/tmp/fcplug-{os.geteuid()}"
+    assert folder_of({}) == folder_of({"TMPDIR": ""}) == f"/tmp/fcplug-{os.geteuid()}"

@@ -47,6 +47,11 @@ def listing(names: Iterable[str], most: int = 20) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
+def quantity(count: float, noun: str) -> str:
+    """Return a number with its noun, in the plural where English wants it."""
+    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
+
+
 class FcplugError(Exception):
     """Base of all errors that fcplug raises on purpose.
 
@@ -158,16 +163,18 @@ class ConcurrencyExceeded(FcplugError):  # noqa: N818 - the name is the errorTyp
 
     def __init__(self, function: str, limit: int, *, waiting: int = 0, abandoned: int = 0) -> None:
         if abandoned:
+            which = "were abandoned at their deadline and still run"
+            if abandoned == 1:
+                which = "was abandoned at its deadline and still runs"
             super().__init__(
-                f"function '{function}' is refused: {abandoned} of its invocations were abandoned "
-                "at their deadline and still run; call again when one has ended, and give what it "
-                "waits for a time limit of its own"
+                f"function '{function}' is refused: {abandoned} of its invocations {which}; call "
+                "again when one has ended, and give what it waits for a time limit of its own"
             )
             return
-        line = f", and {waiting} more wait" if waiting else ""
+        line = f", and {waiting} more {'waits' if waiting == 1 else 'wait'}" if waiting else ""
         super().__init__(
-            f"function '{function}' already runs {limit} invocations, its concurrency in "
-            f"functions.yaml{line}: call again later, or raise it"
+            f"function '{function}' already runs {quantity(limit, 'invocation')}, its concurrency "
+            f"in functions.yaml{line}: call again later, or raise it"
         )
 
 
@@ -179,7 +186,7 @@ class FunctionTimeoutError(FcplugError):
 
     def __init__(self, function: str, seconds: float, then: str) -> None:
         super().__init__(
-            f"function '{function}' timed out after {round(seconds, 2):g} seconds: {then}"
+            f"function '{function}' timed out after {quantity(round(seconds, 2), 'second')}: {then}"
         )
 
 

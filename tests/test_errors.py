@@ -10,6 +10,7 @@ from fcplug.errors import (
     ConcurrencyExceeded,
     ConfigError,
     FcplugError,
+    FunctionTimeoutError,
     PluginError,
     Problem,
     UnknownFunction,
@@ -154,3 +155,15 @@ def test_a_plugin_error_that_knows_no_more_is_one_line() -> None:
 
 def test_a_busy_function_is_told_with_its_limit() -> None:
     assert "function 'resize' already runs 8 invocations" in str(ConcurrencyExceeded("resize", 8))
+
+
+def test_numbers_in_messages_agree_with_their_nouns() -> None:
+    timeout = FunctionTimeoutError("resize", 1.0, "gone")
+    assert str(timeout) == "function 'resize' timed out after 1 second: gone"
+    assert "after 1.5 seconds" in str(FunctionTimeoutError("resize", 1.5, "gone"))
+    one = ConcurrencyExceeded("resize", 1, waiting=1)
+    assert "runs 1 invocation, its concurrency in functions.yaml, and 1 more waits:" in str(one)
+    abandoned = str(ConcurrencyExceeded("resize", 1, abandoned=1))
+    assert "1 of its invocations was abandoned at its deadline and still runs;" in abandoned
+    many = str(ConcurrencyExceeded("resize", 1, abandoned=8))
+    assert "8 of its invocations were abandoned at their deadline and still run;" in many

@@ -109,7 +109,7 @@ class Deadlines:
             return False
         where = thread.where  # before it hears of it
         ongoing.cancel()
-        thread.give_up()
+        ongoing.invocation.cancelled = thread.give_up()
         log.error(
             "function '%s' was not done at its deadline; thread %s was at:\n%s",
             self.function,
@@ -155,4 +155,6 @@ class Ongoing(Generic[_Value]):
     def late(self) -> FunctionTimeoutError:
         """What to tell whoever waited."""
         then = f"abandoned, it goes on in thread {self.thread.name} until it ends"
+        if self.invocation.cancelled:
+            then = "its coroutine was cancelled where it awaits"
         return FunctionTimeoutError(self.owner.function, self.limit, then)

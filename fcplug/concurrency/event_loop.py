@@ -144,11 +144,16 @@ class Waiter(threading.Thread):
     _call: "_Call[Any] | None" = None
     _unwanted = False
 
-    def give_up(self) -> None:
-        """Tell the thread, from any other; telling it again does no more."""
+    def give_up(self) -> bool:
+        """Cancel the coroutine that the thread waits for; return whether there is one.
+
+        To be called from another thread. A second call changes nothing.
+        """
         self._unwanted = True
-        if call := self._call:
+        call = self._call
+        if call:
             call.cancel()
+        return call is not None
 
     def waits_for(self, call: "_Call[Any] | None") -> None:
         """Note what the thread waits for from now on."""

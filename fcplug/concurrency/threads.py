@@ -157,6 +157,7 @@ class Invocation(Generic[_Value]):
     ) -> None:
         self.owner = owner
         self.ended = self.abandoned = False
+        self.cancelled = False  # abandoned while it waited for a coroutine, which was cancelled
         self.done = threading.Lock()
         self.done.acquire()
         self._context = contextvars.copy_context()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fcplug import logs, protocol, result
 from fcplug.context import Context
-from fcplug.errors import InvalidResponse
+from fcplug.errors import InvalidResponse, quantity
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.web.response import BodyCut, Response, close_body, close_failed, has_no_body, length_of
@@ -101,7 +101,7 @@ class _Exchange(Iterator[bytes]):
             raise InvalidResponse("the body is longer than its Content-Length: correct it")
         if missing and chunk is None:
             raise InvalidResponse(
-                f"the body ends {missing} bytes before its Content-Length: correct it"
+                f"the body ends {quantity(missing, 'byte')} before its Content-Length: correct it"
             )
         self._missing = missing
 

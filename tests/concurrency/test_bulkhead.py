@@ -39,7 +39,7 @@ def test_one_more_than_may_wait_is_refused_at_once() -> None:
     bulkhead = Bulkhead("resize", 1, queue=1)
     bulkhead.enter()
     waiter = line_up(bulkhead, bulkhead.enter)
-    with pytest.raises(ConcurrencyExceeded, match=r"runs 1 invocations, .* and 1 more wait: "):
+    with pytest.raises(ConcurrencyExceeded, match=r"runs 1 invocation, .* and 1 more waits: "):
         bulkhead.enter()
     bulkhead.leave()
     waiter.join(PATIENCE)

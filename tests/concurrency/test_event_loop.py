@@ -360,6 +360,20 @@ def test_a_late_coroutine_is_cancelled_cleans_up_and_gives_its_place_back(
         assert "await asyncio.sleep(1000)  # the line where it waits" in caplog.text
 
 
+def test_the_caller_of_a_late_coroutine_reads_that_it_was_cancelled(
+    said: list[str], serve: Callable[..., Runtime], called: Callable[..., Context]
+) -> None:
+    runtime = serve(f=entry("late", timeout=1))
+
+    def answer() -> str:
+        return str(runtime.invoke(b"", called("f")).error)
+
+    wait_until(lambda: "before it began" not in answer())
+    assert answer() == (
+        "function 'f' timed out after 1 second: its coroutine was cancelled where it awaits"
+    )
+
+
 def test_a_coroutine_that_will_not_be_cancelled_is_abandoned_until_it_ends(
     said: list[str],
     serve: Callable[..., Runtime],

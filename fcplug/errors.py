@@ -15,6 +15,7 @@
     ├── Forbidden            a caller outside FC asked for what only the platform may
     ├── EventRequestError    an event met a function that answers web requests only
     ├── InvalidEvent         an event does not fit the type that its handler asks for
+    ├── InvalidResult        what a handler returned cannot be written as JSON
     ├── InvalidResponse      what a web function answers cannot be sent
     ├── LifespanFailed       an ASGI application's startup or shutdown failed
     └── BindError            the listening socket cannot be had
@@ -252,6 +253,22 @@ class EventRequestError(FcplugError):
 
 class InvalidEvent(FcplugError):  # noqa: N818 - the name is the errorType that callers read
     """An event does not fit the type that its handler asks for."""
+
+
+class InvalidResult(FcplugError):  # noqa: N818 - named as InvalidEvent is
+    """A handler's result cannot be written as JSON.
+
+    ``kind`` is the class of Python's own error: FC's runtime reports it as the ``errorType``.
+    """
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+    @property
+    def error_type(self) -> str:
+        """The ``errorType`` of the error document."""
+        return self.kind
 
 
 class InvalidResponse(FcplugError):  # noqa: N818 - the name is the errorType that callers read

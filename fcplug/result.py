@@ -1,14 +1,12 @@
-"""What a call answers: a result as bytes, or an exception as FC's error document."""
+"""The outcome of a call: its body, or an exception as FC's error document and as text."""
 
 import contextlib
-import datetime
-import decimal
-import enum
 import importlib
 import json
 import os
 import traceback
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 import msgspec
 import pluggy
@@ -16,17 +14,29 @@ import pluggy
 from fcplug.errors import FcplugError
 from fcplug.identity import Credentials
 
+_PLUGGY = os.path.dirname(pluggy.__file__) + os.sep
 _OWN_FILES = (
     os.path.dirname(__file__) + os.sep,
-    os.path.dirname(pluggy.__file__) + os.sep,
+    _PLUGGY,
     os.path.dirname(importlib.__file__) + os.sep,
     contextlib.__file__,
     "<frozen importlib.",
 )
-_OWN_TYPES = (bytes, bytearray, memoryview, datetime.datetime, datetime.date, decimal.Decimal)
 _MASK = "***"
-_MOST_FRAMES = 100
+_MOST_BYTES = 32 * 1024  # of an error document
 _SHORTEST_SECRET = 4  # characters: anything shorter is in every text by chance
+
+
+class _Limits(NamedTuple):
+    """Characters of the message and of every other text, and entries of the stack trace."""
+
+    message: int
+    text: int
+    frames: int
+
+
+# Tried in order. An entry has up to four texts, and JSON writes a character in 12 bytes at most.
+_LIMITS = (_Limits(16_000, 500, 100), _Limits(8_000, 200, 60), _Limits(400, 30, 8))
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -36,33 +46,51 @@ class Result(msgspec.Struct, frozen=True):
     error: BaseException | None = None
 
 
-def encode(value: Any) -> bytes:
-    """Return a handler's result as FC's built-in runtime sends it.
-
-    ``bytes`` and ``str`` as they are, anything else as JSON of indent 4 with sorted keys; Decimal,
-    date and datetime, objects with ``to_json``, dataclasses, attrs classes, msgspec Structs,
-    pydantic models, enumerations and UUIDs are understood.
-
-    Raises:
-        TypeError, ValueError, RecursionError, UnicodeEncodeError: the value is not JSON.
-    """
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    return json.dumps(value, default=_jsonable, indent=4, sort_keys=True).encode()
-
-
 def failure(error: BaseException, keys: Credentials) -> Result:
-    """Return the error document of an exception, without the values of the call's keys."""
+    """Return the error document of an exception, without the values of the call's keys.
+
+    It is below 32 KiB: longer texts and stack traces are cut.
+    """
     document: dict[str, Any] = {
         "errorMessage": message_of(error),
         "errorType": error_type_of(error),
     }
     if trace := _stack_trace(error):
         document["stackTrace"] = trace
-    text = json.dumps(scrubbed(document, keys), indent=4, sort_keys=True)
-    return Result(text.encode(), error)
+    return Result(_rendered(scrubbed(document, keys)), error)
+
+
+def _rendered(document: dict[str, Any]) -> bytes:
+    """Return an error document as JSON, cut until it is below 32 KiB."""
+    data = b""
+    for limits in _LIMITS:
+        text = json.dumps(_limited(document, limits), indent=4, sort_keys=True)
+        data = text.encode()
+        if len(data) < _MOST_BYTES:
+            break
+    return data
+
+
+def _limited(document: dict[str, Any], limits: "_Limits") -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "errorMessage": _cut(document["errorMessage"], limits.message),
+        "errorType": _cut(document["errorType"], limits.text),
+    }
+    if trace := document.get("stackTrace"):
+        half = limits.frames // 2
+        if len(trace) > limits.frames:  # endless recursion: how it began and how it ended
+            trace = [*trace[:half], *trace[-half:]]
+        made["stackTrace"] = [
+            _cut(entry, limits.text)
+            if isinstance(entry, str)
+            else [_cut(part, limits.text) for part in entry]
+            for entry in trace
+        ]
+    return made
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 def message_of(error: BaseException) -> str:
@@ -127,10 +155,27 @@ def is_own_file(filename: str) -> bool:
 
 def authors_frames(stack: traceback.StackSummary) -> str:
     """Return the frames of a stack that are the author's, without locals, for the log."""
-    theirs = [frame for frame in stack if not is_own_file(frame.filename)]
+    theirs = _users(stack)
     if not theirs:
         return "  no line of the function's own code"
     return "".join(traceback.StackSummary.from_list(theirs).format()).rstrip()
+
+
+def _users(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """Return the frames of user code, without middleware that only passed the error on.
+
+    Such a frame is where a wrapper yields: next comes the function of pluggy that calls all hooks
+    in turn. A wrapper that raised an error of its own is the last frame, or calls user code next.
+    """
+    return [
+        frame
+        for frame, next_frame in zip_longest(stack, stack[1:])
+        if not is_own_file(frame.filename) and not _calls_hooks(next_frame)
+    ]
+
+
+def _calls_hooks(frame: traceback.FrameSummary | None) -> bool:
+    return bool(frame and frame.name == "_multicall" and frame.filename.startswith(_PLUGGY))
 
 
 def _traceback(error: BaseException, *, keep_own: bool) -> str:
@@ -139,7 +184,7 @@ def _traceback(error: BaseException, *, keep_own: bool) -> str:
     pending = [rendered]
     while pending:
         link = pending.pop()
-        theirs = [frame for frame in link.stack if not is_own_file(frame.filename)]
+        theirs = _users(link.stack)
         if theirs:
             link.stack = traceback.StackSummary.from_list(theirs)
         elif not keep_own:
@@ -155,14 +200,6 @@ def _stack_trace(error: BaseException) -> list[Any]:
     """Return frames as FC lists them: file, line, name, source; load errors: flat text."""
     if isinstance(error, FcplugError):
         return list(error.causes)
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not is_own_file(frame.filename)
-    ]
-    if len(frames) > _MOST_FRAMES:  # endless recursion: how it began and how it ended
-        half = _MOST_FRAMES // 2
-        frames = [*frames[:half], *frames[-half:]]
     return [
         [
             f'File "{frame.filename}"',
@@ -170,36 +207,5 @@ def _stack_trace(error: BaseException) -> list[Any]:
             f"in {frame.name}",
             frame.line or "",
         ]
-        for frame in frames
+        for frame in _users(traceback.extract_tb(error.__traceback__))
     ]
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, decimal.Decimal):
-        return float(value)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if isinstance(value, enum.Enum):
-        return value.value
-    return _told_by_fields(value)
-
-
-def _told_by_fields(value: Any) -> Any:
-    """Return what an object of named fields is made of, under the names that JSON has for them."""
-    import dataclasses  # noqa: PLC0415 - both cost a start what few results need
-    import uuid  # noqa: PLC0415
-
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value, builtin_types=_OWN_TYPES, enc_hook=_jsonable)
-    if not isinstance(value, type):
-        if dataclasses.is_dataclass(value):
-            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        if hasattr(value, "__attrs_attrs__"):
-            return {field.name: getattr(value, field.name) for field in value.__attrs_attrs__}
-        if hasattr(value, "model_dump"):
-            return value.model_dump(mode="json", by_alias=True)
-    raise TypeError(f"{value!r} is not JSON serializable")

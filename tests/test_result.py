@@ -1,18 +1,10 @@
-import dataclasses
-import datetime
-import decimal
-import enum
 import importlib
 import json
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import attrs
-import msgspec
-import pydantic
 import pytest
 
 from fcplug import result
@@ -23,144 +15,6 @@ from fcplug.runtime.runtime import Runtime
 
 NO_KEYS = Credentials()
 KEYS = Credentials("STS.the-id", "the-secret", "CAIS-the-token")
-
-
-class WithJson:
-    def to_json(self) -> object:
-        return {"b": decimal.Decimal("1.5")}
-
-
-@pytest.mark.parametrize(
-    ("value", "body"),
-    [
-        (b"\x00\xff", b"\x00\xff"),
-        (b"", b""),
-        ("阿达", "阿达".encode()),
-        ("", b""),
-        (None, b"null"),
-        (True, b"true"),
-        (7, b"7"),
-        ({}, b"{}"),
-        ([], b"[]"),
-        ({"b": 1, "a": [2]}, b'{\n    "a": [\n        2\n    ],\n    "b": 1\n}'),
-        ((1,), b"[\n    1\n]"),
-        (decimal.Decimal("1.5"), b"1.5"),
-        (datetime.date(2026, 1, 31), b'"2026-01-31"'),
-        (datetime.datetime(2026, 1, 31, 12, 30), b'"2026-01-31T12:30:00"'),
-        (WithJson(), b'{\n    "b": 1.5\n}'),
-        ({"text": "阿"}, b'{\n    "text": "\\u963f"\n}'),
-    ],
-    ids=repr,
-)
-def test_a_result_is_sent_as_fc_sends_it(value: object, body: bytes) -> None:
-    # 31, 82
-    assert result.encode(value) == body
-
-
-class Colour(enum.Enum):
-    RED = "red"
-
-
-@dataclasses.dataclass
-class Money:
-    amount: decimal.Decimal
-
-    def to_json(self) -> str:
-        return f"{self.amount} CNY"
-
-
-@dataclasses.dataclass
-class Line:
-    price: Money
-    colour: Colour = Colour.RED
-    counted: ClassVar[int] = 0
-
-
-@attrs.frozen
-class Parcel:
-    lines: list[Line]
-    sent: datetime.date | None = None
-
-
-class Order(msgspec.Struct, rename="camel"):
-    order_id: uuid.UUID
-    total: decimal.Decimal
-    due: datetime.datetime
-    sent_by: object = None
-
-
-class Invoice(pydantic.BaseModel):
-    paid: bool = pydantic.Field(default=True, alias="isPaid")
-    due: datetime.date
-
-
-ID = uuid.UUID("12345678123456781234567812345678")
-LINE = Line(Money(decimal.Decimal("1.50")))
-
-
-@pytest.mark.parametrize(
-    ("value", "document"),
-    [
-        (LINE, {"price": "1.50 CNY", "colour": "red"}),
-        ({"all": [LINE]}, {"all": [{"price": "1.50 CNY", "colour": "red"}]}),
-        (Parcel([LINE]), {"lines": [{"price": "1.50 CNY", "colour": "red"}], "sent": None}),
-        (
-            Order(ID, decimal.Decimal("1.5"), datetime.datetime(2026, 1, 31, 12, 30), WithJson()),
-            {
-                "orderId": str(ID),
-                "total": 1.5,
-                "due": "2026-01-31T12:30:00",
-                "sentBy": {"b": 1.5},
-            },
-        ),
-        ([Invoice(due=datetime.date(2026, 1, 31))], [{"isPaid": True, "due": "2026-01-31"}]),
-        ([ID, Colour.RED], [str(ID), "red"]),
-    ],
-    ids=["dataclass", "inside", "attrs", "struct", "pydantic", "values"],
-)
-def test_an_object_of_named_fields_is_json_in_the_same_layout(
-    value: object, document: object
-) -> None:
-    assert result.encode(value) == json.dumps(document, indent=4, sort_keys=True).encode()
-
-
-circle: list[object] = []
-circle.append(circle)
-deep: list[object] = []
-for _ in range(100_000):
-    deep = [deep]
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "told"),
-    [
-        (bytearray(b"x"), TypeError, r"bytearray\(b'x'\) is not JSON serializable"),
-        (memoryview(b"x"), TypeError, "is not JSON serializable"),
-        ({1, 2}, TypeError, r"\{1, 2\} is not JSON serializable"),
-        ((each for each in ""), TypeError, "generator object .* is not JSON serializable"),
-        (Line, TypeError, "<class .*Line'> is not JSON serializable"),
-        ({"a": {Colour.RED: 1}}, TypeError, "keys must be str"),
-        ({"a": 1, 2: 3}, TypeError, "not supported between instances"),
-        (circle, ValueError, "Circular reference detected"),
-        (deep, RecursionError, "recursion"),
-        ("\ud800", UnicodeEncodeError, "surrogates not allowed"),
-    ],
-    ids=[
-        "bytearray",
-        "memoryview",
-        "set",
-        "generator",
-        "class",
-        "key",
-        "keys",
-        "circle",
-        "deep",
-        "surrogate",
-    ],
-)
-def test_what_is_no_json_is_an_error(value: object, error: type[Exception], told: str) -> None:
-    with pytest.raises(error, match=told):
-        result.encode(value)
 
 
 def raised(work: Callable[[], object]) -> BaseException:
@@ -211,12 +65,6 @@ def test_a_load_error_has_a_flat_stack_trace() -> None:
         "errorType": "ImportModuleError",
         "stackTrace": ["one", "two"],
     }
-
-
-def test_a_serialisation_error_tells_its_frames() -> None:
-    error = raised(lambda: result.encode({1}))
-    assert document(error)["errorMessage"] == "{1} is not JSON serializable"
-    assert any("json" in frame[0] for frame in document(error)["stackTrace"])
 
 
 def test_source_that_cannot_be_had_is_an_empty_line() -> None:
@@ -366,3 +214,88 @@ def test_endless_recursion_is_told_by_its_first_and_last_frames() -> None:
     trace = json.loads(result.failure(caught.value, Credentials()).body)["stackTrace"]
     assert len(trace) == 100
     assert [trace[1][2], trace[-1][2]] == ["in first", "in deeper"]
+
+
+def long_error(text: str) -> BaseException:
+    return raised(lambda: exec("raise ValueError(text)", {"text": text}))
+
+
+@pytest.mark.parametrize("text", ["x" * 11_000_000, "\U0001f600" * 11_000_000], ids=["x", "emoji"])
+def test_an_error_document_stays_below_32_kib(text: str) -> None:
+    body = result.failure(long_error(text), NO_KEYS).body
+    assert len(body) < 32 * 1024
+    message = json.loads(body)["errorMessage"]
+    assert message.startswith(text[:300])
+    assert message.endswith("... (11000000 characters)")
+
+
+def test_long_causes_and_sources_are_cut_in_an_error_document(
+    code: Callable[[str, str], Path],
+) -> None:
+    causes = ["\U0001f600" * 1000] * 1000
+    error = PluginError("UserCodeError", "no", causes=causes)
+    assert len(result.failure(error, NO_KEYS).body) < 32 * 1024
+    code("index", f"def handle(): raise ValueError('{'x' * 100_000}')\n")
+    body = result.failure(raised(importlib.import_module("index").handle), NO_KEYS).body
+    assert len(body) < 32 * 1024
+    assert json.loads(body)["stackTrace"][-1][2] == "in handle"
+
+
+def test_no_part_of_a_key_is_left_where_a_long_text_is_cut() -> None:
+    for before in range(15_980, 16_001):
+        body = result.failure(long_error("x" * before + "the-secret"), KEYS).body
+        assert b"the-" not in body
+
+
+WRAPPED = """
+from fcplug import hookimpl
+
+class Passing:
+    @hookimpl(wrapper=True)
+    def invoke(self, event, context):
+        return (yield)
+
+class Raising:
+    @hookimpl(wrapper=True)
+    def invoke(self, event, context):
+        try:
+            return (yield)
+        except ValueError as error:
+            fail(error)
+
+def fail(error):
+    raise KeyError("own") from error
+
+def handle(event):
+    raise ValueError("theirs")
+
+async def handle_async(event):
+    raise ValueError("theirs")
+"""
+
+
+@pytest.mark.parametrize("handler", ["handle", "handle_async"])
+def test_middleware_that_passes_an_error_on_is_in_no_trace(
+    code: Callable[[str, str], Path],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+    handler: str,
+) -> None:
+    code("index", WRAPPED)
+    passing = "index:Passing"
+
+    def trace(middleware: list[str]) -> tuple[list[str], str]:
+        runtime = serve(f={"handler": f"index:{handler}", "middleware": middleware})
+        answer = runtime.invoke(b"", called("f"))
+        assert answer.error
+        frames = json.loads(answer.body)["stackTrace"]
+        return [frame[2] for frame in frames], result.explain(answer.error)
+
+    names, log = trace([passing, passing])
+    assert names == [f"in {handler}"]
+    assert "yield" not in log
+    names, log = trace([passing, "index:Raising", passing])
+    assert names == ["in invoke", "in fail"]
+    assert log.count("(yield)") == 0
+    assert log.count("fail(error)") == 1
+    assert "raise ValueError" in log

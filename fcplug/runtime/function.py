@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from fcplug import logs, result
+from fcplug import logs
 from fcplug.concurrency.bulkhead import Bulkhead
 from fcplug.concurrency.deadline import Deadlines
 from fcplug.concurrency.once import Once
@@ -13,6 +13,7 @@ from fcplug.concurrency.stepper import Steps
 from fcplug.concurrency.threads import Threads
 from fcplug.config.loader import FunctionSpec
 from fcplug.context import Context
+from fcplug.encoding import encode
 from fcplug.errors import EventRequestError
 from fcplug.plugins.loader import Plugins
 from fcplug.protocol import Phase
@@ -214,7 +215,7 @@ class Function:
     def _invoke(self, event: bytes, own: Context, deadline: float | None) -> bytes:
         if self.spec.handler is None:
             raise EventRequestError(self.spec.name)
-        return result.encode(self._ready(own).invoke(event, own, deadline))
+        return encode(self._ready(own).invoke(event, own, deadline), self.spec.handler)
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
         if self.spec.application is None:
@@ -270,7 +271,7 @@ class Function:
         if self.predecessor:
             self.predecessor._stopped.wait()
             self.predecessor = None
-        return result.encode(self.load().initialize(own))
+        return encode(self.load().initialize(own))
 
     def _stop(self, context: Context) -> None:
         if not self.load().implements("pre_stop"):

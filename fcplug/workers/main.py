@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
-from fcplug import hookspecs, logs, result
+from fcplug import hookspecs, logs
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context, current
+from fcplug.encoding import encode
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
@@ -94,7 +95,7 @@ class _Worker:
         if call.hook == WEB:
             self._web(call, frame, own)
             return b""
-        return result.encode(self._call(call.hook, frame.body, own))
+        return encode(self._call(call.hook, frame.body, own), self._spec.handler or "")
 
     def _web(self, call: Call, frame: Frame, context: Context) -> None:
         """Send what the application answers, each chunk of it when it is asked for."""

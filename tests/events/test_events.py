@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcplug import events, result
+from fcplug import events
 from fcplug.context import Context
+from fcplug.encoding import encode
 from fcplug.errors import InvalidEvent, PluginError
 from fcplug.events import (
     ApiGatewayRequest,
@@ -619,13 +620,13 @@ def test_a_body_that_is_not_what_it_should_be(body: str, encoded: bool, told: st
 
 def test_a_response_has_fc_s_names() -> None:
     answer = HttpResponse(status_code=201, headers={"Set-Cookie": ["a=1", "b=2"]}, body="é")
-    assert json.loads(result.encode(answer)) == {
+    assert json.loads(encode(answer)) == {
         "statusCode": 201,
         "headers": {"Set-Cookie": ["a=1", "b=2"]},
         "isBase64Encoded": False,
         "body": "é",
     }
-    assert json.loads(result.encode(HttpResponse())) == {
+    assert json.loads(encode(HttpResponse())) == {
         "statusCode": 200,
         "headers": {},
         "isBase64Encoded": False,
@@ -635,7 +636,7 @@ def test_a_response_has_fc_s_names() -> None:
 
 @given(st.binary())
 def test_a_response_s_bytes_are_sent_as_base64(body: bytes) -> None:
-    answer = json.loads(result.encode([HttpResponse(body=body)]))[0]
+    answer = json.loads(encode([HttpResponse(body=body)]))[0]
     assert answer["isBase64Encoded"] is True
     assert base64.b64decode(answer["body"]) == body
 
@@ -643,7 +644,7 @@ def test_a_response_s_bytes_are_sent_as_base64(body: bytes) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in SAMPLES if kind is not TablestoreEvent], ids=str)
 def test_an_event_that_is_encoded_is_decoded_again(kind: Any) -> None:
     event = decode(SAMPLES[kind], kind)
-    assert decode(result.encode(getattr(event, "messages", event)), kind) == event
+    assert decode(encode(getattr(event, "messages", event)), kind) == event
 
 
 def test_fields_that_are_not_known_are_left_out() -> None:

@@ -421,7 +421,7 @@ ROWS = (
     ]
 }"""),
         call("unserializable", status=404, holds=(
-            '"errorMessage": "{1} is not JSON serializable"', '"errorType": "TypeError"'),
+            "result['set'] is a set, which is not JSON serializable", '"errorType": "TypeError"'),
             log=None),
     )),
     Row("84", "a handler answers a web request as FC's HTTP event", (

@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from traceback import StackSummary, walk_stack
@@ -68,6 +68,24 @@ class EventLoop:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             return self.run(function(*args, **kwargs), name)
+
+        return call
+
+    def complete(self, result: Any, name: str = "") -> Any:
+        """Return a result; one that is awaitable is awaited first.
+
+        A plain function may return a coroutine: a decorator that is not async has wrapped it.
+        """
+        if not hasattr(type(result), "__await__"):
+            return result
+        return self.run(_awaited(result), name)
+
+    def completing(self, function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
+        """Return a plain function with the same signature that completes its result."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self.complete(function(*args, **kwargs), name)
 
         return call
 
@@ -247,3 +265,7 @@ class _Call(Generic[_Value]):
             self._coroutine.close()
             self._error = error
         self._ended.release()
+
+
+async def _awaited(awaitable: Awaitable[_Value]) -> _Value:
+    return await awaitable

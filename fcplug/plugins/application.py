@@ -1,7 +1,7 @@
 """A function's application: from its name in ``functions.yaml`` to what a web request calls."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from fcplug.concurrency.event_loop import EventLoop
@@ -11,7 +11,7 @@ from fcplug.errors import PluginError
 from fcplug.hookspecs import hookimpl
 from fcplug.plugins import importer
 from fcplug.plugins.entry_points import Catalog
-from fcplug.plugins.hooks import name_of
+from fcplug.plugins.hooks import binds, name_of
 from fcplug.plugins.importer import ASGI, WSGI, Source
 from fcplug.plugins.shared_hooks import SharedUse
 
@@ -64,33 +64,63 @@ def lifespan_hooks(
 def _asgi(target: Any, event_loop: EventLoop, function: str) -> "WSGIApplication":
     from fcplug.web.asgi import Application  # asyncio, for those who use it  # noqa: PLC0415
 
-    if not _is_coroutine(_callable(target)):
+    _check_callable(target)
+    if not _is_coroutine(target):
         raise PluginError(
             "PluginInvalid",
             f"{name_of(target)} is no coroutine, as ASGI 3 applications are",
             fix="name it by wsgi instead of asgi, or name the application that it makes",
         )
+    _check_signature(target, ("scope", "receive", "send"))
     return Application(target, event_loop, function)
 
 
 def _wsgi(target: Any) -> "WSGIApplication":
-    if _is_coroutine(_callable(target)):
+    _check_callable(target)
+    if _is_coroutine(target):
         raise PluginError(
             "PluginInvalid",
             f"{name_of(target)} is a coroutine, as ASGI applications are",
             fix="name it by asgi instead of wsgi",
         )
+    _check_signature(target, ("environ", "start_response"))
     return cast("WSGIApplication", target)
 
 
-def _callable(target: Any) -> Any:
+def _check_callable(target: Any) -> None:
     if not callable(target):
         raise PluginError(
             "PluginInvalid",
             f"{name_of(target)} cannot be called, and is no application",
             fix="name the application itself, as in shop:app",
         )
-    return target
+
+
+def _check_signature(function: Callable[..., Any], given: Sequence[str]) -> None:
+    """Refuse an application that cannot be called with what its interface gives, by position.
+
+    Raises:
+        PluginError: it needs more, or takes fewer.
+    """
+    try:
+        # a decorator may give the function that it wraps other arguments than it takes itself
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # written in C and silent about itself
+        return
+    if binds(signature, len(given)):
+        return
+    name, takes = name_of(function), given
+    if not inspect.isroutine(function):
+        name = "__init__" if inspect.isclass(function) else "__call__"
+        takes = ["self", *given]
+    fix = f"def {name}({', '.join(takes)})"
+    if binds(signature, 0):
+        fix = "name the application that it makes, as app = create_app(), then module:app"
+    raise PluginError(
+        "PluginInvalid",
+        f"{name_of(function)}{signature} cannot be called with {', '.join(given)}",
+        fix=fix,
+    )
 
 
 def _is_coroutine(target: Any) -> bool:

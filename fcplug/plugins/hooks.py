@@ -14,21 +14,27 @@ from fcplug.plugins.importer import MIDDLEWARE, Source
 
 MARK = f"{PROJECT}_impl"
 _Parameter = inspect.Parameter
+_PLAIN = frozenset({bytes, str, dict, list, int, float, bool, type(None)})  # not awaitable
 
 
 class FunctionHandler:
-    """A plain function as a plugin; FC calls it by position, whatever its parameters are called."""
+    """A plain function as a plugin; FC calls it by position, whatever its parameters are called.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        given = _positions(function)
+    ``complete`` returns a result, waited for if it is awaitable.
+    """
+
+    def __init__(self, function: Callable[..., Any], complete: Callable[[Any], Any]) -> None:
+        _refuse_generator(function)
+        call = _by_event_and_context(function)
         if _is_async(function):
 
             async def invoke(event: bytes, context: Any) -> Any:
-                return await function(*given(event, context))
+                return await call(event, context)
         else:
 
             def invoke(event: bytes, context: Any) -> Any:  # type: ignore[misc]
-                return function(*given(event, context))
+                result = call(event, context)
+                return result if type(result) in _PLAIN else complete(result)
 
         self.invoke = hookimpl(invoke)
 
@@ -36,11 +42,15 @@ class FunctionHandler:
 class FunctionHook:
     """A plain function as one of the hooks of a context; FC calls it by position.
 
+    ``complete`` is as for ``FunctionHandler``.
+
     Attributes:
         function: the plain function.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, name: str, function: Callable[..., Any], complete: Callable[[Any], Any]
+    ) -> None:
         if not callable(function):
             raise PluginError(
                 "PluginInvalid",
@@ -56,7 +66,7 @@ class FunctionHook:
         else:
 
             def hook(context: Any) -> Any:  # type: ignore[misc]
-                return function(*(context,)[:taken])
+                return complete(function(*(context,)[:taken]))
 
         setattr(self, name, hookimpl(hook))
 
@@ -66,20 +76,36 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return is_async(function) or is_async(type(function).__call__)
 
 
-def _positions(function: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, ...]]:
-    """Return what picks the arguments a function takes of event and context.
+def _refuse_generator(function: Callable[..., Any]) -> None:
+    """Refuse a handler that yields: nobody would take its values one by one."""
+    code = function if inspect.isroutine(function) else type(function).__call__
+    for is_one, what in (
+        (inspect.isasyncgenfunction, "an async generator"),
+        (inspect.isgeneratorfunction, "a generator"),
+    ):
+        if is_one(function) or is_one(code):
+            raise PluginError(
+                "PluginInvalid",
+                f"{name_of(function)} is {what}, and an event has one result",
+                fix="return the result as a whole; an answer in pieces is for web requests, by an "
+                "application that wsgi or asgi names",
+            )
+
+
+def _by_event_and_context(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Return the function as one of event and context, whichever of the two it takes.
 
     Raises:
         PluginError: the function cannot be called with these two.
     """
     names = _by_position(function, ("event", "context"))
     if len(names) >= 2:
-        return lambda event, context: (event, context)
+        return function
     if names == ["context"]:
-        return lambda _, context: (context,)
+        return lambda _, context: function(context)
     if names:
-        return lambda event, _: (event,)
-    return lambda _event, _context: ()
+        return lambda event, _: function(event)
+    return lambda _event, _context: function()
 
 
 def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str]:
@@ -101,6 +127,9 @@ def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str
         if p.kind is _Parameter.KEYWORD_ONLY and p.default is _Parameter.empty
     ]
     if len(needed) > len(given) or keywords:
+        outer = inspect.signature(function, follow_wrapped=False)
+        if binds(outer, len(given)):  # its decorator gives it the rest
+            return list(given)
         args = " and ".join(f"{'an' if name == 'event' else 'a'} {name}" for name in given)
         raise PluginError(
             "PluginInvalid",
@@ -110,6 +139,15 @@ def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str
     if any(p.kind is _Parameter.VAR_POSITIONAL for p in parameters):
         return list(given)
     return [p.name for p in positional][: len(given)]
+
+
+def binds(signature: inspect.Signature, count: int) -> bool:
+    """Return whether a function of this signature can be called with so many arguments."""
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:

@@ -185,7 +185,7 @@ class Loader:
                         what = f"the {beside[0]} has the hook '{hook}' itself"
                         fix = f"remove '{key}' from functions.yaml, or the hook"
                         raise PluginError("PluginInvalid", f"{what}, and '{key}' too", fix=fix)
-                    plugin = hooks.FunctionHook(hook, target)
+                    plugin = hooks.FunctionHook(hook, target, self._completer(spec.name))
                     self._register(build, plugin, source, self._settings({}, ()))
             except PluginError:
                 for each in beside:
@@ -224,7 +224,8 @@ class Loader:
         found = hooks.hooks_of(plugin)
         asked = found.get("invoke")
         if not found and callable(plugin) and source.group == HANDLERS:
-            found, asked = hooks.hooks_of(hooks.FunctionHandler(plugin)), plugin
+            handler = hooks.FunctionHandler(plugin, self._completer(build.spec.name))
+            found, asked = hooks.hooks_of(handler), plugin
         if not found:
             raise hooks.without_hooks(plugin, hooks.name_of(target), source)
         build.use.add(source.module, plugin)
@@ -232,6 +233,8 @@ class Loader:
             hooks.check(name, hook)
             if inspect.iscoroutinefunction(hook):
                 found[name] = self._event_loop.synchronous(hook, build.spec.name)
+            elif hasattr(hook, "__wrapped__") and not hooks.wraps(getattr(hook, hooks.MARK)):
+                found[name] = self._event_loop.completing(hook, build.spec.name)
             if _is_shared(name, hook, target):
                 written = getattr(plugin, "function", hook)
                 found[name] = build.use.share(name, found[name], written, source.module)
@@ -243,6 +246,9 @@ class Loader:
         except pluggy.PluginValidationError as error:
             what = message_of(error).replace("\n", " ")
             raise PluginError("PluginInvalid", what, fix="correct the hook") from None
+
+    def _completer(self, function: str) -> Callable[[Any], Any]:
+        return lambda result: self._event_loop.complete(result, function)
 
     def _settings(self, values: Mapping[str, Any], path: Path) -> Settings:
         return Settings(self._document, values, path)

@@ -70,6 +70,18 @@ def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> N
             "an object of type App is a coroutine, as ASGI",
             "name it by asgi",
         ),
+        (
+            "def app(request): ...",
+            "app(request) cannot be called with environ, start_response",
+            "def app(environ, start_response)",
+        ),
+        (
+            "class App:\n    def __call__(self, environ, start, more): ...\napp = App()",
+            "an object of type App(environ, start, more) cannot be called",
+            "def __call__(self, environ, start_response)",
+        ),
+        ("def app(): ...", "app() cannot be called", "name the application that it makes"),
+        ("def app(a, b, *, c): ...", "app(a, b, *, c) cannot be called", "def app(environ, "),
     ],
 )
 def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: str) -> None:
@@ -82,11 +94,28 @@ def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: s
 
 
 @pytest.mark.parametrize(
-    "text", ["class app:\n    def __init__(self, e, s): ...", "import functools\napp = max"]
+    "text",
+    [
+        "class app:\n    def __init__(self, e, s): ...",
+        "app = max",
+        "def app(*args): ...",
+        "def app(environ, start_response, more=None): ...",
+        # as werkzeug's Request.application
+        "import functools\ndef page(request): ...\n"
+        "@functools.wraps(page)\ndef app(*args): return page(args[-2])(*args[-2:])",
+    ],
 )
 def test_whatever_can_be_called_is_one(code: Code, text: str) -> None:
     code("shop", text)
     assert application.load(Catalog(), spec("wsgi: 'shop:app'"), EventLoop())
+
+
+def test_an_asgi_application_that_cannot_be_called_says_so_when_it_is_loaded(code: Code) -> None:
+    code("shop", "async def app(scope): ...\nasync def good(scope, receive, send): ...")
+    error = refusal("asgi: 'shop:app'")
+    assert error.what == "app(scope) cannot be called with scope, receive, send"
+    assert error.fix == "def app(scope, receive, send)"
+    assert application.load(Catalog(), spec("asgi: 'shop:good'"), EventLoop())
 
 
 def test_what_is_corrected_is_imported_again(code: Code) -> None:

@@ -370,3 +370,111 @@ def test_in_a_worker_calls_and_hooks_run_on_the_main_thread(
         assert json.loads(runtime.invoke(b"", called("f")).body) == [True] * 6
     finally:
         assert runtime.stop(20)
+
+
+AWAITABLE = """
+import asyncio, functools
+from fcplug import hookimpl
+
+def logged(function):
+    @functools.wraps(function)
+    def call(*args):
+        return function(*args)
+    return call
+
+def adapted(function):
+    @functools.wraps(function)
+    def call(event, context):
+        return function(event, context, "db")
+    return call
+
+@logged
+async def wrapped(event, context):
+    await asyncio.sleep(0)
+    return event
+
+@adapted
+async def widened(event, context, db):
+    return db
+
+def task(event):
+    return Promise(event)
+
+class Promise:
+    def __init__(self, value):
+        self.value = value
+    def __await__(self):
+        yield from asyncio.sleep(0).__await__()
+        return self.value
+
+class Hooks:
+    ready = []
+    @hookimpl
+    @logged
+    async def initialize(self):
+        await asyncio.sleep(0)
+        self.ready.append("ready")
+    @hookimpl
+    @logged
+    async def invoke(self, event, context):
+        await asyncio.sleep(0)
+        return self.ready
+
+class Around:
+    @hookimpl(wrapper=True)
+    def invoke(self, event):
+        result = yield
+        return [type(result).__name__, *map(str, result)]
+
+@logged
+async def initializer(context):
+    await asyncio.sleep(0)
+    Hooks.ready.append("initializer")
+
+def handler(event):
+    return Hooks.ready
+"""
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_a_plain_function_that_returns_an_awaitable_is_awaited(
+    code: Code, serve: Serve, called: Called, timeout: float | None
+) -> None:
+    code("index", AWAITABLE)
+    runtime = serve(
+        wrapped={"handler": "index:wrapped", "timeout": timeout},
+        widened={"handler": "index:widened", "timeout": timeout},
+        task={"handler": "index:task", "timeout": timeout},
+        around={"handler": "index:Hooks", "middleware": ["index:Around"], "timeout": timeout},
+        key={"handler": "index:handler", "initializer": "index:initializer", "timeout": timeout},
+    )
+
+    def body(name: str) -> bytes:
+        answer = runtime.invoke(b"e", called(name))
+        assert answer.error is None, result.explain(answer.error)
+        return answer.body
+
+    assert [body(name) for name in ("wrapped", "widened", "task")] == [b"e", b"db", b"e"]
+    assert json.loads(body("around")) == ["list", "ready"]
+    assert json.loads(body("key")) == ["ready", "initializer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("async def handle(event, context):\n    yield event", "handle is an async generator, and"),
+        ("def handle(event, context):\n    yield event", "handle is a generator, and an event"),
+        (
+            "class Handle:\n    async def __call__(self, event):\n        yield event\n"
+            "handle = Handle()",
+            "an object of type Handle is an async generator, and",
+        ),
+    ],
+)
+def test_a_handler_that_yields_is_refused_with_what_is_wanted(
+    code: Code, serve: Serve, called: Called, text: str, what: str
+) -> None:
+    code("index", text)
+    error = refusal(serve(f="index:handle"), called("f"))
+    assert error.what.startswith(what)
+    assert error.fix.startswith("return the result as a whole; an answer in pieces is for web ")

@@ -15,8 +15,8 @@ BARS ?=
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000
-	@./bootstrap --host 127.0.0.1
+run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000, and edits of the code
+	@PYTHONPATH=$(subst $() $(),:,$(PLUGINS)) ./bootstrap --host 127.0.0.1 --reload
 
 test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the coverage
 	$(BIN)/coverage erase
@@ -68,5 +68,5 @@ $(VENV)/resilience: $(VENV)/made pyproject.toml
 
 $(VENV)/installed: $(VENV)/made pyproject.toml README.md $(SOURCES) $(wildcard plugins/*/pyproject.toml)
 	@echo "installing fcplug and the plugins of plugins/ into $(VENV)"
-	@$(PIP) install --no-build-isolation . $(PLUGINS:%=./%)
+	@$(PIP) install --no-build-isolation '.[tools]' $(PLUGINS:%=./%)
 	@touch $@

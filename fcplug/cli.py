@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
-from fcplug import protocol
+from fcplug import logs, protocol
 from fcplug.config.file import ConfigFile
 from fcplug.config.search import FILE, VARIABLE
 from fcplug.errors import FcplugError
-from fcplug.instance import Instance
+from fcplug.instance import Instance, port_of
 
 if TYPE_CHECKING:
     import argparse
 
+    from fcplug.process.handover import Handover
+
+_START = "from fcplug.__main__ import main; main()"
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - FC connects from outside
 
 
@@ -25,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given == ["serve"]:  # as FC starts it: nothing to parse
             serve(None, _EVERYWHERE, None, dict(os.environ))
         options = _parser().parse_args(given)
-        serve(options.config, options.host, options.port, dict(os.environ))
+        if options.reload:
+            return serve_and_reload(options.config, options.host, options.port, dict(os.environ))
+        handover = _handover(options.handover)
+        serve(options.config, options.host, options.port, dict(os.environ), handover)
     except FcplugError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one place that speaks to a terminal
         return 1
@@ -56,14 +62,58 @@ def _parser() -> "argparse.ArgumentParser":
         help=f"the port to listen on (default: ${', $'.join(protocol.PORT_VARIABLES)}, "
         f"else {protocol.DEFAULT_PORT}; 0 for any)",
     )
+    serve_command.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: start a new process when the code changes (needs fcplug[tools])",
+    )
+    serve_command.add_argument("--handover", help=argparse.SUPPRESS)  # of --reload's own
     return parser
 
 
-def serve(file: str | None, host: str, port: int | None, environ: Mapping[str, str]) -> NoReturn:
+def _handover(descriptors: str | None) -> "Handover | None":
+    if descriptors is None:
+        return None
+    from fcplug.process.handover import Handover  # noqa: PLC0415 - for what --reload starts
+
+    return Handover(descriptors)
+
+
+def serve(
+    file: str | None,
+    host: str,
+    port: int | None,
+    environ: Mapping[str, str],
+    handover: "Handover | None" = None,
+) -> NoReturn:
     """Serve the functions of a configuration file until told to stop, and end the process.
 
     Raises:
         FcplugError: the configuration is wrong, or the port cannot be had.
     """
     watched = ConfigFile(file, environ)
-    Instance(watched, watched.load(), environ).run(host, port)
+    Instance(watched, watched.load(), environ).run(host, port, handover)
+
+
+def serve_and_reload(
+    file: str | None, host: str, port: int | None, environ: Mapping[str, str]
+) -> int:
+    """Serve, by a new process whenever the code has changed; return the exit code.
+
+    Raises:
+        FcplugError: as ``serve``; also if what finds changes is not installed.
+    """
+    from fcplug import server  # noqa: PLC0415 - none of it is needed to serve
+    from fcplug.plugins import code_path  # noqa: PLC0415
+    from fcplug.tools import reload  # noqa: PLC0415
+
+    reload.require()
+    watched = ConfigFile(file, environ)
+    config = watched.load()
+    logs.configure(config.runtime.log_format, config.runtime.log_level)
+    command = [sys.executable, "-c", _START, "serve", "--host", host]
+    if file:
+        command += ["--config", file]
+    with server.bind(host, port_of(environ, port)) as listener:
+        folders = reload.watched_folders(code_path.folder(environ))
+        return reload.run(command, listener, folders, config.file)

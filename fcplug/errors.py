@@ -18,6 +18,7 @@
     ├── InvalidResult        what a handler returned cannot be written as JSON
     ├── InvalidResponse      what a web function answers cannot be sent
     ├── LifespanFailed       an ASGI application's startup or shutdown failed
+    ├── ToolsMissing         a command needs packages of the extra fcplug[tools]
     └── BindError            the listening socket cannot be had
 
 Each holds its facts and says where, what and the likely fix.
@@ -280,6 +281,10 @@ class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType tha
 
     def __init__(self, phase: str, why: str) -> None:
         super().__init__(f"the application's {phase} failed{why and ': '}{why}")
+
+
+class ToolsMissing(FcplugError):  # noqa: N818 - it is reported, not caught
+    """A command needs packages that are not installed."""
 
 
 class BindError(FcplugError):

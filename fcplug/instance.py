@@ -22,6 +22,7 @@ from fcplug.process.lazy_imports import postponed
 from fcplug.runtime import startup
 
 if TYPE_CHECKING:
+    from fcplug.process.handover import Handover
     from fcplug.runtime.runtime import Runtime
 
 log = logging.getLogger("fcplug")
@@ -39,8 +40,11 @@ class Instance:
         self._config = config
         self._environ = environ
 
-    def run(self, host: str, port: int | None) -> NoReturn:
+    def run(self, host: str, port: int | None, handover: "Handover | None" = None) -> NoReturn:
         """Serve until SIGTERM or SIGINT, then end the process: 0, or 1 if work was abandoned.
+
+        With a ``handover`` it serves the socket that this process has inherited, alone, when it
+        is told to.
 
         Raises:
             BindError: the port cannot be had.
@@ -50,9 +54,10 @@ class Instance:
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
 
-        if not settings.supervised:  # a supervisor waits for signals, and loses none
+        supervised = settings.supervised and not handover
+        if not supervised:  # a supervisor waits for signals, and loses none
             server.hold_stop_signals()
-        sock = server.bind(host, _port(self._environ) if port is None else port)
+        sock = handover.listener if handover else server.bind(host, port_of(self._environ, port))
         port = sock.getsockname()[1]
         count = f"{len(config.functions)} function{'' if len(config.functions) == 1 else 's'}"
         logs.say(f"{protocol.INITED_LINE}\n")
@@ -62,7 +67,7 @@ class Instance:
         code_path.add(self._environ)
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does
-        code = self._supervised(sock) if settings.supervised else self._alone(sock)
+        code = self._supervised(sock) if supervised else self._alone(sock, handover)
         logging.shutdown()
         # sys.exit would wait for every thread that a plugin left behind
         os._exit(code)
@@ -77,13 +82,18 @@ class Instance:
             "set runtime.auth, or listen on this machine alone with --host 127.0.0.1"
         )
 
-    def _alone(self, sock: socket) -> int:
+    def _alone(self, sock: socket, handover: "Handover | None") -> int:
         from fcplug.runtime.runtime import Runtime  # noqa: PLC0415
 
         runtime = Runtime(self._config, self._environ, file=self._watched, on_exhausted=ask_to_stop)
         _listen_for_reload(runtime)
-        self._load_beside(runtime, sock)
-        return self._serve(runtime, sock, on_drain=lambda: accept_filter.shut(sock))
+        if handover is None:
+            self._load_beside(runtime, sock)
+            return self._serve(runtime, sock, on_drain=lambda: accept_filter.shut(sock))
+        _bring_to_life(runtime, sock.getsockname()[1])
+        loaded = runtime.loaded
+        handover.wait_for_turn(loaded, [name for name in runtime.wanted() if name not in loaded])
+        return self._serve(runtime, sock, on_drain=lambda: None)  # another goes on accepting
 
     def _supervised(self, sock: socket) -> int:
         from fcplug import server  # noqa: PLC0415
@@ -175,9 +185,14 @@ def _import_falcon() -> None:
         import falcon  # noqa: F401, PLC0415
 
 
-def _port(environ: Mapping[str, str]) -> int:
+def port_of(environ: Mapping[str, str], port: int | None) -> int:
+    """Return the port to listen on: the one that is given, else the environment's.
+
+    Raises:
+        BindError: the environment's is no port.
+    """
     try:
-        return protocol.port(environ)
+        return protocol.port(environ) if port is None else port
     except ValueError as error:
         raise BindError(str(error)) from None
 

@@ -127,6 +127,11 @@ class Runtime:
         """Look at the configuration's file at once, whatever the rate limit, without waiting."""
         self._reloader.look_now()
 
+    @property
+    def loaded(self) -> list[str]:
+        """The functions that are loaded."""
+        return [function.spec.name for function in self._snapshot.functions if function.loaded]
+
     def load(self, names: Iterable[str]) -> Iterator[tuple[str, str, BaseException | None]]:
         """Load functions in turn; yield each name, its handler's package, its error.
 

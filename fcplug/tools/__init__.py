@@ -1,0 +1,1 @@
+"""Commands for development; nothing that serves imports them."""

@@ -410,6 +410,22 @@ def test_an_eventbridge_event_has_data_of_any_type() -> None:
         decode(json.dumps({**document, "data": {"size": "7"}}).encode(), CloudEvent[Order])
 
 
+@pytest.mark.parametrize("zone", ["Z", "+08:00", "", "Asia/Shanghai", "PRC", "America/New_York"])
+def test_a_time_may_name_its_zone(zone: str) -> None:
+    event = decode(samples.event("cloudevent", time=f"2026-01-17T16:04:46.149{zone}"), CloudEvent)
+    assert event.when is not None
+    hours = {"Z": 0, "": 0, "America/New_York": -5}.get(zone, 8)
+    assert event.when.utcoffset() == timedelta(hours=hours)
+    assert event.when.replace(tzinfo=None) == datetime(2026, 1, 17, 16, 4, 46, 149000)
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-01-17T16:04:46Nowhere/City", "1x", "Asia/X"])
+def test_a_time_that_is_none_is_a_value_error(time: str) -> None:
+    event = decode(samples.event("cloudevent", time=time), CloudEvent)
+    with pytest.raises(ValueError, match=r"Invalid RFC3339|is not known here"):
+        assert event.when
+
+
 def test_an_object_s_event_through_eventbridge_holds_the_record() -> None:
     event = decode(samples.event("oss-eventbridge", key="a.jpg"), CloudEvent[OSSRecord])
     assert (event.type, event.data.key) == ("oss:ObjectCreated:PutObject", "a.jpg")

@@ -2,14 +2,17 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_origin
 
 import cbor2
 import pytest
 
+from fcplug.context import Context
 from fcplug.events import decode, samples
 from fcplug.events.kinds import TYPES, looks_like
+from fcplug.runtime.runtime import Runtime
 
 FOLDER = Path(samples.__file__).parent
 
@@ -28,6 +31,22 @@ def test_a_sample_decodes_into_its_type(kind: str) -> None:
     event = samples.event(kind)
     assert isinstance(decode(event, type_), get_origin(type_) or type_)
     assert looks_like(document(kind, event)) == kind
+
+
+def test_a_handler_of_every_kind_gets_its_type(
+    code: Callable[[str, str], Path],
+    serve: Callable[..., Runtime],
+    called: Callable[..., Context],
+) -> None:
+    handlers = "".join(
+        f"def {kind.replace('-', '_')}(event: {name}): return type(event).__name__\n"
+        for kind, name in TYPES.items()
+    )
+    code("index", f"from fcplug.events import *\n{handlers}")
+    runtime = serve(**{kind: f"index:{kind.replace('-', '_')}" for kind in TYPES})
+    for kind, name in TYPES.items():
+        answer = runtime.invoke(samples.event(kind), called(kind))
+        assert answer.body.decode() == name.partition("[")[0]
 
 
 @pytest.mark.parametrize("kind", TYPES)

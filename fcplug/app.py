@@ -44,6 +44,7 @@ _HIDDEN = "fcplug.hidden"  # in no environ
 _UNAUTHORIZED = "401 Unauthorized"
 _FORBIDDEN = "403 Forbidden"
 _WEB_FAILED = "500 Internal Server Error"
+_PHASE_FAILED = f"{_FAILED} Not Found"
 _WEB_STATUS: Mapping[type, str] = {
     ConcurrencyExceeded: "429 Too Many Requests",
     FunctionTimeoutError: "504 Gateway Timeout",
@@ -108,7 +109,7 @@ class _Front:
     def __init__(
         self,
         phases: "WSGIApplication",
-        web_requests: "WSGIApplication",
+        web_requests: "_Web",
         health_path: str | None,
         gate: "Gate | None",
         *,
@@ -135,6 +136,8 @@ class _Front:
             return self._web(environ, start_response)
         if phase is not Phase.INVOKE and not self._trusted:
             return _refuse(_FORBIDDEN, Forbidden(phase.value), start_response)
+        if self._web.takes(environ):
+            return self._web(environ, start_response, phase)
         environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.value, "POST"
         return self._phases(environ, start_response)
 
@@ -153,18 +156,26 @@ class _Web:
         self._context_of = context_of
         self._trusted = trusted
 
+    def takes(self, environ: "WSGIEnvironment") -> bool:
+        """Return whether the application of a call's function answers all phases."""
+        return self._runtime.forwarding and self._runtime.forwards(self._context_of(environ))
+
     def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        phase: Phase = Phase.WEB,
     ) -> Iterable[bytes]:
         context = self._context_of(environ)
-        if not self._trusted:
+        if self._trusted:
+            _believe(environ)
+        else:
             for name in protocol.CREDENTIAL_HEADERS:
                 environ.pop(_KEYS[name], None)
-        else:
-            _believe(environ)
-        answer = self._runtime.web(environ, context)
+        answer = self._runtime.web(environ, context, phase)
         if isinstance(answer, Result):
-            status = _WEB_STATUS.get(type(answer.error), _WEB_FAILED)
+            failed = _WEB_FAILED if phase is Phase.WEB else _PHASE_FAILED
+            status = _WEB_STATUS.get(type(answer.error), failed)
             return _send_failure(status, answer, start_response)
         try:
             start_response(answer.status, _with_status(answer.headers))

@@ -248,7 +248,8 @@ class EventRequestError(FcplugError):
     def __init__(self, function: str) -> None:
         super().__init__(
             f"function '{function}' answers web requests and this is an event: send an HTTP "
-            "request to its own path, or give the function a handler"
+            "request to its own path, or give the function a handler; if its application has "
+            f"a route for {protocol.Phase.INVOKE.value}, give it phases: app"
         )
 
 

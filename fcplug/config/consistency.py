@@ -24,6 +24,7 @@ from fcplug.errors import did_you_mean
 Found = Iterator[tuple[Path, str]]
 
 _OF_WORKERS = ("workers", "memory_limit", "max_calls", "python")
+_OF_HOOKS = ("handler", "initializer", "pre_freeze", "pre_stop")
 _ANSWERING = ("handler", "wsgi", "asgi")
 _OF_FUNCTION = {field.encode_name for field in fields(FunctionEntry)}
 _MATCHED = {field.encode_name for field in fields(MatchEntry)}
@@ -56,6 +57,7 @@ def _of_functions(file: File, given: Mapping[str, Any]) -> Found:
         if entry is INVALID:
             continue
         yield from _of_workers(name, entry, file.defaults)
+        yield from _of_phases(name, entry, file)
         for key, what in _of_answers(entry, given[name] or {}):
             yield ("functions", name, key) if key else ("functions", name), what
         own = "middleware" in (given[name] or {})
@@ -70,6 +72,24 @@ def _of_workers(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Fou
     for key in _OF_WORKERS:
         if getattr(entry, key) not in (None, INVALID):
             yield ("functions", name, key), "needs isolation: process"
+
+
+def _of_phases(name: str, entry: FunctionEntry, file: File) -> Found:
+    """Yield what does not go with an application that answers all phases."""
+    if entry.phases != "app":
+        return
+    path: Path = ("functions", name)
+    if not (entry.wsgi or entry.asgi):
+        yield (*path, "phases"), "app needs wsgi or asgi"
+    for key in _OF_HOOKS:
+        if getattr(entry, key) not in (None, INVALID):
+            yield (*path, key), "phases: app gives all calls to the application; remove one of them"
+    several = "app is for one process: FC sends a lifecycle call once, and it would reach only one"
+    if file.runtime is not INVALID and file.runtime.processes not in (1, INVALID):
+        yield (*path, "phases"), f"{several} of runtime.processes"
+    workers = entry.workers or (None if file.defaults is INVALID else file.defaults.workers)
+    if workers not in (None, 1, INVALID):
+        yield (*path, "phases"), f"{several} of its workers"
 
 
 def _of_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -47,6 +47,7 @@ class FunctionSpec(Struct, frozen=True):
     wsgi: str | None = None
     asgi: str | None = None
     expose_credentials: bool = False
+    phases: Literal["hooks", "app"] = "hooks"
     initializer: str | None = None
     pre_freeze: str | None = None
     pre_stop: str | None = None
@@ -174,6 +175,7 @@ def _merged(
         wsgi=entry.wsgi,
         asgi=entry.asgi,
         expose_credentials=entry.expose_credentials,
+        phases=entry.phases,
         initializer=entry.initializer,
         pre_freeze=entry.pre_freeze,
         pre_stop=entry.pre_stop,

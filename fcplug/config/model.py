@@ -167,6 +167,13 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     expose_credentials: Annotated[
         bool, Meta(description="whether the application sees the headers with FC's credentials")
     ] = False
+    phases: Annotated[
+        Literal["hooks", "app"],
+        Meta(
+            description="who answers events and lifecycle calls: the handler and the hooks, or the "
+            "application by routes of its own, as a custom runtime does"
+        ),
+    ] = "hooks"
     initializer: Annotated[
         str | None, Meta(description="code for the hook initialize: module:function of a context")
     ] = None

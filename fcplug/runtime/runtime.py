@@ -19,6 +19,7 @@ from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.function import Function
+from fcplug.runtime.missed_routes import MissedRoutes
 from fcplug.runtime.reloader import Reloader
 from fcplug.runtime.snapshot import Shared, Snapshot
 from fcplug.web import exchange
@@ -57,11 +58,21 @@ class Runtime:
         threads = Threads(on_exhausted)
         shared = Shared(EventLoop(), threads, environ, os.getcwd(), SharedHooks())
         self._reloader = Reloader(config, shared, file, environ)
+        self._missed = MissedRoutes()
 
     @property
     def config(self) -> Config:
         """The configuration that answers now."""
         return self._snapshot.config
+
+    @property
+    def forwarding(self) -> bool:
+        """Whether some function's application answers events and lifecycle calls by itself."""
+        return self._snapshot.forwarding
+
+    def forwards(self, context: Context) -> bool:
+        """Return whether a call, whatever its phase, is for ``web``: ``phases: app``."""
+        return self._snapshot.forwards(context)
 
     def invoke(self, event: bytes, context: Context) -> Result:
         """Answer one event by the function that the context leads to."""
@@ -83,6 +94,7 @@ class Runtime:
             snapshot = self._snapshot
             functions = map(snapshot.function, snapshot.candidates(context))
             outcomes = _each(filter(None, functions), lambda f: f.initialize(context))
+            self._missed.note(Phase.INITIALIZE, snapshot.leads_to(context))
             return outcomes[0] if len(outcomes) == 1 else b""
 
         return _answer(Phase.INITIALIZE, context, work)
@@ -92,6 +104,7 @@ class Runtime:
 
         def work() -> bytes:
             _each(self._initialized, lambda f: f.pre_freeze(context))
+            self._missed.note(Phase.PRE_FREEZE, self._snapshot.leads_to(context))
             return b""
 
         return _answer(Phase.PRE_FREEZE, context, work)
@@ -101,13 +114,17 @@ class Runtime:
 
         def work() -> bytes:
             _each(self._initialized, lambda f: f.pre_stop(context))
+            self._missed.note(Phase.PRE_STOP, self._snapshot.leads_to(context))
             return b""
 
         return _answer(Phase.PRE_STOP, context, work)
 
-    def web(self, environ: "WSGIEnvironment", context: Context) -> Response | Result:
+    def web(
+        self, environ: "WSGIEnvironment", context: Context, phase: Phase = Phase.WEB
+    ) -> Response | Result:
         """Answer one web request: the response, or a failure before its first bytes were made.
 
+        ``phase`` is what FC asked for by it, where an application answers all phases.
         The function is held until the response's body is closed. Steps of one response may come
         from several threads, one after the other; a body that fails raises BodyCut.
         """
@@ -121,7 +138,7 @@ class Runtime:
                 held.callback(close_body, response.body)
                 return response._replace(body=Body(response.body, held.pop_all().close))
 
-        return exchange.answer(environ, context, work)
+        return exchange.answer(environ, context, work, phase)
 
     def reload(self) -> None:
         """Look at the configuration's file at once, whatever the rate limit, without waiting."""

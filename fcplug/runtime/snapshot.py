@@ -9,6 +9,7 @@ from fcplug.concurrency.event_loop import EventLoop
 from fcplug.concurrency.threads import Threads
 from fcplug.config.loader import Config, FunctionSpec
 from fcplug.context import Context
+from fcplug.errors import UnknownFunction
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.runtime.function import Function, Load
@@ -40,6 +41,7 @@ class Snapshot:
 
     def __init__(self, config: Config, shared: Shared, before: "Snapshot | None" = None) -> None:
         self.config = config
+        self.forwarding = any(spec.phases == "app" for spec in config.functions.values())
         self._router = Router(config)
         self._shared = shared
         self._loader = Loader(config.document, shared.event_loop, shared.environ, shared.hooks)
@@ -85,6 +87,18 @@ class Snapshot:
         """
         named = context.header(protocol.FUNCTION_NAME) or context.header(protocol.FUNCTION_HANDLER)
         return self._router.candidates(context) if named else list(self.config.functions)
+
+    def forwards(self, context: Context) -> bool:
+        """Return whether a call's function has an application that answers all phases."""
+        spec = self.leads_to(context) if self.forwarding else None
+        return spec is not None and spec.phases == "app"
+
+    def leads_to(self, context: Context) -> FunctionSpec | None:
+        """Return the entry of the function that answers a call, None if none does."""
+        try:
+            return self.config.functions[self._router.resolve(context)]
+        except UnknownFunction:
+            return None
 
     def update_kept(self) -> None:
         """Give the functions kept from the snapshot before the limits of this configuration."""

@@ -23,31 +23,38 @@ _NOTHING: Iterator[bytes] = iter(())
 
 
 def answer(
-    environ: "WSGIEnvironment", context: Context, work: Callable[[], Response]
+    environ: "WSGIEnvironment",
+    context: Context,
+    work: Callable[[], Response],
+    phase: Phase = Phase.WEB,
 ) -> Response | Result:
     """Return what the work answers, its first bytes made; or what it raises, as a failure.
+
+    ``phase`` is named in the log's lines.
 
     Header fields that are the platform's or the connection's are left out. The body raises BodyCut
     where it ends too soon. Its every step, the last log line included, sees one set of context
     variables, and changes none of its caller's.
     """
     variables = copy_context()
-    return variables.run(_Exchange(variables, context).begin, environ["REQUEST_METHOD"], work)
+    exchange = _Exchange(variables, context, phase)
+    return variables.run(exchange.begin, environ["REQUEST_METHOD"], work)
 
 
 class _Exchange(Iterator[bytes]):
     """The body of an answer; its end, however it comes, ends the phase."""
 
-    def __init__(self, variables: Variables, context: Context) -> None:
+    def __init__(self, variables: Variables, context: Context, phase: Phase) -> None:
         self._variables = variables
         self._context = context
+        self._lines = logs.phase(phase, context)
         self._phase = ExitStack()
         self._body = _NOTHING
         self._missing: int | None = None  # bytes of the Content-Length, where one is given
         self._first: bytes | None = None
 
     def begin(self, method: str, work: Callable[[], Response]) -> Response | Result:
-        self._phase.enter_context(logs.phase(Phase.WEB, self._context))
+        self._phase.enter_context(self._lines)
         try:
             response = work()
             self._body = response.body

@@ -66,7 +66,7 @@ functions:
     initializer: index.initializer
     pre_freeze: index.pre_freeze
     pre_stop: index.pre_stop
-  shop: {wsgi: "shop:app", middleware: [], expose_credentials: true}
+  shop: {wsgi: "shop:app", middleware: [], expose_credentials: true, phases: hooks}
   market: {handler: hello, asgi: "shop:app"}
 routes:
   - match: {function: "img-*", handler: index.handler, qualifier: canary}

@@ -1,4 +1,4 @@
-"""The command line: ``fcplug serve``."""
+"""The command line: ``fcplug serve``, and what prints the files that a project needs."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import fcplug
 from fcplug import logs, protocol
 from fcplug.config.file import ConfigFile
 from fcplug.config.search import FILE, VARIABLE
-from fcplug.errors import FcplugError
+from fcplug.errors import FcplugError, OutputError
 from fcplug.instance import Instance, port_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given == ["serve"]:  # as FC starts it: nothing to parse
             serve(None, _EVERYWHERE, None, dict(os.environ))
         options = _parser().parse_args(given)
+        if options.command != "serve":
+            _put(options.command, options.output, force=options.force)
+            return 0
         if options.reload:
             return serve_and_reload(options.config, options.host, options.port, dict(os.environ))
         handover = _handover(options.handover)
@@ -44,7 +47,9 @@ def _parser() -> "argparse.ArgumentParser":
         prog="fcplug", description="Serve many functions as one Function Compute custom runtime."
     )
     parser.add_argument("--version", action="version", version=f"fcplug {fcplug.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
     serve_command = commands.add_parser(
         "serve", help="serve the functions of functions.yaml until told to stop"
     )
@@ -68,7 +73,31 @@ def _parser() -> "argparse.ArgumentParser":
         help="for development: start a new process when the code changes (needs fcplug[tools])",
     )
     serve_command.add_argument("--handover", help=argparse.SUPPRESS)  # of --reload's own
+    for name, what in (
+        ("bootstrap", "the start file of a code package"),
+        ("schema", "the JSON Schema of functions.yaml, for editors"),
+    ):
+        command = commands.add_parser(name, help=f"print {what}")
+        command.add_argument(
+            "-o", "--output", metavar="FILE", help="write it to FILE, and not to standard output"
+        )
+        command.add_argument("--force", action="store_true", help="replace a FILE that is there")
     return parser
+
+
+def _put(name: str, output: str | None, *, force: bool) -> None:
+    """Print a file of the package, or write it where ``output`` says."""
+    from fcplug import assets  # noqa: PLC0415 - nothing that serves needs it
+
+    asset = assets.BOOTSTRAP if name == "bootstrap" else assets.SCHEMA
+    if output is not None:
+        asset.write(output, force=force)
+        return
+    try:
+        with open(1, "wb", closefd=False) as out:  # standard output, as bytes
+            out.write(asset.read())
+    except OSError as error:
+        raise OutputError("standard output", error.strerror or str(error)) from None
 
 
 def _handover(descriptors: str | None) -> "Handover | None":

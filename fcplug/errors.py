@@ -19,6 +19,7 @@
     ├── InvalidResponse      what a web function answers cannot be sent
     ├── LifespanFailed       an ASGI application's startup or shutdown failed
     ├── ToolsMissing         a command needs packages of the extra fcplug[tools]
+    ├── OutputError          a file cannot be written
     └── BindError            the listening socket cannot be had
 
 Each holds its facts and says where, what and the likely fix.
@@ -286,6 +287,13 @@ class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType tha
 
 class ToolsMissing(FcplugError):  # noqa: N818 - it is reported, not caught
     """A command needs packages that are not installed."""
+
+
+class OutputError(FcplugError):
+    """A file cannot be written."""
+
+    def __init__(self, file: str, what: str, fix: str = "") -> None:
+        super().__init__(f"{file}: {what}{fix and ': '}{fix}")
 
 
 class BindError(FcplugError):

@@ -1,6 +1,7 @@
 """The command line: what it says, and the code it ends with."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fcplug
-from support.deployed import deploy, free_port, start
+from support.deployed import ROOT, deploy, free_port, start
 
 CONFIG = """\
 version: 1
@@ -140,6 +141,77 @@ def _until(claim: Callable[[], object]) -> None:
     while not claim():
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [("bootstrap", ROOT / "bootstrap"), ("schema", ROOT / "config" / "functions.schema.json")],
+)
+def test_a_file_that_a_project_needs_is_printed_or_written(
+    tmp_path: Path, command: str, file: Path
+) -> None:
+    assert fcplug_command(command, cwd=tmp_path).stdout == file.read_text("utf-8")
+    done = fcplug_command(command, "-o", "written", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    written = tmp_path / "written"
+    assert written.read_bytes() == file.read_bytes()
+    assert os.access(written, os.X_OK) == (command == "bootstrap")
+    assert os.access(written, os.X_OK) == os.access(file, os.X_OK)
+
+
+def test_a_file_is_replaced_only_by_force(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap").write_text("mine")
+    done = fcplug_command("bootstrap", "-o", "bootstrap", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "bootstrap: it exists already: --force replaces it\n"
+    assert (tmp_path / "bootstrap").read_text() == "mine"
+    assert fcplug_command("bootstrap", "-o", "bootstrap", "--force", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "bootstrap").read_bytes() == (ROOT / "bootstrap").read_bytes()
+    assert os.access(tmp_path / "bootstrap", os.X_OK)
+    assert os.listdir(tmp_path) == ["bootstrap"]
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        ("none/schema.json", "none/schema.json: No such file or directory"),
+        (".", ".: this is a folder: name the file: ./functions.schema.json"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told(
+    tmp_path: Path, target: str, what: str, force: tuple[str, ...]
+) -> None:
+    done = fcplug_command("schema", "-o", target, *force, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"{what}\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_told() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fcplug", "schema"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "standard output: No space left on device\n"
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
+    target = tmp_path / "schema.json"
+    code = (
+        "import resource, signal, sys\n"
+        "from fcplug import cli\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "sys.exit(cli.main(['schema', '-o', sys.argv[1]]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code, str(target)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, f"{target}: File too large\n")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ try:
     import cbor2
 except ImportError as error:
     raise ImportError(
-        f"Tablestore's events are CBOR: {sys.executable} -m pip install 'fcplug[tablestore]'"
+        f"Tablestore's events are CBOR: {sys.executable} -m pip install cbor2"
     ) from error
 
 

@@ -64,6 +64,12 @@ def _fix_of_missing(error: ModuleNotFoundError, module: str, entry: EntryPoint |
     """Return how to get a module that an import did not find."""
     missing = error.name or module
     if package_of(missing) == package_of(module):
+        if entry and missing == package_of(missing) and _left_out(entry.package, missing):
+            return (
+                f"{entry.package} {entry.version} was built without {missing}: name it in its "
+                f'pyproject.toml ([tool.setuptools] py-modules = ["{missing}"], or packages for a '
+                "folder), then build and install it again"
+            )
         if entry:
             return pip_install("--force-reinstall", f"{entry.package}=={entry.version}")
         files = {path.stem for folder in sys.path[:3] for path in Path(folder or ".").glob("*.py")}
@@ -87,6 +93,19 @@ def _fix_of_clash(error: ImportError) -> str:
             "is in the way"
         )
     return "install what it asks for, built for this Python and this system"
+
+
+def _left_out(package: str, module: str) -> bool:
+    """Return whether it is certain that an installed package was built without a module."""
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        files = metadata.files(package)
+    except metadata.PackageNotFoundError:
+        return False
+    if not files or any(file.suffix == ".pth" for file in files):  # nothing known; or editable
+        return False
+    return not any(file.parts[0].partition(".")[0] == module for file in files)
 
 
 def _required(package: str) -> Sequence[str]:

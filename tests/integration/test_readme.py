@@ -2,10 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
+from email import message_from_string
+from importlib import metadata
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -83,32 +87,104 @@ def test_make_run_serves_and_the_readme_tells_what_it_says(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_the_code_package_of_the_readme_serves(tmp_path: Path) -> None:
+def test_the_code_package_of_the_readme_serves_the_shipped_configuration(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "fcplug")
-    install, archive = (line for line in commands() if line.startswith(("pip", "zip")))
+    starts = ("pip", "python3", "zip")
+    install, compiling, archive = (line for line in commands() if line.startswith(starts))
     shell(f"python3 -m {install} --quiet", folder)
+    shell(compiling, folder)
     code = tmp_path / "code"
     code.mkdir()
     for name in archive.split()[3:]:
-        shell(f"cp -r '{folder / name}' '{code}'", tmp_path)
-    (code / "config" / "functions.yaml").write_text(
-        "version: 1\nfunctions:\n  hello: {handler: hello}\n"
-    )
+        shell(f"cp -rp '{folder / name}' '{code}'", tmp_path)
+    serves(code, tmp_path / "said.txt")
+    for source in (code / "python" / "fcplug").rglob("*.py"):
+        assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")), source
+
+
+def serves(code: Path, log: Path, function: str = "hello") -> None:
+    """Start a code package, and see that it loads all of its functions and that one answers."""
     port = free_port()
-    process = subprocess.Popen(
-        ["./bootstrap"], cwd=code,
-        env=clean_environment(FC_SERVER_PORT=str(port), FC_FUNCTION_NAME="hello"),
-    )  # fmt: skip
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            ["./bootstrap"], cwd=code, env=clean_environment(FC_SERVER_PORT=str(port)), stdout=out,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
     try:
-        retry = "--retry 60 --retry-connrefused --retry-delay 1"
-        answer = shell(f"curl -s {retry} -d Ada 127.0.0.1:{port}/invoke", code)
-        assert '"message": "Hello, Ada!"' in answer
+        until = time.monotonic() + 600
+        while "\ntry: " not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        assert "NOT LOADED" not in log.read_text()
+        header = f"-H 'x-fc-function-name: {function}'"
+        answer = shell(f"curl -s {header} -d Ada 127.0.0.1:{port}/invoke", code)
+        assert "Hello, Ada!" in answer
     finally:
         process.terminate()
         assert process.wait(60) == 0
 
 
+@pytest.mark.slow
+def test_the_code_package_of_the_deploying_page_serves(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    consoles = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    lines = re.findall(r"^\$ (.*)$", "".join(consoles[:2]), re.MULTILINE)
+    for line, word in zip(
+        lines, ("wheel", "install", "bootstrap", "compileall", "zip"), strict=True
+    ):
+        assert word in line
+    repository, project = checkout(tmp_path / "fcplug"), tmp_path / "project"
+    (project / "config").mkdir(parents=True)
+    (project / "config" / "functions.yaml").write_text(
+        "version: 1\nfunctions:\n  hello: {handler: hello}\n"
+    )
+    plugin = f"{repository}/plugins/hello"
+    for line in lines[:-1]:  # all but the archive, which needs zip
+        command = line.replace("/path/to/fcplug", str(repository)).replace("acme-resize", plugin)
+        shell(command.replace("pip", "pip --quiet", 1), project)
+    wheel = [file for name in (project / "dist").iterdir() for file in ZipFile(name).namelist()]
+    assert "fcplug/assets/bootstrap" in wheel
+    shutil.rmtree(repository)  # what serves is the project alone
+    serves(project, tmp_path / "said.txt")
+
+
+@pytest.mark.slow
+def test_the_package_of_the_readme_holds_its_module_whatever_lies_beside_it(
+    tmp_path: Path,
+) -> None:
+    (project,) = [text for text in blocks("toml") if "acme-greeter" in text]
+    (module,) = [text for text in blocks("python") if "# greeter.py" in text]
+    folder = tmp_path / "greeter"
+    for beside in ("config", "docs", "python"):
+        (folder / beside).mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(project)
+    (folder / "greeter.py").write_text(module)
+    shell(f"python3 -m pip --quiet wheel --no-deps --wheel-dir '{tmp_path}' .", folder)
+    (wheel,) = tmp_path.glob("acme_greeter-1.0-*.whl")
+    assert "greeter.py" in ZipFile(wheel).namelist()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_links_of_an_index_page_lead_to_files_of_the_repository() -> None:
+    described = message_from_string(metadata.distribution("fcplug").read_text("METADATA") or "")
+    urls = dict(line.split(", ", 1) for line in described.get_all("Project-URL") or ())
+    assert {"Repository", "Documentation", "Changelog", "Issues"} <= urls.keys()
+    body = str(described.get_payload())
+    links = re.findall(r"\]\(([^)]+)\)", body)
+    assert len(links) == len(re.findall(r"\]\(([^)]+)\)", README)) > 20
+    for link in links:
+        page = re.fullmatch(
+            rf"{re.escape(urls['Repository'])}/(?:blob|raw)/main/([^#]+)(#.*)?", link
+        )
+        assert page, link
+        assert (ROOT / page[1]).exists(), link
+
+
 def test_every_command_of_the_readme_is_known_to_these_tests() -> None:
     known = {"make run", "make test"}  # CI runs `make test` itself
     rest = [command for command in commands() if command not in known]
-    assert [command.split()[0] for command in rest] == ["curl", "curl", "pip", "zip"]
+    assert [command.split()[0] for command in rest] == ["curl", "curl", "pip", "python3", "zip"]

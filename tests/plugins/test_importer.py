@@ -237,6 +237,20 @@ def test_a_missing_module_of_its_own_means_a_bad_installation(
     assert refusal("bad").fix == f"{PIP} --force-reinstall broken-dist==1.2"
 
 
+def test_a_package_that_was_built_without_its_module_is_told_how_to_name_it(
+    install: Install, site: Path
+) -> None:
+    info = install("empty-dist", {}, handlers={"bad": "greeter:handle"})
+    (info / "RECORD").write_text(f"{info.name}/METADATA,,\n{info.name}/RECORD,,\n")
+    assert refusal("bad").fix == (
+        "empty-dist 1.2 was built without greeter: name it in its pyproject.toml "
+        '([tool.setuptools] py-modules = ["greeter"], or packages for a folder), '
+        "then build and install it again"
+    )
+    (info / "RECORD").write_text(f"greeter.py,,\n{info.name}/METADATA,,\n")  # and it was removed
+    assert refusal("bad").fix == f"{PIP} --force-reinstall empty-dist==1.2"
+
+
 def test_a_file_that_is_not_there_is_told_where_to_be_put(code: Code, site: Path) -> None:
     code("index", HANDLE)
     error = refusal("indx:handle")

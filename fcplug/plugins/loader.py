@@ -236,7 +236,7 @@ class Loader:
             elif hasattr(hook, "__wrapped__") and not hooks.wraps(getattr(hook, hooks.MARK)):
                 found[name] = self._event_loop.completing(hook, build.spec.name)
             if _is_shared(name, hook, target):
-                written = getattr(plugin, "function", hook)
+                written = plugin.function if isinstance(plugin, hooks.FunctionHook) else hook
                 found[name] = build.use.share(name, found[name], written, source.module)
         if asked is not None:
             found["invoke"] = hooks.typed(found["invoke"], asked, plain=asked is plugin)

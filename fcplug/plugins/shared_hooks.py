@@ -17,6 +17,10 @@ from typing import Any
 from fcplug.concurrency.once import Once
 from fcplug.result import explain
 
+log = logging.getLogger("fcplug")
+
+_QUIET = 3.0  # seconds to wait for hooks before the log says so
+
 Identity = tuple[int, int]
 
 
@@ -42,7 +46,9 @@ class SharedHooks:
                 if not period.ending:
                     period.users.add(user)
                     return period
-            period.over.wait()
+            if not period.over.wait(_QUIET):
+                log.warning("a function waits for the pre_stop hooks of %s", module)
+                period.over.wait()
 
     def leave(self, period: "_Period", user: "SharedUse") -> bool:
         """Remove a user; True if it was the last, which then runs the hooks and calls ``end``."""
@@ -82,7 +88,7 @@ class _Period:
             try:
                 stop()
             except BaseException as error:
-                logging.getLogger("fcplug").error("%s", explain(error))
+                log.error("%s", explain(error))
 
 
 class SharedUse:

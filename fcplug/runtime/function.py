@@ -1,5 +1,6 @@
 """One live function: who may come in, how long each may stay, and when it is over."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from fcplug.workers import Workers
 
+log = logging.getLogger("fcplug")
+
+_QUIET = 3.0  # seconds to wait for another function's stop before the log says so
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
 
@@ -50,13 +54,15 @@ class Function:
 
     Attributes:
         spec: its entry; ``update`` replaces it by one with other limits.
-        predecessor: the function that this one replaces and that must be stopped before this one
-            is initialized, since both run hooks of the same module.
+        stopped: set once it was replaced and stopped, and so were those that it replaced.
+        after: the ``stopped`` of a function that must be stopped before this one is initialized,
+            since both may run hooks of the same module.
     """
 
     def __init__(self, spec: FunctionSpec, load: Load, threads: Threads) -> None:
         self.spec = spec
-        self.predecessor: Function | None = None
+        self.stopped = threading.Event()
+        self.after: threading.Event | None = None
         self._load = load
         self._threads = threads
         self._loaded: Once[Plugins | Workers] = Once()
@@ -64,7 +70,6 @@ class Function:
         self._bulkhead: Bulkhead | None = None
         self._deadlines: Deadlines | None = None
         self._limits = self._limits_of(spec)
-        self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
         self._inside = 0
@@ -181,13 +186,10 @@ class Function:
 
         What the hooks raise is logged, not raised.
         """
-        try:
-            if self.initialized:
-                self._stop(Context.from_headers({}, environ))
-            if self._loaded.done:
-                self.load().close()
-        finally:
-            self._stopped.set()
+        if self.initialized:
+            self._stop(Context.from_headers({}, environ))
+        if self._loaded.done:
+            self.load().close()
 
     def enter(self) -> bool:
         """Hold the function for one invocation; False once it is retired."""
@@ -268,9 +270,9 @@ class Function:
         return self._initialized.run(lambda: self._run_initialize(own))
 
     def _run_initialize(self, own: Context) -> bytes:
-        if self.predecessor:
-            self.predecessor._stopped.wait()
-            self.predecessor = None
+        if self.after and not self.after.wait(_QUIET):
+            log.warning("function '%s' waits until what it replaces was stopped", self.spec.name)
+            self.after.wait()
         return encode(self.load().initialize(own))
 
     def _stop(self, context: Context) -> None:

@@ -44,10 +44,11 @@ class Reloader:
         self._lock = threading.Lock()
         self._next = time.monotonic() + INTERVAL if file else float("inf")
         self._retiring: dict[threading.Thread, str] = {}
+        self._ending = False
 
-    @property
-    def retiring(self) -> dict[threading.Thread, str]:
-        """The threads that stop replaced functions, each with the function's name."""
+    def end(self) -> dict[threading.Thread, str]:
+        """Initialize nothing more; return the threads that stop functions, each with its name."""
+        self._ending = True
         return dict(self._retiring)
 
     def look(self) -> None:
@@ -98,16 +99,21 @@ class Reloader:
 
         Returns those that have to wait for the one that they replace, by its id.
         """
-        after = {}
-        pairs = [(old, new.function(old.spec.name)) for old in replaced if _goes_on(old, new)]
-        for old, function in pairs:
+        after, beside = {}, []
+        for old in replaced:
+            if old.spec.name not in new.config.functions:
+                continue
+            function = new.function(old.spec.name)
             assert function is not None  # noqa: S101 - nobody else has this snapshot yet
-            if function.must_follow(old):
-                function.predecessor = old
+            if not old.initialized:
+                function.after = old.stopped  # it may be about to be
+            elif function.must_follow(old):
+                function.after = old.stopped
                 after[id(old)] = function
-        for old, function in pairs:
-            if function and id(old) not in after:
-                self._initialize(function)
+            else:
+                beside.append(function)
+        for function in beside:
+            self._initialize(function)
         return after
 
     def _initialize(self, function: Function) -> None:
@@ -133,16 +139,23 @@ class Reloader:
         try:
             function.retire(self.snapshot.config.runtime.drain_timeout)
             function.stop(self._environ)
+            if function.after:
+                function.after.wait()
+            function.stopped.set()
+            if after and not self._ending and after.enter():  # else the next edit has replaced it
+                self._initialize_late(after)
         finally:
+            function.stopped.set()
             self._retiring.pop(threading.current_thread(), None)
-        if after:
+
+    def _initialize_late(self, function: Function) -> None:
+        try:
             with suppress(BaseException):  # the phase logs what goes wrong; the next call tries
-                self._initialize(after)
-
-
-def _goes_on(function: Function, snapshot: Snapshot) -> bool:
-    """Return whether a function that serves is still in a snapshot's configuration."""
-    return function.initialized and function.spec.name in snapshot.config.functions
+                self._initialize(function)
+        finally:
+            function.leave()
+        if self._ending:  # its stop may have come too early
+            function.stop(self._environ)
 
 
 def _tell(old: Config, new: Config) -> None:

@@ -93,7 +93,12 @@ class Runtime:
         def work() -> bytes:
             snapshot = self._snapshot
             functions = map(snapshot.function, snapshot.candidates(context))
-            outcomes = _each(filter(None, functions), lambda f: f.initialize(context))
+            entered = [function for function in functions if function and function.enter()]
+            try:
+                outcomes = _each(entered, lambda f: f.initialize(context))
+            finally:
+                for function in entered:
+                    function.leave()
             self._missed.note(Phase.INITIALIZE, snapshot.leads_to(context))
             return outcomes[0] if len(outcomes) == 1 else b""
 
@@ -186,7 +191,7 @@ class Runtime:
         Functions that an edit has replaced or removed are waited for, too.
         """
         until = time.monotonic() + limit
-        stopping = self._reloader.retiring
+        stopping = self._reloader.end()
         for function in self._snapshot.functions:
             thread = threading.Thread(target=function.stop, args=(self._environ,), daemon=True)
             stopping[thread] = function.spec.name

@@ -15,6 +15,10 @@ store = None
 
 def initializer(context):
     global store
+    if context.settings.get("word") == "slow":
+        open("starting", "w").close()
+        while not os.path.exists("gate"):
+            time.sleep(0.01)
     if context.settings.get("broken"):
         raise OSError("the database is not there")
     store = Store()
@@ -94,6 +98,24 @@ def test_an_initializer_that_fails_on_other_settings_fails_the_calls_until_it_is
         assert "the database is not there" in edited.answer("a")
         edited.edit(database("a"))
         edited.rows("a")
+
+
+def test_an_edit_during_the_first_initialization_is_followed_by_one_with_its_settings(
+    tmp_path: Path,
+) -> None:
+    slow = database("a", settings="{word: slow}")
+    with run(tmp_path, FILES, "thread", slow) as edited, ThreadPoolExecutor(2) as callers:
+        first = callers.submit(edited.answer, "a")
+        wait_until((tmp_path / "starting").exists)
+        edited.edit(database("a", settings="{word: passed over}"))
+        edited.edit(database("a", settings="{word: last}"))
+        second = callers.submit(edited.answer, "a")
+        (tmp_path / "gate").touch()
+        assert first.result().startswith("row ")
+        assert second.result().startswith("row ")
+    order = lines(edited, "settings")
+    assert order == ["settings slow", "settings last"]
+    assert edited.journal.closed == edited.journal.opened
 
 
 def test_a_refused_edit_runs_no_other_initializer_of_a_module_that_serves(tmp_path: Path) -> None:

@@ -164,3 +164,18 @@ def test_a_stop_waits_for_a_removed_function_whose_hooks_have_not_run(tmp_path: 
         assert inside.result().startswith("row ")
         assert stopping.result() == 0
     assert len(lines(edited, "opened", "closed")) == 2
+
+
+def test_more_concurrency_is_for_those_who_wait_already(tmp_path: Path) -> None:
+    one = database("a", f"{BOTH}, concurrency: 1")
+    with run(tmp_path, FILES, "thread", one) as edited, ThreadPoolExecutor(2) as callers:
+        inside = callers.submit(edited.answer, "a", b"wait")
+        wait_until((tmp_path / "inside").exists)
+        waiting = callers.submit(edited.answer, "a")
+        assert not waiting.done()
+        edited.edit(database("a", f"{BOTH}, concurrency: 2"))
+        assert waiting.result().startswith("row ")
+        assert not inside.done()
+        (tmp_path / "gate").touch()
+        assert inside.result().startswith("row ")
+        assert len(lines(edited, "opened", "closed")) == 1

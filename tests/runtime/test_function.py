@@ -360,6 +360,7 @@ def test_callers_that_meet_a_failing_load_share_its_error(
     code("broken", "import time\ntime.sleep(1)\n"
          f"with open({str(imports)!r}, 'a') as file: file.write('import ')\n1 / 0\n")  # fmt: skip
     broken = function("broken:handle")
+    counting_class()  # imported before, so it stays when the broken module is forgotten
 
     def invoke() -> str:
         with pytest.raises(PluginError) as caught:

@@ -17,7 +17,7 @@ from fcplug.config.file import ConfigFile
 from fcplug.config.loader import Config
 from fcplug.errors import BindError
 from fcplug.plugins import code_path
-from fcplug.process import accept_filter
+from fcplug.process import accept_filter, held_signals
 from fcplug.process.lazy_imports import postponed
 from fcplug.runtime import startup
 
@@ -50,13 +50,12 @@ class Instance:
             BindError: the port cannot be had.
         """
         config, settings = self._config, self._config.runtime
+        held_signals.hold()  # what comes from here on is answered once the process serves
         logs.configure(settings.log_format, settings.log_level)
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
 
         supervised = settings.supervised and not handover
-        if not supervised:  # a supervisor waits for signals, and loses none
-            server.hold_stop_signals()
         sock = handover.listener if handover else server.bind(host, port_of(self._environ, port))
         port = sock.getsockname()[1]
         count = f"{len(config.functions)} function{'' if len(config.functions) == 1 else 's'}"
@@ -96,7 +95,6 @@ class Instance:
         return self._serve(runtime, sock, on_drain=lambda: None)  # another goes on accepting
 
     def _supervised(self, sock: socket) -> int:
-        from fcplug import server  # noqa: PLC0415
         from fcplug.process.siblings import Siblings  # noqa: PLC0415
         from fcplug.process.supervise import supervise  # noqa: PLC0415
         from fcplug.runtime.broadcast import RelayedRuntime  # noqa: PLC0415
@@ -113,7 +111,6 @@ class Instance:
             alive = True
 
         def serve(siblings: Siblings) -> int:
-            server.hold_stop_signals()
             runtime.join(siblings)
             _listen_for_reload(runtime)
             if not alive:
@@ -208,7 +205,9 @@ def _threads(config: Config) -> int:
 
 
 def _listen_for_reload(runtime: "Runtime") -> None:
-    signal.signal(signal.SIGHUP, lambda *_: runtime.reload())
+    before = signal.signal(signal.SIGHUP, lambda *_: runtime.reload())
+    if isinstance(before, held_signals.Held) and before.hangup:
+        runtime.reload()
 
 
 def ask_to_stop() -> None:

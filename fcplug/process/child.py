@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from fcplug.process import held_signals
+
 log = logging.getLogger("fcplug.supervisor")
 
 _PR_SET_PDEATHSIG = 1
@@ -47,8 +49,8 @@ class Process:
 def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Process:
     """Start a process that runs ``body`` and ends with the code it returns.
 
-    The process starts with the signals of ``mask`` blocked and its stop signals at their default:
-    ``body`` is killed by them until it handles them. It does not outlive its parent.
+    The process starts with the signals of ``mask`` blocked. SIGTERM, SIGINT and SIGHUP are held
+    until ``body`` handles them (``held_signals``). It does not outlive its parent.
 
     Raises:
         OSError: the system has no room for a process.
@@ -102,7 +104,6 @@ def _settle(parent: int, mask: Iterable[int]) -> None:
     if os.getppid() != parent:
         os._exit(1)  # it died before it could be bound to us
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the body has a use for it
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    held_signals.hold(forget=True)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from socket import socket
 
+from fcplug.process import held_signals
 from fcplug.process.siblings import Siblings
 from fcplug.process.supervisor import Team
 
@@ -36,8 +37,8 @@ def supervise(  # noqa: PLR0913 - all that a supervisor is told, and most of it 
     whose parent is gone is killed by the kernel (Linux only).
 
     Args:
-        serve: runs in each process, handles SIGTERM, returns the process's exit code. Its SIGHUP
-            is ignored until it is handled.
+        serve: runs in each process, handles SIGTERM, returns the process's exit code. Signals that
+            come before it handles them are held.
         sock: the socket that they all listen on; closed here when they are told to stop.
         processes: how many serve.
         stop_timeout: from SIGTERM until a process that has not ended is killed.
@@ -65,10 +66,13 @@ def supervise(  # noqa: PLR0913 - all that a supervisor is told, and most of it 
         return team.run()
     loaded = mmap.mmap(-1, 1)  # shared with the process that loads
 
-    def lead(_siblings: Siblings) -> int:
+    def lead(siblings: Siblings) -> int:
         if _load(preload):
             loaded[0] = 1
             return team.run()
+        held = held_signals.current()
+        if held and held.stop is not None:  # nobody else will answer what has connected
+            return serve(siblings)
         return 0
 
     leader = Team(lead, sock, processes=1, stop_timeout=stop_timeout + _FAREWELL, restarts=False)

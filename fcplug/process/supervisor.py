@@ -1,22 +1,24 @@
 """The loop that keeps a number of processes alive."""
 
 import collections
+import contextlib
 import logging
 import math
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from socket import socket
 
-from fcplug.process import accept_filter
+from fcplug.process import accept_filter, held_signals
 from fcplug.process.child import Process, describe, ended, fork
+from fcplug.process.held_signals import STOP
 from fcplug.process.siblings import Mailboxes, Siblings
 
 log = logging.getLogger("fcplug.supervisor")
 
-_STOP = (signal.SIGTERM, signal.SIGINT)
-_SIGNALS = (*_STOP, signal.SIGHUP, signal.SIGCHLD)
+_SIGNALS = (*STOP, signal.SIGHUP, signal.SIGCHLD)
 
 _LIVED = 1.0  # seconds after which a start counts as a success
 _FIRST_PAUSE = 0.02  # seconds before a start that follows a death; doubled while starts fail
@@ -108,6 +110,8 @@ class Team:
             raise RuntimeError("a supervisor runs in the main thread, and beside no other")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it hides the codes
         self._mask = {*signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)}
+        for number in held_signals.release():
+            os.kill(os.getpid(), number)  # it is blocked now, and waited for below
         try:
             while True:
                 self._start_missing()
@@ -188,11 +192,19 @@ class Team:
         came = signal.sigtimedwait(_SIGNALS, max(0.0, patience))
         if not came:
             return
-        if came.si_signo in _STOP:
+        if came.si_signo in STOP:
+            self._have_one_that_answers()
             self._stop(came.si_signo)
         elif came.si_signo == signal.SIGHUP:
             for process in self._alive:
                 process.send(signal.SIGHUP)
+
+    def _have_one_that_answers(self) -> None:
+        """Before a stop, have at least one process: it answers what has connected already."""
+        self._bury()
+        if not self.stopping and not self._alive:
+            with contextlib.suppress(OSError):  # no room: what has connected is lost
+                self._places[0].process = self._start()
 
     def _stop(self, number: int) -> None:
         if self.stopping:
@@ -217,7 +229,7 @@ class Team:
     def _remove(self, process: Process, code: int) -> None:
         if process in self._leaving:
             self._leaving.remove(process)
-            if self.stopping and -code not in _STOP:  # by the signal: it did not serve yet
+            if self.stopping:
                 self._worst = self._worst or int(code != 0)
             return
         for place in self._places:

@@ -2,7 +2,6 @@
 
 from fcplug.server.binding import bind
 from fcplug.server.limits import Limits
-from fcplug.server.signals import hold_stop_signals
 from fcplug.server.waitress.serve import serve
 
-__all__ = ["Limits", "bind", "hold_stop_signals", "serve"]
+__all__ = ["Limits", "bind", "serve"]

@@ -206,6 +206,23 @@ def test_a_second_signal_ends_all_at_once(tmp_path: Path, load: str) -> None:
         wait_until(lambda: not any(map(alive, family)))
 
 
+@pytest.mark.parametrize("load", ["", "yes"])
+def test_a_stop_right_after_a_crash_answers_what_has_connected(tmp_path: Path, load: str) -> None:
+    with supervised(tmp_path, processes=1, load=load) as server:
+        (serving,) = server.pids
+        parent = server.family()[-2]
+        os.kill(parent, signal.SIGSTOP)  # it cannot start another one meanwhile
+        os.kill(serving, signal.SIGKILL)
+        wait_until(lambda: not alive(serving))
+        with server.connect() as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)  # it is told to stop before it can see the crash
+            os.kill(parent, signal.SIGCONT)
+            assert sock.recv(99).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(PATIENCE) == 0
+
+
 def test_a_hang_up_ends_nobody(pair: Supervised) -> None:
     before = pair.pids
     pair.process.send_signal(signal.SIGHUP)

@@ -4,7 +4,6 @@ A front decides what a request asks for. The platform's phases go on to Falcon; 
 straight to the runtime, since what an application answers is sent as it is.
 """
 
-import io
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -26,14 +25,13 @@ from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.runtime import Runtime
-from fcplug.web.environ import body_of, target_of
+from fcplug.web.environ import body_of
 from fcplug.web.response import close_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from fcplug.web.auth import Gate
-    from fcplug.web.auth import Request as Shown
 
 log = logging.getLogger("fcplug")
 
@@ -56,8 +54,6 @@ _KEYS = {
 }
 _KEYS_WITHOUT_CREDENTIALS = {**_KEYS, **dict.fromkeys(protocol.CREDENTIAL_HEADERS, _HIDDEN)}
 _CLIENT_IP = protocol.environ_key(protocol.CLIENT_IP)
-_OF_FC = protocol.environ_key(protocol.PREFIX)
-_SIGNATURE = protocol.environ_key(protocol.SIGNATURE)
 _FORWARDED_PROTO = protocol.environ_key(protocol.FORWARDED_PROTO)
 
 
@@ -90,6 +86,10 @@ def create_app(
     """
     on_fc = bool(environ.get(protocol.INSTANCE_VARIABLE))
     trusted = on_fc or settings.trust_callers
+    if on_fc and settings.auth:
+        log.info(
+            "auth is not asked for: %s is set, as on Function Compute", protocol.INSTANCE_VARIABLE
+        )
 
     def context_of(sent: "WSGIEnvironment") -> Context:
         return Context.from_headers(EnvironHeaders(sent, trusted=trusted), environ)
@@ -129,7 +129,7 @@ class _Front:
         if protocol.is_health_check(method, path, control, self._health_path):
             start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
             return [b"ok\n"]
-        if self._gate and (why := self._gate.refusal(_shown(environ))):
+        if self._gate and (why := self._gate(environ)):
             return _refuse(_UNAUTHORIZED, Unauthorized(why), start_response)
         phase = protocol.phase_of(control, method, path)
         if phase is Phase.WEB:
@@ -235,30 +235,9 @@ class _Resource:
 def _gate(settings: RuntimeEntry, environ: Mapping[str, str]) -> "Gate | None":
     if settings.auth is None:
         return None
-    from fcplug.web import auth, replay  # noqa: PLC0415 - OpenSSL, where callers are asked
+    from fcplug.web import auth  # noqa: PLC0415 - OpenSSL, where callers are asked
 
-    if settings.auth.tokens:
-        return auth.Token(settings.auth.tokens)
-    memory = replay.ReplayMemory(replay.folder_of(environ), auth.WINDOW)
-    return auth.Signature(settings.auth.keys, memory)
-
-
-def _shown(environ: "WSGIEnvironment") -> "Shown":
-    """Return what a caller shows, and what a signature covers; the body can be read again."""
-    from fcplug.web.auth import Message, Request  # noqa: PLC0415
-
-    body = body_of(environ)
-    environ["wsgi.input"] = io.BytesIO(body)
-    headers = {
-        key.removeprefix("HTTP_").replace("_", "-"): value
-        for key, value in environ.items()
-        if key.startswith(_OF_FC)
-    }
-    return Request(
-        authorization=environ.get("HTTP_AUTHORIZATION", ""),
-        signature=environ.get(_SIGNATURE, ""),
-        message=Message(environ["REQUEST_METHOD"], target_of(environ), headers, body),
-    )
+    return auth.gate(settings.auth, environ)
 
 
 def _refuse(status: str, error: FcplugError, start_response: "StartResponse") -> Iterable[bytes]:

@@ -5,17 +5,25 @@ On FC the platform is the only caller and sends neither; there nothing is checke
 
 import hashlib
 import hmac
+import io
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import protocol
-from fcplug.web.replay import ReplayMemory
+from fcplug.config.model import AuthEntry
+from fcplug.web.environ import body_of, target_of
+from fcplug.web.replay import ReplayMemory, folder_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 WINDOW = 300  # seconds that a signature's time may be off
 _SIGNATURE = re.compile(r"t=([0-9]{1,12}),v2=([0-9a-f]{64})")
+_FIELD = protocol.environ_key(protocol.SIGNATURE)
+_OF_FC = protocol.environ_key(protocol.PREFIX)
 _VERSION_1 = re.compile(r"t=[0-9]{1,12},v1=[0-9a-f]{64}")
 
 log = logging.getLogger("fcplug")
@@ -34,19 +42,17 @@ class Message(NamedTuple):
     body: bytes
 
 
-class Request(NamedTuple):
-    """What a caller shows, and the message that it may have signed."""
-
-    authorization: str
-    signature: str
-    message: Message
+Gate = Callable[["WSGIEnvironment"], str]
+"""Returns why a request is refused, empty if it is not."""
 
 
-class Gate(Protocol):
-    """Says who may come in."""
-
-    def refusal(self, request: Request) -> str:
-        """Return why a request is refused, empty if it is not."""
+def gate(entry: AuthEntry, environ: Mapping[str, str]) -> Gate:
+    """Return the gate of ``runtime.auth``; ``environ`` is the environment of the process."""
+    if entry.tokens:
+        token = Token(entry.tokens)
+        return lambda sent: token.refusal(sent.get("HTTP_AUTHORIZATION", ""))
+    signature = Signature(entry.keys, ReplayMemory(folder_of(environ), WINDOW))
+    return lambda sent: signature.refusal(sent.get(_FIELD, ""), _message_of(sent))
 
 
 def sign(key: str, moment: int, message: Message) -> str:
@@ -61,9 +67,9 @@ class Token:
     def __init__(self, tokens: Sequence[str]) -> None:
         self._wanted = [f"Bearer {token}".encode() for token in tokens]
 
-    def refusal(self, request: Request) -> str:
-        """Return why a request is refused, empty if it is not."""
-        sent = request.authorization.encode("latin-1", "replace")
+    def refusal(self, authorization: str) -> str:
+        """Return why a request is refused that has this header, empty if it is not."""
+        sent = authorization.encode("latin-1", "replace")
         # no early end: the time must not tell how many tokens there are, or which is close
         matches = [hmac.compare_digest(sent, wanted) for wanted in self._wanted]
         return "" if any(matches) else "the Authorization header holds no valid token"
@@ -80,18 +86,18 @@ class Signature:
         except OSError as error:
             self._log(error)
 
-    def refusal(self, request: Request) -> str:
-        """Return why a request is refused, empty if it is not."""
-        match = _SIGNATURE.fullmatch(request.signature)
+    def refusal(self, signature: str, message: Message) -> str:
+        """Return why a message with this signature is refused, empty if it is not."""
+        match = _SIGNATURE.fullmatch(signature)
         if match is None:
-            if _VERSION_1.fullmatch(request.signature):
+            if _VERSION_1.fullmatch(signature):
                 return "the signature is of version 1, which does not count: sign by version 2"
             return "the request is not signed"
         moment, now = int(match[1]), time.time()
         if abs(now - moment) > WINDOW:
             return f"the signature's time is more than {WINDOW} seconds off"
-        made = [sign(key, moment, request.message) for key in self._keys]
-        matches = [hmac.compare_digest(request.signature, each) for each in made]
+        made = [sign(key, moment, message) for key in self._keys]
+        matches = [hmac.compare_digest(signature, each) for each in made]
         if not any(matches):
             return "the signature is not that of this request"
         try:
@@ -106,6 +112,18 @@ class Signature:
             "TMPDIR names the folder of their files",
             error,
         )
+
+
+def _message_of(environ: "WSGIEnvironment") -> Message:
+    """Return what a signature covers of a request, whose body can be read again afterwards."""
+    body = body_of(environ)
+    environ["wsgi.input"] = io.BytesIO(body)
+    headers = {
+        key.removeprefix("HTTP_").replace("_", "-"): value
+        for key, value in environ.items()
+        if key.startswith(_OF_FC)
+    }
+    return Message(environ["REQUEST_METHOD"], target_of(environ), headers, body)
 
 
 def _covered(moment: int, message: Message) -> bytes:

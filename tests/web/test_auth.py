@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fcplug.web.auth import WINDOW, Message, Request, Signature, Token, sign
+from fcplug.web.auth import WINDOW, Message, Signature, Token, sign
 from fcplug.web.replay import ReplayMemory
 from support.deployed import ROOT, Answer, Instance, deploy, start
 from support.waiting import wait_until
@@ -32,7 +32,6 @@ FIELDS = {
     "x-fc-function": "sorted after the names that begin with it",
 }
 MESSAGE = Message("POST", "/invoke?a=1", FIELDS, b"event")
-REQUEST = Request("", "", MESSAGE)
 CODE = {"who.py": "def handle(event, context): return context.credentials.access_key_secret\n"}
 CONFIG = "version: 1\nruntime: {%s}\nfunctions:\n  who: {handler: who.handle}\n"
 AUTH = f"auth: {{tokens: [{TOKEN}]}}"
@@ -51,21 +50,17 @@ def now() -> int:
     "sent", ["", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer x", f"Bearer {TOKEN}x", "Bearer \xff"]
 )
 def test_a_wrong_token_is_refused(sent: str) -> None:
-    assert "no valid token" in Token([TOKEN]).refusal(REQUEST._replace(authorization=sent))
+    assert "no valid token" in Token([TOKEN]).refusal(sent)
 
 
 def test_each_of_the_tokens_lets_in() -> None:
     gate = Token(["another-token-altogether", TOKEN])
-    assert gate.refusal(REQUEST._replace(authorization=f"Bearer {TOKEN}")) == ""
+    assert gate.refusal(f"Bearer {TOKEN}") == ""
 
 
 @pytest.fixture
 def memory(tmp_path: Path) -> ReplayMemory:
     return ReplayMemory(str(tmp_path / "memory"), WINDOW)
-
-
-def signed(message: Message, key: str = KEY, moment: int | None = None) -> Request:
-    return Request("", sign(key, now() if moment is None else moment, message), message)
 
 
 @pytest.mark.parametrize("key", [KEY, OLD_KEY])
@@ -74,9 +69,9 @@ def test_a_signature_by_one_of_the_keys_lets_in_once(
     key: str, off: int, memory: ReplayMemory
 ) -> None:
     gate = Signature([KEY, OLD_KEY], memory)
-    request = signed(MESSAGE, key, now() + off)
-    assert gate.refusal(request) == ""
-    assert gate.refusal(request) == "the signature was used before"
+    signed = sign(key, now() + off, MESSAGE)
+    assert gate.refusal(signed, MESSAGE) == ""
+    assert gate.refusal(signed, MESSAGE) == "the signature was used before"
 
 
 @pytest.mark.parametrize(
@@ -95,18 +90,18 @@ def test_a_signature_by_one_of_the_keys_lets_in_once(
 def test_a_signature_covers_everything_that_decides(
     change: dict[str, Any], memory: ReplayMemory
 ) -> None:
-    request = signed(MESSAGE)
-    changed = request._replace(message=MESSAGE._replace(**change))
+    signed = sign(KEY, now(), MESSAGE)
     gate = Signature([KEY], memory)
-    assert gate.refusal(changed) == "the signature is not that of this request"
-    assert gate.refusal(request) == ""
+    refusal = gate.refusal(signed, MESSAGE._replace(**change))
+    assert refusal == "the signature is not that of this request"
+    assert gate.refusal(signed, MESSAGE) == ""
 
 
 def test_what_a_header_says_does_not_depend_on_how_it_is_written(memory: ReplayMemory) -> None:
     written = {name.title(): f" {value}" for name, value in reversed(FIELDS.items())}
     more = {**written, "X-Fc-Client-Ip": "", "Cookie": "a=1"}
-    sent = signed(MESSAGE)._replace(message=MESSAGE._replace(headers=more))
-    assert Signature([KEY], memory).refusal(sent) == ""
+    signed = sign(KEY, now(), MESSAGE)
+    assert Signature([KEY], memory).refusal(signed, MESSAGE._replace(headers=more)) == ""
 
 
 def test_the_documented_signature_is_the_one_that_counts(memory: ReplayMemory) -> None:
@@ -130,24 +125,24 @@ def test_the_function_of_the_page_signs_what_is_accepted(memory: ReplayMemory) -
     exec(snippet, names)
     more = {**FIELDS, "X-Fc-Region": "", "Cookie": "a=1"}
     signature = names["sign"](KEY, "POST", "/invoke?a=1", more, b"event")
-    assert Signature([KEY], memory).refusal(Request("", signature, MESSAGE)) == ""
+    assert Signature([KEY], memory).refusal(signature, MESSAGE) == ""
 
 
 @pytest.mark.parametrize("off", [-WINDOW - 5, WINDOW + 5])
 def test_a_signature_of_another_time_is_refused(off: int, memory: ReplayMemory) -> None:
-    refusal = Signature([KEY], memory).refusal(signed(MESSAGE, moment=now() + off))
+    signed = sign(KEY, now() + off, MESSAGE)
+    refusal = Signature([KEY], memory).refusal(signed, MESSAGE)
     assert "more than 300 seconds off" in refusal
 
 
 @pytest.mark.parametrize("sent", ["", "t=1", "v2=00", f"t=1,v2={'g' * 64}", f"t=-1,v2={'0' * 64}"])
 def test_what_is_no_signature_is_refused(sent: str, memory: ReplayMemory) -> None:
-    request = REQUEST._replace(signature=sent)
-    assert Signature([KEY], memory).refusal(request) == "the request is not signed"
+    assert Signature([KEY], memory).refusal(sent, MESSAGE) == "the request is not signed"
 
 
 def test_a_signature_of_version_1_is_refused_by_name(memory: ReplayMemory) -> None:
-    request = REQUEST._replace(signature=f"t={now()},v1={'0' * 64}")
-    assert "is of version 1" in Signature([KEY], memory).refusal(request)
+    refusal = Signature([KEY], memory).refusal(f"t={now()},v1={'0' * 64}", MESSAGE)
+    assert "is of version 1" in refusal
 
 
 def test_signed_requests_are_refused_where_they_cannot_be_remembered(
@@ -156,7 +151,8 @@ def test_signed_requests_are_refused_where_they_cannot_be_remembered(
     (tmp_path / "memory").touch()
     gate = Signature([KEY], ReplayMemory(str(tmp_path / "memory"), WINDOW))
     assert "used signatures cannot be remembered" in caplog.text
-    assert gate.refusal(signed(MESSAGE)) == "signatures cannot be checked at the moment"
+    refusal = gate.refusal(sign(KEY, now(), MESSAGE), MESSAGE)
+    assert refusal == "signatures cannot be checked at the moment"
 
 
 @pytest.fixture
@@ -329,5 +325,6 @@ def test_credentials_in_headers_count_on_fc_and_where_they_are_trusted(
     with start(deploy(tmp_path, CONFIG % runtime, CODE), environ=environ) as instance:
         assert call(instance).body == secret
         assert ("open to everybody who reaches this port" in instance.log) == warned
+        assert ("auth is not asked for" in instance.log) == (runtime == AUTH)
     with start(deploy(tmp_path, CONFIG % runtime, CODE), "--host", "127.0.0.1") as instance:
         assert "open to everybody" not in instance.log

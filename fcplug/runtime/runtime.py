@@ -139,6 +139,8 @@ class Runtime:
             with ExitStack() as held:
                 function = self._enter(context)
                 held.callback(function.leave)
+                if phase is Phase.INITIALIZE:
+                    function.initialize(context)  # a lifespan's startup, within FC's own lines
                 response = function.web(environ, context)
                 held.callback(close_body, response.body)
                 return response._replace(body=Body(response.body, held.pop_all().close))

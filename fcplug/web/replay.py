@@ -20,7 +20,8 @@ _PREFIX = "signatures-"
 
 def folder_of(environ: Mapping[str, str]) -> str:
     """Return the folder of this user's memory: the same in every process, and after a restart."""
-    return f"{environ.get('TMPDIR') or '/tmp'}/fcplug-{os.geteuid()}"  # noqa: S108 - see _secure
+    folder = os.path.abspath(environ.get("TMPDIR") or "/tmp")  # noqa: S108 - see _secure
+    return f"{folder}/fcplug-{os.geteuid()}"
 
 
 class ReplayMemory:
@@ -53,17 +54,35 @@ class ReplayMemory:
         Raises:
             OSError: it cannot be remembered, and must not count.
         """
+        number = moment // _PERIOD
         with self._lock:
-            period = self._periods.get(moment // _PERIOD)
-            if period is None:
-                _secure(self._folder)
+            if number not in self._periods:
                 self._forget(now)
-                period = _Period(f"{self._folder}/{_PREFIX}{moment // _PERIOD}")
-                self._periods[moment // _PERIOD] = period
-            return period.refusal(digest[:_SIZE], self._most)
+                self._periods[number] = self._open(number)
+            try:
+                return self._periods[number].refusal(digest[:_SIZE], self._most)
+            except _FileDeletedError:
+                self._restore(number)
+                return self._periods[number].refusal(digest[:_SIZE], self._most)
+
+    def _open(self, number: int) -> "_Period":
+        _secure(self._folder)
+        return _Period(f"{self._folder}/{_PREFIX}{number}")
+
+    def _restore(self, number: int) -> None:
+        """Write to a new file what was in one that was deleted, as this process has read it."""
+        deleted, restored = self._periods[number], self._open(number)
+        try:
+            restored.add(deleted.seen)
+        except OSError:
+            restored.close()
+            raise
+        self._periods[number] = restored
+        deleted.close()
 
     def _forget(self, now: float) -> None:
         """Drop the periods whose signatures are all too old to be valid."""
+        _secure(self._folder)
         over = int(now - self._window) // _PERIOD
         for number in [number for number in self._periods if number < over]:
             self._periods.pop(number).close()
@@ -74,29 +93,46 @@ class ReplayMemory:
                     os.unlink(f"{self._folder}/{name}")
 
 
+class _FileDeletedError(OSError):
+    """The file of a period is not where another process would find it."""
+
+
 class _Period:
     """The signatures of one period: a file, and what this process has read of it."""
 
     def __init__(self, path: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
-        self._seen: set[bytes] = set()
+        self.seen: set[bytes] = set()
         self._read = 0  # bytes
 
     def refusal(self, digest: bytes, most: int) -> str:
+        """Remember a digest; return why it does not count, empty if it is new.
+
+        Raises:
+            _FileDeletedError: ``seen`` holds all that was in the file.
+        """
         # a lock of the process, which a fork does not inherit and an end of the process frees
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
         try:
             self._catch_up()
-            if digest in self._seen:
+            if digest in self.seen:
                 return "the signature was used before"
-            if len(self._seen) >= most:
+            if len(self.seen) >= most:
                 return "too many signed requests in a short time"
-            if os.write(self._fd, digest) != _SIZE:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._seen.add(digest)
-            self._read += _SIZE
+            self._append(digest)
+            self.seen.add(digest)
             return ""
+        finally:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
+    def add(self, digests: set[bytes]) -> None:
+        """Write those digests that the file does not hold."""
+        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        try:
+            self._catch_up()
+            self._append(b"".join(digests - self.seen))
+            self.seen |= digests
         finally:
             fcntl.lockf(self._fd, fcntl.LOCK_UN)
 
@@ -104,20 +140,32 @@ class _Period:
         os.close(self._fd)
 
     def _catch_up(self) -> None:
-        """Read what other processes have appended."""
+        """Read what other processes have appended.
+
+        Raises:
+            _FileDeletedError: all of the file is read, and no other process will find it.
+        """
         found = os.fstat(self._fd)
-        if not found.st_nlink or found.st_size < self._read:
-            raise OSError(errno.ESTALE, "the file of used signatures was deleted or cut")
-        end = found.st_size - found.st_size % _SIZE
-        if end != found.st_size:  # its process ended while it wrote, and had accepted nothing yet
+        size = found.st_size
+        if size < self._read:
+            raise OSError(errno.ESTALE, "the file of used signatures was cut")
+        end = size - size % _SIZE
+        if end != size:  # its process ended while it wrote, and had accepted nothing yet
             os.ftruncate(self._fd, end)
         while self._read < end:
             data = os.pread(self._fd, end - self._read, self._read)
             whole = len(data) - len(data) % _SIZE
             if not whole:
                 raise OSError(errno.EIO, "the file of used signatures cannot be read")
-            self._seen.update(data[at : at + _SIZE] for at in range(0, whole, _SIZE))
+            self.seen.update(data[at : at + _SIZE] for at in range(0, whole, _SIZE))
             self._read += whole
+        if not found.st_nlink:
+            raise _FileDeletedError
+
+    def _append(self, data: bytes) -> None:
+        if os.write(self._fd, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._read += len(data)
 
 
 def _secure(folder: str) -> None:

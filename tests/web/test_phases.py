@@ -148,7 +148,7 @@ def test_all_phases_reach_an_application_that_asks_for_them(
             assert f"in the application {line}\n" in log
         for name, request_id in (("Initialize", "initialize"), ("Invoke", "invoke"),
                                  ("PreStop", "pre-stop")):  # fmt: skip
-            assert f"FC {name} Start RequestId: {request_id}\n" in log
+            assert log.count(f"FC {name} Start RequestId: {request_id}\n") == 1
             assert f"FC {name} End RequestId: {request_id}\n" in log
         assert ("started up" in log) == (kind == "asgi")
         assert "other started" not in log

@@ -69,16 +69,33 @@ def test_a_process_that_died_while_it_wrote_has_accepted_nothing(
     assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 1, 2)] == [USED, "", USED, USED]
 
 
-@pytest.mark.parametrize("harm", ["deleted", "cut"])
-def test_a_file_that_was_tampered_with_lets_nobody_in(
+@pytest.mark.parametrize("harm", ["file", "folder"])
+def test_what_is_deleted_is_written_again_by_the_processes_that_know_it(
     memory: Callable[..., ReplayMemory], tmp_path: Path, harm: str
+) -> None:
+    first, second = memory(), memory()
+    for number, kept in ((1, first), (2, second), (3, first)):
+        assert kept.refusal(digest(number), NOW, NOW) == ""
+    (file,) = (tmp_path / "memory").iterdir()
+    file.unlink()
+    if harm == "folder":
+        file.parent.rmdir()
+    assert [second.refusal(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
+    assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
+    assert [first.refusal(digest(n), NOW, NOW) for n in (4, 5)] == [USED, ""]
+    assert second.refusal(digest(5), NOW, NOW) == USED
+
+
+def test_a_file_that_was_cut_lets_nobody_in(
+    memory: Callable[..., ReplayMemory], tmp_path: Path
 ) -> None:
     kept = memory()
     assert kept.refusal(digest(1), NOW, NOW) == ""
     (file,) = (tmp_path / "memory").iterdir()
-    file.unlink() if harm == "deleted" else file.write_bytes(b"")
-    with pytest.raises(OSError, match="deleted or cut"):
-        kept.refusal(digest(2), NOW, NOW)
+    file.write_bytes(b"")
+    for number in (1, 2):
+        with pytest.raises(OSError, match="was cut"):
+            kept.refusal(digest(number), NOW, NOW)
 
 
 @pytest.mark.parametrize("kind", ["open to others", "a link", "a file"])

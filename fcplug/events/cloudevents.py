@@ -60,6 +60,9 @@ class Batch(Generic[M]):
     def __init__(self, message: type[M], data: type) -> None:
         self._message = message
         self._enveloped = msgspec.json.Decoder(message)
+        self._all_enveloped: msgspec.json.Decoder[tuple[M, ...]] = msgspec.json.Decoder(
+            tuple[message, ...]  # type: ignore[valid-type]
+        )
         self._data: msgspec.json.Decoder[Any] = msgspec.json.Decoder(data)
 
     def decode(self, event: bytes) -> tuple[M, ...]:
@@ -70,6 +73,10 @@ class Batch(Generic[M]):
         """
         if not event[:64].lstrip().startswith(b"["):
             return (self._one(event),)
+        try:
+            return self._all_enveloped.decode(event)  # the usual form, in one pass
+        except msgspec.ValidationError:
+            pass
         parts = enumerate(_PARTS.decode(event))
         return tuple(self._of_array(index, bytes(part)) for index, part in parts)
 

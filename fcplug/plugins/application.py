@@ -9,7 +9,7 @@ from fcplug.config.loader import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import hookimpl
-from fcplug.plugins import importer
+from fcplug.plugins import definition, importer
 from fcplug.plugins.entry_points import Catalog
 from fcplug.plugins.hooks import binds, name_of
 from fcplug.plugins.importer import ASGI, WSGI, Source
@@ -32,7 +32,7 @@ def load(
     group = WSGI if spec.wsgi else ASGI
     target, source = importer.find(catalog, group, spec.application)
     try:
-        with importer.blamed(source):
+        with importer.blamed(source, lambda: definition.place(target, source)):
             if group == ASGI:
                 return _asgi(target, event_loop, spec.name), source
             return _wsgi(target), source

@@ -40,6 +40,7 @@ class Source(NamedTuple):
     reference: str
     entry: EntryPoint | None = None
     module: str = ""
+    attribute: str = ""
     imported: tuple[str, ...] = ()
 
     @property
@@ -75,7 +76,7 @@ def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
             source = source._replace(entry=_entry_point(catalog, group, reference))
     with blamed(source):
         module, attribute = _code_names(catalog, source)
-        source = source._replace(module=module)
+        source = source._replace(module=module, attribute=attribute)
         record = ImportRecord()
         folder = "" if source.entry else name_clash.folder_with(package_of(module))
         try:
@@ -131,6 +132,8 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | N
                 f"it offers: {listing(known)}",
                 fix="correct the name, or install a version of the package that offers it",
             )
+    if not found:
+        _refuse_other_role(catalog, group, reference)
     if len(found) > 1:
         role = _ROLES[group]
         packages = sorted(entry.package for entry in found)
@@ -140,6 +143,26 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | N
             fix=f"say which: {_key(group)}: {packages[0]}:{reference}",
         )
     return found[0] if found else None
+
+
+def _refuse_other_role(catalog: Catalog, group: str, reference: str) -> None:
+    """Refuse a name, alone or after its distribution, that is offered for another key.
+
+    Raises:
+        PluginError: it is; the error says which key.
+    """
+    package, colon, name = reference.rpartition(":")
+    if "." in name or (colon and (not package or package.isidentifier())):
+        return  # code
+    for other in {HANDLERS, MIDDLEWARE, WSGI, ASGI} - {group}:
+        if any(entry.name == name for entry in catalog.entry_points(other, package)):
+            value = f"[{reference}]" if other == MIDDLEWARE else reference
+            beside = ", and name a handler beside it" if other == MIDDLEWARE else ""
+            raise PluginError(
+                "PluginNotFound",
+                f"'{reference}' is offered as {_ROLES[other]}, and not as {_ROLES[group]}",
+                fix=f"write {_key(other)}: {value}{beside}",
+            )
 
 
 def _key(group: str) -> str:
@@ -158,6 +181,7 @@ def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
         reference = source.reference
         module, found, attribute = reference.rpartition(":" if ":" in reference else ".")
         module = module.replace("/", ".").lstrip(".")
+        _refuse_file(source)
         if not found and source.group not in KEYS:
             raise _not_installed(catalog, source.group, reference)
         names = [*module.split("."), *attribute.split(".")]
@@ -168,6 +192,22 @@ def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
     if not all(map(str.isidentifier, names)):
         raise PluginError("InvalidHandleName", what, fix=fix)
     return module, attribute
+
+
+def _refuse_file(source: Source) -> None:
+    """Refuse a name that is a file's, as ``greeter.py`` and ``greeter.py:handle`` are.
+
+    Raises:
+        PluginError: it is.
+    """
+    file, _, attribute = source.reference.partition(":")
+    if file.endswith(".py"):
+        raise PluginError(
+            "InvalidHandleName",
+            f"Invalid {_ROLES[source.group]} '{source.reference}': {file} is a file",
+            fix=f"write {file.removesuffix('.py').removeprefix('./')}:{attribute or 'NAME'}"
+            f"{'' if attribute else ', with the NAME of what answers in it'}",
+        )
 
 
 def _not_installed(catalog: Catalog, group: str, name: str) -> PluginError:

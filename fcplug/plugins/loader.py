@@ -15,7 +15,7 @@ from fcplug.config.location import Path
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import PROJECT
-from fcplug.plugins import application, hooks, importer, slow_import
+from fcplug.plugins import application, definition, hooks, importer, slow_import
 from fcplug.plugins.entry_points import Catalog
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import Settings
@@ -207,7 +207,7 @@ class Loader:
     @contextmanager
     def _blamed(self, source: Source, target: Any) -> Iterator[None]:
         try:
-            with importer.blamed(source, lambda: _file_of(target, source)):
+            with importer.blamed(source, lambda: definition.place(target, source)):
                 yield
         except PluginError:
             importer.forget(source)
@@ -307,13 +307,3 @@ def _require_one_invoke(manager: pluggy.PluginManager) -> None:
             f"{len(answering)} plugins answer the event: {' and '.join(answering)}",
             fix="middleware wraps: mark its invoke @hookimpl(wrapper=True)",
         )
-
-
-def _file_of(target: Any, source: Source) -> str:
-    """Return the line where a plugin is defined, for its error."""
-    try:
-        target = inspect.unwrap(target) if callable(target) else target
-        file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
-    except Exception:  # neither a function nor a class, or its source is gone
-        file, line = source.file, 0
-    return f", {file}:{max(line, 1)}" if file else ""

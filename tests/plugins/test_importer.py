@@ -251,6 +251,64 @@ def test_a_package_that_was_built_without_its_module_is_told_how_to_name_it(
     assert refusal("bad").fix == f"{PIP} --force-reinstall empty-dist==1.2"
 
 
+@pytest.mark.parametrize(
+    ("group", "reference", "offered", "fix"),
+    [
+        ("handlers", "record", "middleware", "middleware: [record], and name a handler beside it"),
+        ("handlers", "acme-log:record", "middleware", "middleware: [acme-log:record], and name "
+         "a handler beside it"),
+        ("handlers", "record", "wsgi", "wsgi: record"),
+        ("middleware", "record", "handlers", "handler: record"),
+        ("wsgi", "record", "asgi", "asgi: record"),
+        ("asgi", "record", "wsgi", "wsgi: record"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_offered_for_another_key_is_told_the_key(
+    install: Install, group: str, reference: str, offered: str, fix: str
+) -> None:
+    install("acme-log", {"acme": HANDLE}, **{offered: {"record": "acme:handle"}})
+    with pytest.raises(PluginError) as error:
+        importer.find(Catalog(), f"fcplug.{group}", reference)
+    assert error.value.kind == "PluginNotFound"
+    assert error.value.what.startswith(f"'{reference}' is offered as ")
+    assert error.value.fix == f"write {fix}"
+
+
+def test_code_is_found_though_a_package_offers_its_name_for_another_key(
+    install: Install,
+) -> None:
+    install("index", {"index": HANDLE}, middleware={"handle": "index:handle"})
+    target, _ = importer.find(Catalog(), importer.HANDLERS, "index:handle")
+    assert target.__name__ == "handle"
+    target, _ = importer.find(Catalog(), importer.HANDLERS, "index.handle")
+    assert target.__name__ == "handle"
+
+
+@pytest.mark.parametrize(
+    ("reference", "file", "fix"),
+    [
+        ("index.py", "index.py", "index:NAME, with the NAME of what answers in it"),
+        ("./index.py", "./index.py", "index:NAME, with the NAME of what answers in it"),
+        ("shop/index.py", "shop/index.py", "shop/index:NAME, with the NAME of what answers in it"),
+        ("index.py:handle", "index.py", "index:handle"),
+    ],
+)
+def test_a_file_instead_of_a_module_is_told_how_to_write_it(
+    code: Code, reference: str, file: str, fix: str
+) -> None:
+    code("index", HANDLE)
+    error = refusal(reference)
+    assert error.kind == "InvalidHandleName"
+    assert error.what == f"Invalid handler '{reference}': {file} is a file"
+    assert error.fix == f"write {fix}"
+
+
+def test_an_attribute_that_is_called_py_can_be_named(code: Code) -> None:
+    code("index", HANDLE.replace("handle", "py"))
+    target, _ = importer.find(Catalog(), importer.HANDLERS, "index:py")
+    assert target.__name__ == "py"
+
+
 def test_a_file_that_is_not_there_is_told_where_to_be_put(code: Code, site: Path) -> None:
     code("index", HANDLE)
     error = refusal("indx:handle")

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from socket import socket
@@ -51,7 +50,7 @@ class Instance:
         """
         config, settings = self._config, self._config.runtime
         held_signals.hold()  # what comes from here on is answered once the process serves
-        logs.configure(settings.log_format, settings.log_level)
+        logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
 
@@ -67,9 +66,8 @@ class Instance:
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does
         code = self._supervised(sock) if supervised else self._alone(sock, handover)
-        logging.shutdown()
         # sys.exit would wait for every thread that a plugin left behind
-        os._exit(code)
+        os._exit(_finish(code))
 
     def _warn_if_open(self, host: str) -> None:
         """Tell who serves everybody: on FC the platform keeps others away, elsewhere nobody."""
@@ -115,7 +113,7 @@ class Instance:
             _listen_for_reload(runtime)
             if not alive:
                 self._load_beside(runtime, sock)
-            return self._serve(runtime, sock, on_drain=lambda: None)
+            return _finish(self._serve(runtime, sock, on_drain=lambda: None))
 
         gc.enable()  # the supervisor lives as long as what it starts
         return supervise(
@@ -139,6 +137,10 @@ class Instance:
         health_path = settings.health_path
         in_time = True
 
+        def begin_drain() -> None:
+            logs.stop_waiting()  # a log that nobody reads must not hold up the stop
+            on_drain()
+
         def stop() -> None:
             nonlocal in_time
             in_time = runtime.stop(STOP_LIMIT)
@@ -159,7 +161,7 @@ class Instance:
                     method, path, control, health_path
                 ),
                 on_turn=beat,
-                on_drain=on_drain,
+                on_drain=begin_drain,
                 on_stop=stop,
             )
         return code if in_time else 1
@@ -210,6 +212,11 @@ def _listen_for_reload(runtime: "Runtime") -> None:
         runtime.reload()
 
 
+def _finish(code: int) -> int:
+    """Write the last lines of this process; return its exit code: 1 if some were dropped."""
+    return 1 if logs.finish() and not code else code
+
+
 def ask_to_stop() -> None:
     """Have this process drain and end; whoever started it starts another."""
     os.kill(os.getpid(), signal.SIGTERM)
@@ -224,7 +231,7 @@ def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
     from fcplug.process.watchdog import Watchdog  # noqa: PLC0415
 
     try:
-        watchdog = Watchdog(seconds, sys.stdout.fileno())
+        watchdog = Watchdog(seconds, logs.descriptor())
     except OSError as error:
         log.warning("a hang that holds the GIL will not be ended: %s", error)
         yield lambda _busy: None

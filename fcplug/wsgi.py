@@ -35,7 +35,7 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     file = ConfigFile(None, environ)
     config = file.load()
     settings = config.runtime
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
     logs.say(f"{protocol.INITED_LINE}\n")
     logs.say(f"fcplug {fcplug.__version__} serves {config.file} under another server\n")
     code_path.add(environ)

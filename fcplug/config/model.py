@@ -69,6 +69,10 @@ class RuntimeEntry(_Entry, frozen=True):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
         Meta(description="the least level of log record that is written"),
     ] = "INFO"
+    log_blocked: Annotated[
+        Literal["wait", "drop"],
+        Meta(description="while nobody reads the log: lines wait, or are dropped and counted"),
+    ] = "wait"
     health_path: Annotated[
         UrlPath | None,
         Meta(description="answers GET with 200 whatever else runs; null for none"),

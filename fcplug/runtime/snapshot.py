@@ -133,6 +133,7 @@ class Snapshot:
             log_format=runtime.log_format,
             log_level=runtime.log_level,
             folder=self._shared.folder,
+            log_blocked=runtime.log_blocked,
         )
         workers = Workers(spec, self.config.document, settings)
         try:

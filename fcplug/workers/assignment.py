@@ -27,6 +27,7 @@ class WorkerSettings(Struct, frozen=True):
     """The working directory they start in; empty for the current one."""
     log_format: Literal["text", "json"] = "text"
     log_level: str = "INFO"
+    log_blocked: Literal["wait", "drop"] = "wait"
 
 
 class Assignment(Struct, frozen=True):

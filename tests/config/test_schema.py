@@ -28,6 +28,7 @@ runtime:
   drain_timeout: 1.5
   min_send_rate: 1000
   log_format: json
+  log_blocked: drop
   log_level: DEBUG
   health_path: /healthy
   processes: 2

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,17 +68,15 @@ class InProcess:
 def in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     code = deploy(tmp_path_factory.mktemp("code"), CONFIG, FILES)
     log = code / "log"
-    path, root = list(sys.path), logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    path = list(sys.path)
     sys.path.insert(0, str(code))
     with log.open("w") as file:
-        with contextlib.redirect_stdout(file):
-            logs.configure("text", "INFO")
-            out = sys.stdout
-        yield InProcess(code, log, out)
+        release = logs.configure("text", "INFO", descriptors=(file.fileno(), 2))
+        try:
+            yield InProcess(code, log, sys.stdout)
+        finally:
+            release()
     sys.path[:] = path
-    root.handlers[:] = handlers
-    root.setLevel(level)
     for name in [file.removesuffix(".py").replace("/", ".") for file in FILES]:
         sys.modules.pop(name, None)
 

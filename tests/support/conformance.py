@@ -318,7 +318,7 @@ ROWS = (
     )),
     Row("62, 66, 67, 69, 71", "what an invocation says stands between its lines, with its id", (
         call("talking", answer=b"", log=(
-            START, "printed", f"unfinishedTIME {ID} [INFO] logged",
+            START, "printed", "unfinished", f"TIME {ID} [INFO] logged",
             f"TIME {ID} [WARNING] by the context's logger", END)),
     )),
     Row("73, 79", "the context holds what the headers say, under FC's own keys", (

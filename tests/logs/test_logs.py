@@ -27,7 +27,8 @@ class Pipe:
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
-        self.stream = logs.LineStream(self.writer)
+        self.output = logs.Output(self.writer)
+        self.stream = logs.LineStream(self.output, self.writer)
 
     def read(self) -> str:
         try:
@@ -43,6 +44,7 @@ def pipe() -> Iterator[Pipe]:
     for fd in (pipe.reader, pipe.writer):
         if fd >= 0:
             os.close(fd)
+    pipe.output.close()
 
 
 def test_whole_lines_are_written_at_once_and_the_rest_waits_for_its_end(pipe: Pipe) -> None:
@@ -56,11 +58,11 @@ def test_whole_lines_are_written_at_once_and_the_rest_waits_for_its_end(pipe: Pi
     assert pipe.read() == ""
 
 
-def test_what_is_said_ends_the_line_that_was_begun(pipe: Pipe) -> None:
+def test_a_whole_line_ends_the_line_that_another_has_flushed(pipe: Pipe) -> None:
     pipe.stream.write("part")
-    pipe.stream.say("whole\n")
-    pipe.stream.say("")
-    pipe.stream.say("another\n")
+    pipe.stream.flush()
+    pipe.output.write(b"whole\n")
+    pipe.stream.write("another\n")
     assert pipe.read() == "part\nwhole\nanother\n"
 
 
@@ -112,6 +114,7 @@ def test_a_line_longer_than_the_pipe_is_written_whole() -> None:
     assert read.decode() == text
     os.close(pipe.reader)
     os.close(pipe.writer)
+    pipe.output.close()
 
 
 @pytest.mark.parametrize(
@@ -370,7 +373,7 @@ def test_configure_sends_records_and_prints_to_standard_output(style: str, tmp_p
 
 def test_bytes_written_to_the_buffer_of_standard_output_are_written(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out:
-        stream = logs.LineStream(out.fileno())
+        stream = logs.LineStream(logs.Output(out.fileno()), out.fileno())
         stream.write("begun, ")
         stream.flush()
         stream.buffer.write(b"\xff\n")

@@ -1,0 +1,34 @@
+"""What the process says: FC's start and end lines, and log records that carry the request id.
+
+Everything goes to standard output, which FC collects, one ``write`` a line, and is out before the
+answer is: FC may freeze the instance right after it.
+"""
+
+from fcplug.logs.output import Output
+from fcplug.logs.phase import phase
+from fcplug.logs.process_log import (
+    configure,
+    descriptor,
+    end_lines,
+    finish,
+    open_standard_descriptors,
+    say,
+    stop_waiting,
+)
+from fcplug.logs.records import JsonFormatter, TextFormatter
+from fcplug.logs.streams import LineStream
+
+__all__ = [
+    "JsonFormatter",
+    "LineStream",
+    "Output",
+    "TextFormatter",
+    "configure",
+    "descriptor",
+    "end_lines",
+    "finish",
+    "open_standard_descriptors",
+    "phase",
+    "say",
+    "stop_waiting",
+]

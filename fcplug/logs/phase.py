@@ -1,0 +1,51 @@
+"""The lines that FC wants around each phase of a call."""
+
+import logging
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from fcplug import protocol
+from fcplug.context import Context, current
+from fcplug.logs import process_log
+from fcplug.process.forks import end_forked_child, lineage
+from fcplug.result import explain
+
+
+def phase(which: protocol.Phase, context: Context) -> AbstractContextManager[None]:
+    """Frame a phase with its start and end lines, and log the error it ends with.
+
+    A child that was forked inside ends here: what follows is the parent's to do.
+    """
+    return _Frame(which, context)
+
+
+class _Frame(AbstractContextManager[None]):
+    """A class, not a generator: every invocation has one, and it costs a third."""
+
+    def __init__(self, which: protocol.Phase, context: Context) -> None:
+        self._which = which
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._forks = lineage.forks
+        self._token = current.set(self._context)
+        process_log.write(protocol.start_line(self._which, self._context.request_id))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if lineage.forks != self._forks:
+            end_forked_child(error)
+        try:
+            if error is not None:
+                logging.getLogger("fcplug").error("%s", explain(error))
+        finally:
+            failed = error is not None
+            process_log.end_lines(self._context)
+            process_log.write(
+                protocol.end_line(self._which, self._context.request_id, failed=failed)
+            )
+            current.reset(self._token)

@@ -1,0 +1,230 @@
+"""The standard streams of this process, taken over, and what the runtime itself writes to them."""
+
+import contextlib
+import contextvars
+import io
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from fcplug.logs.output import Output
+from fcplug.logs.records import (
+    JsonFormatter,
+    RecordFormatter,
+    RecordHandler,
+    RuntimeLogger,
+    TextFormatter,
+)
+from fcplug.logs.streams import LineBytes, LineStream
+
+_LOGGERS = ("fcplug", "fcplug.server", "fcplug.supervisor")
+_FLUSHING = 1.0  # seconds that the handlers of user code have to flush when the process ends
+
+
+class _ProcessLog:
+    """The streams that were taken over; a process has one standard output, and one of these."""
+
+    out: Output | None = None
+    error: Output | None = None  # the same as ``out`` where both are one file
+    stdout: LineStream | None = None
+    stderr: LineStream | None = None
+    lost: int | None = None  # lines dropped before the process was told to stop
+
+    @property
+    def outputs(self) -> set[Output]:
+        """The outputs, each once."""
+        return {output for output in (self.out, self.error) if output}
+
+    def start_in_child(self) -> None:
+        """Make a forked child's outputs usable."""
+        for output in self.outputs:
+            output.start_in_child()
+
+
+_log = _ProcessLog()
+os.register_at_fork(after_in_child=_log.start_in_child)
+
+
+def configure(
+    style: Literal["text", "json"],
+    level: str,
+    blocked: Literal["wait", "drop"] = "wait",
+    *,
+    descriptors: tuple[int, int] = (1, 2),
+) -> Callable[[], None]:
+    """Send every log record to standard output, and every ``print`` there line by line.
+
+    The runtime's own lines and records get there whatever user code does to ``sys.stdout``, to the
+    descriptor, or to logging. Calling it again replaces what the first call set up.
+
+    Args:
+        style: how records are written.
+        level: the least level of record that is written.
+        blocked: what happens to lines while nobody reads them.
+        descriptors: of standard output and standard error.
+
+    Returns:
+        What gives the streams and the loggers back.
+    """
+    open_standard_descriptors()
+    formatter = JsonFormatter() if style == "json" else TextFormatter()
+    # on FC both are one file: sharing an output, their lines do not mix either
+    made = [
+        Output(number, waits=blocked == "wait", loss_notice=lambda count: _loss(formatter, count))
+        for number in (descriptors[:1] if os.path.sameopenfile(*descriptors) else descriptors)
+    ]
+    handler = RecordHandler(made[0], formatter)
+    undo = contextlib.ExitStack()
+    undo.callback(_take_streams(made[0], made[-1]))
+    undo.callback(_take_loggers(handler, level))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    # one warning a request once more are in flight than threads: no news to anyone
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    return undo.close
+
+
+def write(text: str, *, waits: bool = True) -> None:
+    """Write whole lines at once; ``waits`` is False where waiting would hold up others."""
+    if _log.out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        _log.out.write(text.encode("utf-8", "backslashreplace"), waits=waits)
+
+
+def descriptor() -> int:
+    """Return the descriptor that the log is written to; only this process writes to it."""
+    return 1 if _log.out is None else _log.out.descriptor
+
+
+def open_standard_descriptors() -> None:
+    """Open the standard descriptors that are closed, so that no file or socket gets one of them.
+
+    What is printed by other languages and by child processes would go there.
+    """
+    outputs = (None, _log.out, _log.error)
+    for number, output in enumerate(outputs):
+        try:
+            os.fstat(number)
+        except OSError:
+            source = output.descriptor if output else os.open(os.devnull, os.O_RDWR)
+            if source != number:
+                os.dup2(source, number)
+                if not output:
+                    os.close(source)
+            os.set_inheritable(number, True)
+
+
+def say(text: str) -> None:
+    """Write lines about the process itself; nothing waits for their reader for long."""
+    end_lines(None)
+    write(text, waits=False)
+
+
+def end_lines(invocation: object | None) -> None:
+    """End the lines that an invocation, or a thread of none, has begun."""
+    out, error = _log.out, _log.error
+    if out is None or error is None:
+        return
+    if sys.stdout is not _log.stdout:
+        _flush(sys.stdout)
+    if sys.stderr is not _log.stderr:
+        _flush(sys.stderr)
+    if out.begun:
+        out.end_lines(invocation)
+    if error.begun:
+        error.end_lines(invocation)
+
+
+def stop_waiting() -> None:
+    """Let no line wait for its reader any longer: the process stops."""
+    _log.lost = _lost()
+    for output in _log.outputs:
+        output.stop_waiting()
+
+
+def finish() -> int:
+    """Write what is left when the process ends, and wait for no reader and no handler.
+
+    Returns:
+        How many lines were dropped since ``stop_waiting``.
+    """
+    if _log.lost is None:
+        stop_waiting()
+    for output in _log.outputs:
+        output.end_all_lines()
+    # a handler of user code may wait for ever, as for a lock that an abandoned thread holds
+    flushing = threading.Thread(target=logging.shutdown, name="fcplug-flush", daemon=True)
+    with contextlib.suppress(RuntimeError):  # the system has no thread left
+        flushing.start()
+        flushing.join(_FLUSHING)
+    if _log.out and _log.error:
+        missing = _log.out.report_loss()
+        if missing and _log.error is not _log.out:
+            _log.error.write(missing, waits=False)
+    return _lost() - (_log.lost or 0)
+
+
+def _lost() -> int:
+    return sum(output.lost for output in _log.outputs)
+
+
+def _take_streams(out: Output, error: Output) -> Callable[[], None]:
+    """Put streams over the outputs in the place of the standard ones; return what undoes it."""
+    before = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+    logged = vars(_log).copy()
+    _log.out, _log.error = out, error
+    _log.stdout, _log.stderr = LineStream(out, 1), LineStream(error, 2)
+    # __stdout__ as well: code that restores what it has replaced takes it from there
+    sys.stdout, sys.stderr = _log.stdout, _log.stderr
+    sys.__stdout__, sys.__stderr__ = _log.stdout, _log.stderr  # type: ignore[misc,assignment]
+
+    def undo() -> None:
+        sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
+        vars(_log).clear()
+        vars(_log).update(logged)
+        for output in {out, error}:
+            output.close()
+
+    return undo
+
+
+def _take_loggers(handler: RecordHandler, level: str) -> Callable[[], None]:
+    """Make the runtime's loggers write by themselves; return what undoes it."""
+    root = logging.getLogger()
+    handlers, root_level = list(root.handlers), root.level
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.__class__ = RuntimeLogger
+        vars(logger).update(output_handler=handler, least=logging.getLevelName(level))
+
+    def undo() -> None:
+        root.handlers[:] = handlers
+        root.setLevel(root_level)
+        for logger in loggers:
+            logger.__class__ = logging.Logger
+
+    return undo
+
+
+def _loss(formatter: RecordFormatter, count: int) -> str:
+    """Return the record that says how many lines are missing; it belongs to no call."""
+    text = f"{count} lines of the log were dropped: nobody read it, or it could not be written"
+    facts = {"name": "fcplug", "levelname": "WARNING", "levelno": logging.WARNING, "msg": text}
+    record = logging.makeLogRecord(facts)
+    return f"{contextvars.Context().run(formatter.format, record)}\n"
+
+
+def _flush(stream: Any) -> None:
+    """Flush what user code has put in the place of a standard stream, whatever it is.
+
+    A wrapper of the stream's bytes keeps the text of all threads together for a while; from now on
+    it passes each text on at once, so that lines do not mix.
+    """
+    with contextlib.suppress(Exception):
+        if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, LineBytes):
+            stream.reconfigure(write_through=True)
+        stream.flush()

@@ -1,0 +1,175 @@
+"""Log records as lines, and loggers that user code cannot switch off."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from fcplug import protocol
+from fcplug.context import Context, current
+from fcplug.identity import Credentials
+from fcplug.logs.output import Output
+from fcplug.result import explain, scrubbed
+
+_NO_KEYS = Credentials()
+_STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "fc_context", "taskName"}
+
+
+class RecordFormatter(logging.Formatter):
+    """The parts that text and JSON share: who, the scrubbed message, the size limit."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text, without the values of the call's keys."""
+        context = getattr(record, "fc_context", None) or current.get()
+        message = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            message = f"{message}\n{explain(record.exc_info[1])}"
+        if record.stack_info:
+            message = f"{message}\n{record.stack_info}"
+        message = scrubbed(message, context.credentials if context else _NO_KEYS)
+        return self.render(record, message, context)
+
+    def render(self, record: logging.LogRecord, message: str, context: Context | None) -> str:
+        """Return the record in the formatter's own style."""
+        raise NotImplementedError
+
+
+class TextFormatter(RecordFormatter):
+    """``2026-01-31T23:59:59.123Z <request id> [LEVEL] message``, the line FC's pages ask for."""
+
+    def render(self, record: logging.LogRecord, message: str, context: Context | None) -> str:
+        """Return the record as one line, or several if the message has several."""
+        request_id = context.request_id if context else "-"
+        line = f"{_utc(record)} {request_id} [{record.levelname}] {message}"
+        return _cut(line, protocol.MAX_LOG_RECORD)
+
+
+class JsonFormatter(RecordFormatter):
+    """One JSON object a line: time, level, logger, requestId, message, and the record's extras."""
+
+    def render(self, record: logging.LogRecord, message: str, context: Context | None) -> str:
+        """Return the record as one line, whatever the message and the extras hold."""
+        keys = context.credentials if context else _NO_KEYS
+        fields: dict[str, Any] = {
+            "time": _utc(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "requestId": context.request_id if context else None,
+            "message": message,
+        }
+        extras = {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _STANDARD and name not in fields
+        }
+        line = _json({**fields, **extras}, keys)
+        if len(line) > protocol.MAX_LOG_RECORD:
+            fields["cut"] = f"{len(line)} bytes in all"
+        limit = protocol.MAX_LOG_RECORD
+        while len(line) > protocol.MAX_LOG_RECORD and limit:
+            line = _json({**fields, "message": _cut(message, limit)}, keys)
+            limit //= 2  # escaped, a character takes more bytes than the message's limit counts
+        return line
+
+
+class RecordHandler(logging.Handler):
+    """Writes records to an output, each by one write.
+
+    It has no lock of its own: a thread that waits for the log's reader must not hold up those
+    that do not wait.
+    """
+
+    def __init__(self, output: Output, formatter: RecordFormatter) -> None:
+        super().__init__()
+        self.output = output
+        self.setFormatter(formatter)
+
+    def createLock(self) -> None:  # noqa: N802 - logging's spelling
+        """Make no lock."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record that the filters let pass."""
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            self.write(record, waits=True)
+        except Exception:
+            self.handleError(record)
+
+    def write(self, record: logging.LogRecord, *, waits: bool) -> None:
+        """Write a record, and raise what its formatting raises."""
+        line = f"{self.format(record)}\n"
+        self.output.write(line.encode("utf-8", "backslashreplace"), waits=waits)
+
+
+class RuntimeLogger(logging.Logger):
+    """A logger of the runtime's own: it writes to the log whatever user code configures.
+
+    ``dictConfig`` disables loggers that it does not name, ``logging.disable`` all of them. A record
+    that belongs to a call waits for a log that nobody reads; others must not, as their threads
+    serve everybody.
+    """
+
+    output_handler: RecordHandler
+    least: int
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's spelling
+        """Return whether a level is written."""
+        return level >= self.least
+
+    def makeRecord(self, *facts: Any) -> logging.LogRecord:  # noqa: N802
+        """Make a record by no factory of the user's; ``facts`` are what logging passes here."""
+        *before, extra, stack = facts
+        record = logging.LogRecord(*[*before, stack])
+        vars(record).update(extra or {})
+        return record
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self.output_handler.write(record, waits=current.get() is not None)
+
+
+def _utc(record: logging.LogRecord) -> str:
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{moment}.{int(record.msecs):03d}Z"
+
+
+def _json(fields: Mapping[str, Any], keys: Credentials) -> str:
+    try:
+        text = json.dumps(fields, default=repr, allow_nan=False)
+    except Exception:  # one field cannot be JSON: the others are worth writing
+        text = json.dumps({name: _jsonable(value) for name, value in fields.items()})
+    return str(scrubbed(text, keys))
+
+
+def _jsonable(value: Any) -> Any:
+    """Return what JSON makes of a value, or its text where JSON refuses it."""
+    try:
+        return json.loads(json.dumps(value, default=repr, allow_nan=False))
+    except Exception:
+        return _text_of(value)
+
+
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose text cannot be had: {type(error).__name__}>"
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return the text in at most ``limit`` bytes, as one entry of the log service may have."""
+    if len(text) * 4 <= limit:
+        return text
+    data = text.encode(errors="backslashreplace")
+    if len(data) <= limit:
+        return text
+    note = f" ... cut, {len(data)} bytes in all"
+    return data[: max(0, limit - len(note))].decode(errors="ignore") + note

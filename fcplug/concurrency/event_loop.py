@@ -17,10 +17,12 @@ from traceback import StackSummary, walk_stack
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from fcplug.process.forks import call_in_child, end_forked_child, lineage
 from fcplug.result import authors_frames
 
 if TYPE_CHECKING:
     import asyncio
+    import selectors
 
 _LOOK = 1.0  # seconds between two looks at whether the loop turns
 _BLOCKED = 2  # looks in a row that found it did not; a freeze of the instance spoils one
@@ -45,6 +47,8 @@ class EventLoop:
         self._looked = 0.0
         self._turned = True
         self._stood = 0
+        self._selector: selectors.BaseSelector | None = None
+        call_in_child(self._leave_to_parent)
 
     @property
     def loop(self) -> "asyncio.AbstractEventLoop":
@@ -52,8 +56,11 @@ class EventLoop:
         with self._lock:
             if self._loop is None:
                 import asyncio  # not for those who have no coroutines  # noqa: PLC0415
+                import selectors  # noqa: PLC0415
 
-                self._loop = asyncio.new_event_loop()
+                # the runtime's own kind, whatever policy user code sets
+                self._selector = selectors.DefaultSelector()
+                self._loop = asyncio.SelectorEventLoop(self._selector)
                 self._thread.start()
             return self._loop
 
@@ -148,9 +155,19 @@ class EventLoop:
 
     def _run(self) -> None:
         """Run the loop for ever: a task that exits, or stops it, must not hang everyone else."""
+        forks = lineage.forks
         while self._loop and not self._loop.is_closed():
-            with suppress(SystemExit, KeyboardInterrupt):
-                self._loop.run_forever()
+            try:
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self._loop.run_forever()
+            finally:
+                if lineage.forks != forks:
+                    end_forked_child(None)
+
+    def _leave_to_parent(self) -> None:
+        """Close a forked child's copy of what tells the loop of events: they are the parent's."""
+        if self._selector:
+            self._selector.close()
 
 
 class Waiter(threading.Thread):
@@ -200,6 +217,7 @@ class _Call(Generic[_Value]):
         self._coroutine = coroutine
         self._function = function
         self._other = other
+        self._forks = lineage.forks
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
         self._ended = threading.Lock()
@@ -257,6 +275,8 @@ class _Call(Generic[_Value]):
             self._value = await self._coroutine
         except BaseException as error:
             self._error = error
+        if lineage.forks != self._forks:
+            end_forked_child(self._error)
 
     def _end(self, task: "asyncio.Task[None]") -> None:
         try:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from fcplug.concurrency.event_loop import Waiter
+from fcplug.process.forks import end_forked_child, lineage
 from fcplug.result import authors_frames, error_type_of
 
 log = logging.getLogger("fcplug")
@@ -161,6 +162,7 @@ class Invocation(Generic[_Value]):
         self.done = threading.Lock()
         self.done.acquire()
         self._context = contextvars.copy_context()
+        self._forks = lineage.forks
         self._work = work
         self._on_end = on_end
         self._value: _Value
@@ -169,10 +171,13 @@ class Invocation(Generic[_Value]):
     def run(self) -> None:
         """Do the work, and keep what it returned or raised."""
         try:
-            try:
-                self._value = self._context.run(self._work)
-            finally:
-                self._on_end()
+            self._value = self._context.run(self._work)
+        except BaseException as error:
+            self._error = error
+        if lineage.forks != self._forks:
+            end_forked_child(self._error)
+        try:
+            self._on_end()
         except BaseException as error:
             self._error = error
 

@@ -1,5 +1,6 @@
 """A forked process, seen from its parent, and its first steps."""
 
+import contextlib
 import ctypes
 import logging
 import math
@@ -55,8 +56,7 @@ def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Process:
     Raises:
         OSError: the system has no room for a process.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -65,8 +65,7 @@ def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Process:
     try:
         _settle(parent, mask)
         code = body()
-        sys.stdout.flush()
-        logging.shutdown()
+        _flush()
     except BaseException as error:
         log.critical("the process ends by an error of its own", exc_info=error)
     finally:
@@ -96,6 +95,12 @@ def describe(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # a plugin may have put anything there
+            stream.flush()
 
 
 def _settle(parent: int, mask: Iterable[int]) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 STOP = (signal.SIGTERM, signal.SIGINT)
 _ALL = (*STOP, signal.SIGHUP)
@@ -58,3 +60,39 @@ def release() -> Iterator[int]:
     if held and held.stop is not None:
         number, held.stop = held.stop, None
         yield number
+
+
+class _ForkedSignals:
+    """Gives forked children default signals, so that they end as their parent's code expects.
+
+    A signal that a child gets before it has them waits: the runtime's handler would swallow it.
+    """
+
+    def __init__(self) -> None:
+        self._masks: dict[int, Any] = {}  # of each thread that is forking at this moment
+
+    def hold(self) -> None:
+        """Hold signals back, before the fork."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+        self._masks[threading.get_ident()] = mask
+
+    def release(self) -> None:
+        """Let them come again, in the parent."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop(threading.get_ident()))
+
+    def release_in_child(self) -> None:
+        """Take the runtime's handlers away, then let them come again."""
+        for number in _ALL:
+            if getattr(signal.getsignal(number), "__module__", "").startswith("fcplug."):
+                default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+                signal.signal(number, default)
+                signal.set_wakeup_fd(-1)
+        self.release()
+
+
+_forked = _ForkedSignals()
+os.register_at_fork(
+    before=_forked.hold,
+    after_in_parent=_forked.release,
+    after_in_child=_forked.release_in_child,
+)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fcplug import logs, protocol, result
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse, quantity
+from fcplug.process.forks import end_forked_child, lineage
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.web.response import BodyCut, Response, close_body, close_failed, has_no_body, length_of
@@ -52,11 +53,13 @@ class _Exchange(Iterator[bytes]):
         self._body = _NOTHING
         self._missing: int | None = None  # bytes of the Content-Length, where one is given
         self._first: bytes | None = None
+        self._forks = lineage.forks
 
     def begin(self, method: str, work: Callable[[], Response]) -> Response | Result:
         self._phase.enter_context(self._lines)
         try:
             response = work()
+            self._end_forked_child()
             self._body = response.body
             headers = _sendable(response.headers)
             if method == "HEAD" or has_no_body(response.status):
@@ -93,11 +96,17 @@ class _Exchange(Iterator[bytes]):
     def _advance(self) -> bytes | None:
         """Return the next bytes, None at the end; once there are no more, the phase has ended."""
         chunk = next(self._body, None)
+        self._end_forked_child()
         if self._missing is not None:
             self._count(chunk)
         if chunk is None or self._missing == 0:
             self._end()
         return chunk
+
+    def _end_forked_child(self) -> None:
+        """End a child that the application has forked: the answer is the parent's to send."""
+        if lineage.forks != self._forks:
+            end_forked_child(None)
 
     def _count(self, chunk: bytes | None) -> None:
         """Hold the body against its Content-Length; what is too long is found before it is sent."""

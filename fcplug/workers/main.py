@@ -3,7 +3,6 @@
 import contextvars
 import ctypes
 import io
-import logging
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ from fcplug.encoding import encode
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
+from fcplug.process.forks import end_forked_child, lineage
 from fcplug.web.response import Response, close_body, close_failed
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import Report
@@ -46,7 +46,7 @@ def serve(sock: socket.socket) -> NoReturn:
         worker = _load(channel, assignment)
         while worker:
             worker.answer(channel.receive())
-    logging.shutdown()
+    logs.finish()
     os._exit(0)  # whatever threads a handler left behind
 
 
@@ -56,11 +56,11 @@ def _load(channel: Channel, assignment: Assignment) -> "_Worker | None":
         loader = Loader(assignment.document, EventLoop(), os.environ, SharedHooks())
         plugins = loader.load(assignment.spec)
     except BaseException as error:
-        _end_output()
+        _end_output(None)
         channel.send(Frame(Kind.ERROR, header=Report.of(error).to_header()))
         return None
     hooks = [phase for phase in hookspecs.NAMES if plugins.implements(phase)]
-    _end_output()
+    _end_output(None)
     channel.send(Frame(Kind.READY, header=Ready(plugins.package, hooks).to_header()))
     return _Worker(channel, assignment, plugins)
 
@@ -70,6 +70,8 @@ class _Worker:
         self._channel = channel
         self._spec = assignment.spec
         self._plugins = plugins
+        self._context: Context | None = None
+        self._forks = lineage.forks
 
     def answer(self, frame: Frame) -> None:
         """Run one call; whatever it raises is its answer."""
@@ -78,19 +80,22 @@ class _Worker:
             call = Call.from_header(frame.header)
             # what a handler does to context variables is gone after its call
             body = contextvars.copy_context().run(self._run, call, frame)
+            self._end_forked_child(None)
             if len(body) > MAX_PART:
                 raise ValueError(f"a result of {len(body)} bytes: {MAX_PART} may be sent")
             answer = Frame(Kind.RESULT, frame.number, body=body)
         except BaseException as error:
+            self._end_forked_child(error)
             if isinstance(error, MemoryError):
                 traceback.clear_frames(error.__traceback__)  # what they hold is what lacks
             answer = Frame(Kind.ERROR, frame.number, Report.of(error).to_header())
-        _end_output()
+        _end_output(self._context)
         self._channel.send(answer)
 
     def _run(self, call: Call, frame: Frame) -> bytes:
         context = call.context()
         current.set(context)
+        self._context = context
         own = context.for_function(self._spec.settings, call.timeout, self._spec.name)
         if call.hook == WEB:
             self._web(call, frame, own)
@@ -110,6 +115,7 @@ class _Worker:
             "wsgi.run_once": False,
         }
         response = self._plugins.web(environ, context, context.deadline)
+        self._end_forked_child(None)
         try:
             self._send_response(frame.number, response)
         except BaseException:
@@ -126,6 +132,11 @@ class _Worker:
             if piece is None:
                 break
             self._channel.send(Frame(Kind.CHUNK, number, body=piece))
+
+    def _end_forked_child(self, error: BaseException | None) -> None:
+        """End a child that the handler has forked: the call is the parent's to answer."""
+        if lineage.forks != self._forks:
+            end_forked_child(error)
 
     def _call(self, hook: str, event: bytes, context: Context) -> Any:
         if hook == "invoke":
@@ -159,11 +170,11 @@ def _prepare(assignment: Assignment) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if settings.memory_limit is not None:
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
     code_path.add(os.environ, silent=True)  # the runtime has logged what clashes
 
 
-def _end_output() -> None:
-    """End the line that the call began: the runtime's own comes next."""
-    with suppress(Exception):  # the handler may have put anything in the place of stdout
-        logs.say("")
+def _end_output(call: Context | None) -> None:
+    """End the lines that a call has begun: the runtime's own comes next."""
+    with suppress(Exception):  # a full disk, for example
+        logs.end_lines(call)

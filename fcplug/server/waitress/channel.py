@@ -219,6 +219,9 @@ class Channel(OutputChannel):
         if self.request is not None:
             self.request.close()
         self.server.forget(self)
+        if not self.severed:
+            with contextlib.suppress(OSError):  # it ends now, even if a child process has a copy
+                self.socket.shutdown(socket.SHUT_RDWR)
         super().handle_close()
 
     def credit(self, frozen: float, frozen_wall: float) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import selectors
@@ -15,7 +16,8 @@ from waitress import wasyncore
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.server import TcpWSGIServer
 
-from fcplug import protocol
+from fcplug import logs, protocol
+from fcplug.process.forks import call_in_child
 from fcplug.server.waitress.channel import READ, WRITE, Channel
 from fcplug.server.waitress.dispatcher import Dispatcher
 from fcplug.server.waitress.leader_followers import Crew
@@ -34,6 +36,8 @@ _CROWDED_CHECK = 0.2  # ... and while others wait for their places
 ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
 
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
+
+_LAST_STANDARD = 2  # the descriptor of standard error
 
 Express = Callable[[str, str, str], bool]
 
@@ -86,6 +90,7 @@ class Server(TcpWSGIServer):
             "wsgi.input_terminated": True,
         }
         os.set_blocking(self.trigger.trigger, False)
+        call_in_child(self.leave_to_parent)
         self._selector.register(self.trigger._fileno, READ, self.trigger)
 
     def pull_trigger(self) -> None:
@@ -196,6 +201,8 @@ class Server(TcpWSGIServer):
             self._accept_after = time.monotonic() + PATIENCE
             self._warn("accepting connections pauses: %s", os.strerror(error.errno or errno.EIO))
             return False
+        if sock.fileno() <= _LAST_STANDARD:
+            sock = _moved(sock)
         try:
             self.set_socket_options(sock)
         except OSError:
@@ -214,6 +221,13 @@ class Server(TcpWSGIServer):
         self.accepting = False
         self.forget(self)
         self.del_channel()
+        self.socket.close()
+
+    def leave_to_parent(self) -> None:
+        """Close a forked child's copies of the sockets; nothing more is answered on them there."""
+        for channel in list(self.active_channels.values()):
+            channel.connected = False
+            channel.socket.close()
         self.socket.close()
 
     def release(self) -> bool:
@@ -269,3 +283,11 @@ class Server(TcpWSGIServer):
         if now - self._warned >= 1:
             self._warned = now
             log.warning(message, *facts)
+
+
+def _moved(sock: socket) -> socket:
+    """Give a connection another descriptor than the standard one that somebody has closed."""
+    with sock:
+        moved = socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, _LAST_STANDARD + 1))
+    logs.open_standard_descriptors()
+    return moved

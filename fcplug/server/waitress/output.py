@@ -25,6 +25,8 @@ class OutputChannel(HTTPChannel):
 
     adj: "Settings"
 
+    severed = False  # its end must reach the client as a reset
+
     _held: bytes | None = None
     _turn_bytes = _NO_BOUND  # what may still be sent from the buffers in this turn of the loop
     _sent = 0  # bytes that the kernel has taken
@@ -109,5 +111,6 @@ class OutputChannel(HTTPChannel):
 
     def sever(self) -> None:
         """Have the connection reset once it is closed: its client must not take that for an end."""
+        self.severed = True
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -15,11 +15,14 @@ CHAOS = (Path(__file__).parent / "code" / "chaos.py").read_text("utf-8")
 
 
 @contextlib.contextmanager
-def running(config: str) -> Iterator[tuple[Instance, Path]]:
-    """Start an instance over a configuration; yield it and its folder."""
+def running(config: str, *, loaded: bool = True) -> Iterator[tuple[Instance, Path]]:
+    """Start an instance over a configuration; yield it and its folder.
+
+    Waits until its functions are loaded, or only until it listens.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = deploy(Path(name), config, {"chaos.py": CHAOS})
-        with start(folder) as instance:
+        with start(folder, loaded=loaded) as instance:
             yield instance, folder
 
 

@@ -20,6 +20,9 @@ MODULES = (
     "bombs",
     "settle",
     "contract",
+    "unread",
+    "chunks",
+    "signals",
 )
 
 

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from fcplug import Context, hookimpl
@@ -25,6 +25,18 @@ def echo(event: bytes, context: Context) -> bytes:
 def size(event: bytes, context: Context) -> str:
     """Tell how much came, and nothing of it."""
     return str(len(event))
+
+
+def large(event: bytes, context: Context) -> bytes:
+    """Answer with as many bytes as the event says."""
+    return bytes(int(event))
+
+
+def flood(_environ: dict[str, Any], start_response: Callable[..., object]) -> Iterator[bytes]:
+    """Answer web requests without an end."""
+    start_response("200 OK", [])
+    while True:
+        yield bytes(64 * 1024)
 
 
 def nap(event: bytes, context: Context) -> bytes:

@@ -82,7 +82,13 @@ class Instance:
     def _alone(self, sock: socket, handover: "Handover | None") -> int:
         from fcplug.runtime.runtime import Runtime  # noqa: PLC0415
 
-        runtime = Runtime(self._config, self._environ, file=self._watched, on_exhausted=ask_to_stop)
+        runtime = Runtime(
+            self._config,
+            self._environ,
+            file=self._watched,
+            on_exhausted=ask_to_stop,
+            code_is_watched=handover is not None,
+        )
         _listen_for_reload(runtime)
         if handover is None:
             self._load_beside(runtime, sock)

@@ -69,6 +69,7 @@ class Reloader:
             threading.Thread(target=self.look, name="fcplug-reload", daemon=True).start()
 
     def _look(self) -> None:
+        self._shared.code.report_edits()
         try:
             config = self._file.changed() if self._file else None
         except ConfigError as error:

@@ -15,6 +15,7 @@ from fcplug.config.file import ConfigFile
 from fcplug.config.loader import Config
 from fcplug.context import Context
 from fcplug.errors import UnknownFunction
+from fcplug.plugins.loaded_code import LoadedCode
 from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.protocol import Phase
 from fcplug.result import Result
@@ -44,6 +45,7 @@ class Runtime:
         environ: the process environment.
         file: where later versions of the configuration are read.
         on_exhausted: called when abandoned invocations have worn this process out.
+        code_is_watched: whether another process reacts to edits of code.
     """
 
     def __init__(
@@ -53,10 +55,12 @@ class Runtime:
         *,
         file: ConfigFile | None = None,
         on_exhausted: Callable[[], None] = lambda: None,
+        code_is_watched: bool = False,
     ) -> None:
         self._environ = environ
         threads = Threads(on_exhausted)
-        shared = Shared(EventLoop(), threads, environ, os.getcwd(), SharedHooks())
+        code = LoadedCode(environ, watched=code_is_watched)
+        shared = Shared(EventLoop(), threads, environ, os.getcwd(), SharedHooks(), code)
         self._reloader = Reloader(config, shared, file, environ)
         self._missed = MissedRoutes()
 

@@ -10,6 +10,7 @@ from fcplug.concurrency.threads import Threads
 from fcplug.config.loader import Config, FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import UnknownFunction
+from fcplug.plugins.loaded_code import LoadedCode
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.runtime.function import Function, Load
@@ -30,6 +31,7 @@ class Shared(NamedTuple):
     environ: Mapping[str, str]
     folder: str
     hooks: SharedHooks
+    code: LoadedCode
 
 
 class Snapshot:
@@ -121,7 +123,9 @@ class Snapshot:
 
     def _load(self, spec: FunctionSpec) -> "Plugins | Workers":
         if spec.isolation == "thread":
-            return self._loader.load(spec)
+            plugins = self._loader.load(spec)
+            self._shared.code.note()
+            return plugins
         from fcplug.workers import Workers, WorkerSettings  # noqa: PLC0415 - where some are isolated
 
         runtime = self.config.runtime

@@ -94,6 +94,7 @@ def test_no_call_is_lost_while_the_code_changes(tmp_path: Path) -> None:
         ("def handle(event, context)\n", "Syntax error in module 'index'"),
         ("import nowhere\n", "No module named 'nowhere'"),
         ("x = 1\n", "Handler 'handle' is missing"),
+        ("import time; time.sleep(600)\n", "still importing 'f', at "),
         ("import os; os._exit(3)\n", "the new process ended before it served"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fcplug.errors import PluginError, did_you_mean
-from fcplug.plugins import code_path, name_clash
+from fcplug.plugins import code_path
 from fcplug.plugins.entry_points import EntryPoint
 from fcplug.plugins.import_record import package_of
 from fcplug.result import causes_of, is_own_file, message_of, told
@@ -19,22 +19,6 @@ def import_failure(error: BaseException, name: str, entry: EntryPoint | None) ->
     """Return the error to raise for one that importing a module raised."""
     kind, what, fix = _described(error, name, entry)
     return PluginError(kind, what, fix=fix, causes=causes_of(error)).located(line_of(error))
-
-
-def shadowed(name: str) -> PluginError | None:
-    """Return the error to raise if a module's name means another than the author's file, or None.
-
-    A process has one module of a name: what Python or the runtime has imported is what it means.
-    """
-    package = package_of(name)
-    if not (clash := name_clash.shadowed(package)):
-        return None
-    source, other = clash
-    return PluginError(
-        "HandlerNotFound",
-        f"{source} is never imported: module '{package}' is {other}, which was imported before",
-        fix=f"rename {source}, and its name in functions.yaml",
-    ).located(f", {source}")
 
 
 def pip_install(*what: str) -> str:

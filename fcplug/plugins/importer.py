@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from fcplug.errors import PluginError, did_you_mean, listing
 from fcplug.hookspecs import KEYS
 from fcplug.plugins import import_record, name_clash
 from fcplug.plugins.entry_points import Catalog, EntryPoint
-from fcplug.plugins.import_failure import import_failure, line_of, pip_install, shadowed
 from fcplug.plugins.import_record import ImportRecord, package_of
 from fcplug.result import causes_of, told
 
@@ -115,7 +115,14 @@ def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
             f"the plugin fails while it is loaded: {told(error)}",
             causes=causes_of(error),
         )
-        raise problem.located(f"{source}{line_of(error) or place()}") from error
+        raise problem.located(f"{source}{_failure().line_of(error) or place()}") from error
+
+
+def _failure() -> ModuleType:
+    """Return the module about imports that fail, which a healthy start does not import."""
+    from fcplug.plugins import import_failure  # noqa: PLC0415
+
+    return import_failure
 
 
 def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | None:
@@ -212,6 +219,7 @@ def _refuse_file(source: Source) -> None:
 
 def _not_installed(catalog: Catalog, group: str, name: str) -> PluginError:
     role = _ROLES[group]
+    pip_install = _failure().pip_install
     known = {entry.name for entry in catalog.entry_points(group)}
     folder = _folder_that_offers(group, name)
     return PluginError(
@@ -255,14 +263,30 @@ def _attribute(module_name: str, attribute: str, source: Source) -> Any:
     return target
 
 
+def _shadowed(name: str) -> PluginError | None:
+    """Return the error to raise if a module's name means another than the author's file, or None.
+
+    A process has one module of a name: what Python or the runtime has imported is what it means.
+    """
+    package = package_of(name)
+    if not (clash := name_clash.shadowed(package)):
+        return None
+    source, other = clash
+    return PluginError(
+        "HandlerNotFound",
+        f"{source} is never imported: module '{package}' is {other}, which was imported before",
+        fix=f"rename {source}, and its name in functions.yaml",
+    ).located(f", {source}")
+
+
 def _module(name: str, source: Source) -> Any:
-    problem = None if source.entry else shadowed(name)
+    problem = None if source.entry else _shadowed(name)
     if problem:
         raise problem
     try:
         module = importlib.import_module(name)
     except BaseException as error:
-        raise import_failure(error, name, source.entry) from error
+        raise _failure().import_failure(error, name, source.entry) from error
     for beside, other in name_clash.siblings(module):
         log.warning(
             "%s is not what '%s' imports: it gets %s, which was imported first under that name; "

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from fcplug.plugins import code_path
 
-_IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+(\w+(?:[ \t]*,[ \t]*\w+)*))", re.M)
+_IMPORTED = r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+(\w+(?:[ \t]*,[ \t]*\w+)*))"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
@@ -61,7 +61,7 @@ def _imported_names(file: str) -> Iterator[str]:
             text = stream.read()
     except OSError:
         return
-    for package, modules in _IMPORTED.findall(text):
+    for package, modules in re.findall(_IMPORTED, text, re.MULTILINE):
         yield from filter(None, (package, *map(str.strip, modules.split(","))))
 
 

@@ -21,12 +21,15 @@ LATE_IMPORTS = (
     "difflib",
     "encodings.idna",
     "faulthandler",
+    "fcntl",
     "hashlib",
     "http.cookiejar",
     "importlib.metadata",
     "resource",
+    "termios",
     "uuid",
     "xml.etree.ElementTree",
+    "zoneinfo",
 )  # of the standard library: what the runtime and its dependencies import when they need it
 
 

@@ -22,8 +22,8 @@ BY_COMMAND = f'#!/bin/sh\nexec "{sys.executable}" -m fcplug serve "$@"\n'
 
 @pytest.mark.parametrize(
     "name",
-    ["queue", "types", "token", "http", "json", "signal", "logging", "select", "argparse", "termios",
-     "falcon", "yaml", "time"],
+    ["queue", "types", "token", "http", "json", "signal", "logging", "select", "argparse",
+     "termios", "falcon", "yaml", "time"],
 )  # fmt: skip
 def test_a_file_named_like_a_module_of_the_runtime_is_named_and_harmless(
     tmp_path: Path, name: str

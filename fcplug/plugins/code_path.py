@@ -26,6 +26,7 @@ LATE_IMPORTS = (
     "http.cookiejar",
     "importlib.metadata",
     "resource",
+    "selectors",
     "termios",
     "uuid",
     "xml.etree.ElementTree",

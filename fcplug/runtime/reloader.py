@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from fcplug.runtime.snapshot import Shared, Snapshot
 log = logging.getLogger("fcplug")
 
 INTERVAL = 1.0  # seconds between two looks at the file
+_MOST_THREADS = 32  # that stop replaced functions; an edit of defaults may replace hundreds
 _NO_FUNCTIONS: Mapping[int, Function] = MappingProxyType({})
 
 
@@ -43,13 +45,15 @@ class Reloader:
         self._environ = environ
         self._lock = threading.Lock()
         self._next = time.monotonic() + INTERVAL if file else float("inf")
+        self._starting = threading.Lock()
         self._retiring: dict[threading.Thread, str] = {}
         self._ending = False
 
     def end(self) -> dict[threading.Thread, str]:
         """Initialize nothing more; return the threads that stop functions, each with its name."""
         self._ending = True
-        return dict(self._retiring)
+        with self._starting:
+            return dict(self._retiring)
 
     def look(self) -> None:
         """Look at the file, at most once in an interval; one thread does, the others go on."""
@@ -125,16 +129,27 @@ class Reloader:
     def _retire(
         self, functions: Sequence[Function], after: Mapping[int, Function] = _NO_FUNCTIONS
     ) -> None:
-        """Stop functions, each on a thread of its own; then initialize what waits for them."""
-        for function in functions:
+        """Stop functions, many at once; then initialize what waits for them."""
+        # those that others wait for go first
+        waiting = deque(sorted(functions, key=lambda function: id(function) not in after))
+        for function in functions[:_MOST_THREADS]:
             thread = threading.Thread(
-                target=self._replace,
-                args=(function, after.get(id(function))),
-                name="fcplug-retire",
-                daemon=True,
+                target=self._replace_all, args=(waiting, after), name="fcplug-retire", daemon=True
             )
+            with self._starting:  # only a thread that has started can be waited for
+                self._retiring[thread] = function.spec.name
+                thread.start()
+
+    def _replace_all(self, waiting: deque[Function], after: Mapping[int, Function]) -> None:
+        thread = threading.current_thread()
+        while True:
+            try:
+                function = waiting.popleft()
+            except IndexError:
+                break
             self._retiring[thread] = function.spec.name
-            thread.start()
+            self._replace(function, after.get(id(function)))
+        del self._retiring[thread]
 
     def _replace(self, function: Function, after: Function | None) -> None:
         try:
@@ -142,12 +157,10 @@ class Reloader:
             function.stop(self._environ)
             if function.after:
                 function.after.wait()
-            function.stopped.set()
-            if after and not self._ending and after.enter():  # else the next edit has replaced it
-                self._initialize_late(after)
         finally:
             function.stopped.set()
-            self._retiring.pop(threading.current_thread(), None)
+        if after and not self._ending and after.enter():  # else the next edit has replaced it
+            self._initialize_late(after)
 
     def _initialize_late(self, function: Function) -> None:
         try:

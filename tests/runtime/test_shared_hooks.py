@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.edited import MODES, Edited, run
+from support.waiting import wait_until
 
 KEYS = """\
 from opening import Store
@@ -183,3 +184,17 @@ def walk(edited: Edited, kind: str, mode: str) -> None:
     edited.edit(a, strict)
     edited.rows("a")
     assert edited.instance.stop() == 0
+
+
+def test_an_edit_of_many_functions_stops_each_of_them_once(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(100)]
+    with run(tmp_path, FILES, "thread", *(entry(name, "class") for name in names)) as edited:
+        edited.rows(*names)
+        before = edited.journal
+        edited.edit(*(entry(name, "class", settings="{word: new}") for name in names))
+        edited.rows(*names)
+        wait_until(lambda: edited.journal.closed == before.opened)
+        assert len(edited.journal.live) == 100
+        edited.edit(entry("f0", "class", settings="{word: new}"))
+        assert edited.instance.stop() == 0, edited.instance.log[-2000:]
+    assert edited.journal.opened == edited.journal.closed

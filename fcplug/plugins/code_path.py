@@ -28,6 +28,7 @@ LATE_IMPORTS = (
     "resource",
     "selectors",
     "termios",
+    "urllib.parse",
     "uuid",
     "xml.etree.ElementTree",
     "zoneinfo",

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+from contextlib import suppress
 
 import fcplug
 from fcplug.workers import start
@@ -35,6 +36,21 @@ class Interpreter:
 
     def install(self) -> str:
         """Return the command that gives the interpreter this version of fcplug."""
-        return shlex.join(
-            [self.path, "-m", "pip", "install", f"fcplug=={fcplug.__version__}"],
-        )
+        return shlex.join([self.path, "-m", "pip", "install", _requirement()])
+
+
+def _requirement() -> str:
+    """Return what pip installs this version of fcplug from: where this one came from, if known."""
+    from importlib import metadata  # noqa: PLC0415 - for an error only
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415
+
+    with suppress(Exception):  # not installed, or by a tool that leaves no origin
+        origin = json.loads(metadata.distribution("fcplug").read_text("direct_url.json") or "{}")
+        url = urlsplit(origin["url"])
+        if vcs := origin.get("vcs_info"):
+            return f"{vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"
+        if url.scheme != "file":
+            return str(origin["url"])
+        if os.path.exists(path := unquote(url.path)):
+            return path
+    return f"fcplug=={fcplug.__version__}"

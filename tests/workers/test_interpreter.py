@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import fcplug
 from fcplug.errors import PluginError, WorkerUnavailable
 from support.isolated import CODE, act, call, isolated
 
@@ -73,7 +72,7 @@ def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(tmp_path
         with pytest.raises(WorkerUnavailable):
             workers.invoke(b"", call(), None)
     python = tmp_path / "its own" / "bin" / "python"
-    command = f"{shlex.quote(str(python))} -m pip install fcplug=={fcplug.__version__}"
+    command = f"{shlex.quote(str(python))} -m pip install {shlex.quote(str(ROOT))}"
     assert str(caught.value) == (
         f"function 'isolated' has no worker: {python} cannot run one: "
         f"ModuleNotFoundError: No module named 'fcplug'\n  fix: {command}"
@@ -90,7 +89,7 @@ def test_a_python_with_another_fcplug_is_told_with_the_command_that_mends_it(
     with isolated(python=own) as workers, pytest.raises(WorkerUnavailable) as caught:
         workers.load()
     assert "has fcplug 0.0.7, this is" in str(caught.value)
-    assert f"pip install fcplug=={fcplug.__version__}" in str(caught.value)
+    assert f"pip install {shlex.quote(str(ROOT))}" in str(caught.value)
 
 
 def test_a_plugin_that_the_python_lacks_is_told_with_its_own_pip(tmp_path: Path) -> None:

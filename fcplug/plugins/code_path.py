@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 
 from fcplug import protocol
+from fcplug.config import search
 
 log = logging.getLogger("fcplug")
 
@@ -55,9 +56,17 @@ def add(
     sys.path[:] = [*wanted, *rest]
 
 
-def folder(environ: Mapping[str, str]) -> str:
-    """Return the folder of the code: FC's, else the working directory."""
-    return os.path.abspath(environ.get(protocol.CODE_PATH_VARIABLE) or os.getcwd())
+def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:
+    """Return the folder of the code: the one that FC names, else the working directory.
+
+    Where the configuration is only found in FC's usual folder, the code is there, too.
+    """
+    if named := environ.get(protocol.CODE_PATH_VARIABLE):
+        return os.path.abspath(named)
+    here = os.getcwd()
+    if environ.get(search.VARIABLE) or os.path.exists(os.path.join(here, search.FILE)):
+        return here
+    return fc if os.path.exists(os.path.join(fc, search.FILE)) else here
 
 
 def source_in(folder: str, module: str) -> str:

@@ -20,6 +20,19 @@ GOOD = "def handle(event, context):\n    return 'hi'\n"
 BY_COMMAND = f'#!/bin/sh\nexec "{sys.executable}" -m fcplug serve "$@"\n'
 
 
+def test_the_code_is_where_the_configuration_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, fc, named = (deploy(tmp_path / name, CONFIG) for name in ("here", "fc", "named"))
+    monkeypatch.chdir(here)
+    assert code_path.folder({"FC_FUNC_CODE_PATH": str(named)}, str(fc)) == str(named)
+    assert code_path.folder({}, str(fc)) == str(here)
+    (here / "config" / "functions.yaml").unlink()
+    assert code_path.folder({}, str(fc)) == str(fc)
+    assert code_path.folder({"FCPLUG_CONFIG": str(named)}, str(fc)) == str(here)
+    assert code_path.folder({}, str(tmp_path / "nowhere")) == str(here)
+
+
 @pytest.mark.parametrize(
     "name",
     ["queue", "types", "token", "http", "json", "signal", "logging", "select", "argparse",

@@ -150,7 +150,7 @@ def finish() -> int:
     """Write what is left when the process ends, and wait for no reader and no handler.
 
     Returns:
-        How many lines were dropped since ``stop_waiting``.
+        How many lines were dropped since ``stop_waiting``, or before without a word in the log.
     """
     if _log.lost is None:
         stop_waiting()
@@ -161,11 +161,10 @@ def finish() -> int:
     with contextlib.suppress(RuntimeError):  # the system has no thread left
         flushing.start()
         flushing.join(_FLUSHING)
-    if _log.out and _log.error:
-        missing = _log.out.report_loss()
-        if missing and _log.error is not _log.out:
-            _log.error.write(missing, waits=False)
-    return _lost() - (_log.lost or 0)
+    notice = _log.out.report_loss() if _log.out else b""
+    if notice and _log.error and _log.error is not _log.out:
+        _log.error.write(notice, waits=False)
+    return _lost() - (_log.lost or 0) or len(notice)
 
 
 def _lost() -> int:

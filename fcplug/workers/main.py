@@ -175,6 +175,7 @@ def _prepare(assignment: Assignment) -> None:
 
 
 def _end_output(call: Context | None) -> None:
-    """End the lines that a call has begun: the runtime's own comes next."""
+    """End the lines that a call has begun, and open the standard descriptors that it closed."""
     with suppress(Exception):  # a full disk, for example
         logs.end_lines(call)
+        logs.open_standard_descriptors()

@@ -138,6 +138,8 @@ def test_whatever_happens_to_standard_output_every_call_goes_on_with_its_lines_i
             ended(instance, request_id)
             assert f"FC Invoke Start RequestId: {request_id}\n" in instance.log, name
         assert instance.call("GET", "/health").status == 200
+    assert run(instance, "import subprocess; subprocess.run(['echo', 'by echo'])").status == 200
+    instance.wait_for("^by echo$")
     assert "wrapped: \u00fc\n" in instance.log
     assert len(re.findall("^fine prints$", instance.log, re.MULTILINE)) >= 4 * 4  # up to "opened"
     assert instance.stop() == 0

@@ -198,6 +198,34 @@ def test_a_json_record_is_one_object_with_its_extras(called: Called) -> None:
     assert json.loads(logs.JsonFormatter().format(record()))["requestId"] is None
 
 
+class NoText:
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ({(1, 2): "a tuple for a key"}, "{(1, 2): 'a tuple for a key'}"),
+        ({"in a list": [{b"key": 1}]}, "{'in a list': [{b'key': 1}]}"),
+        (float("nan"), "nan"),
+        (CIRCLE, "[[...]]"),
+        (NoText(), "<NoText whose text cannot be had: ValueError>"),
+    ],
+    ids=["key", "nested key", "nan", "circle", "no text"],
+)
+def test_an_extra_that_json_refuses_is_written_as_text_beside_the_others(
+    value: Any, written: str
+) -> None:
+    fields = json.loads(logs.JsonFormatter().format(record(order=7, what=value, kept={1})))
+    assert (fields["message"], fields["order"], fields["kept"]) == ("said", 7, "{1}")
+    assert fields["what"] == written
+
+
 def test_a_record_tells_its_exception_with_the_author_s_frames_and_its_stack(
     formatter: logging.Formatter,
 ) -> None:
@@ -369,6 +397,27 @@ def test_configure_sends_records_and_prints_to_standard_output(style: str, tmp_p
         assert json.loads(first)["message"] == "yes"
     else:
         assert re.fullmatch(f"{UTC} - \\[WARNING\\] yes", first)
+
+
+def test_basic_config_takes_effect_only_when_forced(tmp_path: Path) -> None:
+    script = """
+import logging, sys
+from fcplug import logs
+logs.configure("text", "INFO")
+logging.basicConfig(filename=sys.argv[1])
+logging.info("to the log")
+logging.basicConfig(filename=sys.argv[1], force=True, level="INFO")
+logging.info("to the file")
+logging.getLogger("fcplug").error("the runtime's own")
+"""
+    file = tmp_path / "file"
+    command = [sys.executable, "-c", script, str(file)]
+    done = run(command, capture_output=True, text=True, check=True)
+    assert re.sub(UTC, "TIME", done.stdout).splitlines() == [
+        "TIME - [INFO] to the log",
+        "TIME - [ERROR] the runtime's own",
+    ]
+    assert file.read_text() == "INFO:root:to the file\n"
 
 
 def test_bytes_written_to_the_buffer_of_standard_output_are_written(tmp_path: Path) -> None:

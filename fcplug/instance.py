@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import fcplug
 from fcplug import logs, protocol
+from fcplug.concurrency import current_loop
 from fcplug.config.file import ConfigFile
 from fcplug.config.loader import Config
 from fcplug.errors import BindError
@@ -62,6 +63,7 @@ class Instance:
         logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}\n")
         self._warn_if_open(host)
         _import_falcon()
+        current_loop.provide()
         code_path.add(self._environ)
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does

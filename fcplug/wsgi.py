@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import fcplug
 from fcplug import logs, protocol
 from fcplug.app import create_app
+from fcplug.concurrency import current_loop
 from fcplug.config.file import ConfigFile
 from fcplug.instance import STOP_LIMIT, ask_to_stop
 from fcplug.plugins import code_path
@@ -38,6 +39,7 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
     logs.say(f"{protocol.INITED_LINE}\n")
     logs.say(f"fcplug {fcplug.__version__} serves {config.file} under another server\n")
+    current_loop.provide()
     code_path.add(environ)
     for name in protocol.hidden_variables(os.environ):
         del os.environ[name]  # from the author's code, as in an instance

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
 from fcplug import hookspecs, logs
+from fcplug.concurrency import current_loop
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context, current
 from fcplug.encoding import encode
@@ -171,6 +172,7 @@ def _prepare(assignment: Assignment) -> None:
     if settings.memory_limit is not None:
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
+    current_loop.provide()
     code_path.add(os.environ, silent=True)  # the runtime has logged what clashes
 
 

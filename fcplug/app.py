@@ -17,15 +17,14 @@ from fcplug.errors import (
     ConcurrencyExceeded,
     FcplugError,
     Forbidden,
-    FunctionTimeoutError,
     Unauthorized,
-    UnknownFunction,
 )
 from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.runtime import Runtime
 from fcplug.web.environ import body_of
+from fcplug.web.exchange import failure_status
 from fcplug.web.response import close_body
 
 if TYPE_CHECKING:
@@ -41,13 +40,7 @@ _TOO_MANY = 429
 _HIDDEN = "fcplug.hidden"  # in no environ
 _UNAUTHORIZED = "401 Unauthorized"
 _FORBIDDEN = "403 Forbidden"
-_WEB_FAILED = "500 Internal Server Error"
 _PHASE_FAILED = f"{_FAILED} Not Found"
-_WEB_STATUS: Mapping[type, str] = {
-    ConcurrencyExceeded: "429 Too Many Requests",
-    FunctionTimeoutError: "504 Gateway Timeout",
-    UnknownFunction: "404 Not Found",
-}
 
 _KEYS = {
     name: protocol.environ_key(name) for name in (*protocol.CONTEXT_HEADERS, protocol.CONTROL_PATH)
@@ -174,8 +167,10 @@ class _Web:
                 environ.pop(_KEYS[name], None)
         answer = self._runtime.web(environ, context, phase)
         if isinstance(answer, Result):
-            failed = _WEB_FAILED if phase is Phase.WEB else _PHASE_FAILED
-            status = _WEB_STATUS.get(type(answer.error), failed)
+            if phase is Phase.WEB:
+                status = failure_status(answer.error)
+            else:
+                status = failure_status(answer.error, _PHASE_FAILED)
             return _send_failure(status, answer, start_response)
         try:
             start_response(answer.status, _with_status(answer.headers))

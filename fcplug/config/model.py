@@ -73,6 +73,9 @@ class RuntimeEntry(_Entry, frozen=True):
         Literal["wait", "drop"],
         Meta(description="while nobody reads the log: lines wait, or are dropped and counted"),
     ] = "wait"
+    access_log: Annotated[
+        bool, Meta(description="whether each web request is logged, at the level INFO")
+    ] = True
     health_path: Annotated[
         UrlPath | None,
         Meta(description="answers GET with 200 whatever else runs; null for none"),

@@ -58,6 +58,7 @@ class Runtime:
         code_is_watched: bool = False,
     ) -> None:
         self._environ = environ
+        self._access_log = config.runtime.access_log
         threads = Threads(on_exhausted)
         code = LoadedCode(environ, watched=code_is_watched)
         shared = Shared(EventLoop(), threads, environ, os.getcwd(), SharedHooks(), code)
@@ -149,7 +150,7 @@ class Runtime:
                 held.callback(close_body, response.body)
                 return response._replace(body=Body(response.body, held.pop_all().close))
 
-        return exchange.answer(environ, context, work, phase)
+        return exchange.answer(environ, context, work, phase, access_log=self._access_log)
 
     def reload(self) -> None:
         """Look at the configuration's file at once, whatever the rate limit, without waiting."""

@@ -1,7 +1,7 @@
 """The environ that an application gets: the server's, over that of the process as FC 2.0 had it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fcplug import protocol
@@ -46,6 +46,15 @@ def target_of(environ: "WSGIEnvironment") -> str:
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     query = environ.get("QUERY_STRING")
     return quote(path.encode("latin-1")) + (f"?{query}" if query else "")
+
+
+def raw_path(environ: Mapping[str, Any]) -> str:
+    """Return the path of a request as it was sent, percent-encoded and without the query."""
+    target: str = environ.get("REQUEST_URI") or ""
+    if target.startswith("/"):
+        return target.partition("?")[0]
+    # the form for proxies, http://user:password@host/path, or a server that does not tell
+    return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/*")
 
 
 class Environs:

@@ -1,7 +1,7 @@
 """One web request, from its first log line to its last, which is out before its answer ends."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import Context as Variables
 from contextvars import copy_context
@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 
 from fcplug import logs, protocol, result
 from fcplug.context import Context
-from fcplug.errors import InvalidResponse, quantity
+from fcplug.errors import (
+    ConcurrencyExceeded,
+    FunctionTimeoutError,
+    InvalidResponse,
+    UnknownFunction,
+    quantity,
+)
 from fcplug.process.forks import end_forked_child, lineage
 from fcplug.protocol import Phase
 from fcplug.result import Result
+from fcplug.web import access
 from fcplug.web.response import BodyCut, Response, close_body, close_failed, has_no_body, length_of
 
 if TYPE_CHECKING:
@@ -20,6 +27,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug")
 
+_FAILED = "500 Internal Server Error"
+_STATUS: Mapping[type, str] = {
+    ConcurrencyExceeded: "429 Too Many Requests",
+    FunctionTimeoutError: "504 Gateway Timeout",
+    UnknownFunction: "404 Not Found",
+}
 _NOTHING: Iterator[bytes] = iter(())
 
 
@@ -28,6 +41,8 @@ def answer(
     context: Context,
     work: Callable[[], Response],
     phase: Phase = Phase.WEB,
+    *,
+    access_log: bool = False,
 ) -> Response | Result:
     """Return what the work answers, its first bytes made; or what it raises, as a failure.
 
@@ -35,20 +50,33 @@ def answer(
 
     Header fields that are the platform's or the connection's are left out. The body raises BodyCut
     where it ends too soon. Its every step, the last log line included, sees one set of context
-    variables, and changes none of its caller's.
+    variables, and changes none of its caller's. ``access_log`` writes the access line.
     """
     variables = copy_context()
-    exchange = _Exchange(variables, context, phase)
+    line = access.line(environ, context) if access_log and phase is Phase.WEB else None
+    exchange = _Exchange(variables, context, phase, line)
     return variables.run(exchange.begin, environ["REQUEST_METHOD"], work)
+
+
+def failure_status(error: BaseException | None, otherwise: str = _FAILED) -> str:
+    """Return the status line of a web request that failed before its first bytes."""
+    return _STATUS.get(type(error), otherwise)
 
 
 class _Exchange(Iterator[bytes]):
     """The body of an answer; its end, however it comes, ends the phase."""
 
-    def __init__(self, variables: Variables, context: Context, phase: Phase) -> None:
+    def __init__(
+        self,
+        variables: Variables,
+        context: Context,
+        phase: Phase,
+        line: "access.AccessLine | None",
+    ) -> None:
         self._variables = variables
         self._context = context
         self._lines = logs.phase(phase, context)
+        self._line = line
         self._phase = ExitStack()
         self._body = _NOTHING
         self._missing: int | None = None  # bytes of the Content-Length, where one is given
@@ -61,6 +89,8 @@ class _Exchange(Iterator[bytes]):
             response = work()
             self._end_forked_child()
             self._body = response.body
+            if self._line:
+                self._line.status = response.status
             headers = _sendable(response.headers)
             if method == "HEAD" or has_no_body(response.status):
                 self._end()
@@ -68,8 +98,11 @@ class _Exchange(Iterator[bytes]):
                 self._missing = length_of(headers)
                 self._first = self._advance()
         except BaseException as error:
+            failure = result.failure(error, self._context.credentials)
+            if self._line:
+                self._line.status, self._line.size = failure_status(error), len(failure.body)
             self._fail(error)
-            return result.failure(error, self._context.credentials)
+            return failure
         return response._replace(headers=headers, body=self)
 
     def __next__(self) -> bytes:
@@ -99,6 +132,8 @@ class _Exchange(Iterator[bytes]):
         self._end_forked_child()
         if self._missing is not None:
             self._count(chunk)
+        if self._line and chunk:
+            self._line.size += len(chunk)
         if chunk is None or self._missing == 0:
             self._end()
         return chunk
@@ -124,12 +159,19 @@ class _Exchange(Iterator[bytes]):
     def _end(self) -> None:
         body, self._body = self._body, _NOTHING
         close_body(body)
+        self._write_line()
         self._phase.close()
 
     def _fail(self, error: BaseException) -> None:
         body, self._body = self._body, _NOTHING
         close_failed(body)
+        self._write_line()
         self._phase.__exit__(type(error), error, error.__traceback__)
+
+    def _write_line(self) -> None:
+        line, self._line = self._line, None
+        if line:
+            line.write()
 
     def _give_up(self) -> None:
         log.info("the client went away before its answer was complete")

@@ -12,11 +12,12 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, unquote
 
 from fcplug import protocol
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
+from fcplug.web.environ import raw_path
 from fcplug.web.response import Response, reason_of
 
 _TEXT_TYPE = re.compile(
@@ -40,14 +41,14 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
     and query parameters are joined by commas, headers of FC's own are left out. The body is text if
     its content type is one of text, or none, and its bytes are UTF-8; else it is base64.
     """
-    raw_path = _raw_path(environ)
+    path = raw_path(environ)
     headers = dict(_headers(environ))
     body, is_base64 = _told_body(_body(environ), headers.get("Content-Type", ""))
     domain = _host_name(headers.get("Host", ""))
     received = time.time() - context.age
     event = {
         "version": "v1",
-        "rawPath": raw_path,
+        "rawPath": path,
         "headers": headers,
         "queryParameters": _parameters(environ.get("QUERY_STRING", "")),
         "body": body,
@@ -61,7 +62,7 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
             "timeEpoch": str(int(received * 1000)),
             "http": {
                 "method": environ["REQUEST_METHOD"],
-                "path": unquote(raw_path),
+                "path": unquote(path),
                 "protocol": environ.get("SERVER_PROTOCOL", ""),
                 "sourceIp": environ.get("REMOTE_ADDR", ""),
                 "userAgent": headers.get("User-Agent", ""),
@@ -101,13 +102,6 @@ def response_of(result: bytes) -> Response:
         usual,
         _decoded(body) if is_base64 else _encoded(body),
     )
-
-
-def _raw_path(environ: Mapping[str, Any]) -> str:
-    target: str = environ.get("REQUEST_URI") or ""
-    if target.startswith("/"):
-        return target.partition("?")[0]
-    return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/*")  # a proxy's http://...
 
 
 def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

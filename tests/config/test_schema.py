@@ -27,6 +27,7 @@ runtime:
   threads: 16
   drain_timeout: 1.5
   min_send_rate: 1000
+  access_log: false
   log_format: json
   log_blocked: drop
   log_level: DEBUG

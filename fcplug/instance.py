@@ -60,8 +60,11 @@ class Instance:
         port = sock.getsockname()[1]
         count = f"{len(config.functions)} function{'' if len(config.functions) == 1 else 's'}"
         logs.say(f"{protocol.INITED_LINE}\n")
-        logs.say(f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}\n")
-        self._warn_if_open(host)
+        self._warn_if_open(host)  # before the list of functions, not in the middle of it
+        startup.announce(
+            f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}",
+            settings.log_format,
+        )
         _import_falcon()
         current_loop.provide()
         code_path.add(self._environ)
@@ -148,6 +151,11 @@ class Instance:
         def begin_drain() -> None:
             logs.stop_waiting()  # a log that nobody reads must not hold up the stop
             on_drain()
+            log.info(
+                "stopping: what was accepted is finished, in at most %g s; "
+                "a second signal ends it at once",
+                settings.drain_timeout,
+            )
 
         def stop() -> None:
             nonlocal in_time
@@ -259,4 +267,5 @@ def _bring_to_life(runtime: "Runtime", port: int) -> None:
     what = (
         f"-d Ada -H '{header}' {asked}invoke" if spec and spec.handler else f"-H '{header}' {asked}"
     )
-    logs.say(f"try: curl {what}\n" if healthy else "no function could be loaded\n")
+    text = f"try: curl {what}" if healthy else "no function could be loaded"
+    startup.announce(text, runtime.config.runtime.log_format)

@@ -38,7 +38,10 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     settings = config.runtime
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
     logs.say(f"{protocol.INITED_LINE}\n")
-    logs.say(f"fcplug {fcplug.__version__} serves {config.file} under another server\n")
+    startup.announce(
+        f"fcplug {fcplug.__version__} serves {config.file} under another server",
+        settings.log_format,
+    )
     current_loop.provide()
     code_path.add(environ)
     for name in protocol.hidden_variables(os.environ):

@@ -249,7 +249,8 @@ def test_the_start_says_what_is_served_and_what_to_try(tmp_path: Path) -> None: 
     with start(deploy(tmp_path, CONFIG, FILES)) as instance:
         lines = instance.log.splitlines()
     assert lines[0] == "FunctionCompute fcplug runtime inited."
-    assert lines[1] == (
+    assert "open to everybody" in lines[1]
+    assert lines[2] == (
         f"fcplug {fcplug.__version__} on port {instance.port} serves 2 functions "
         f"of {tmp_path}/config/functions.yaml"
     )

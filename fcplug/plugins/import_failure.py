@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from fcplug import protocol
 from fcplug.errors import PluginError, did_you_mean
 from fcplug.plugins import code_path
 from fcplug.plugins.entry_points import EntryPoint
@@ -22,8 +23,17 @@ def import_failure(error: BaseException, name: str, entry: EntryPoint | None) ->
 
 
 def pip_install(*what: str) -> str:
-    """Return the command that installs something for this Python."""
-    return shlex.join([sys.executable, "-m", "pip", "install", *what])
+    """Return the command that installs something for this Python.
+
+    On FC nothing can be installed into an instance: a new package of the code is deployed.
+    """
+    if not os.environ.get(protocol.INSTANCE_VARIABLE):
+        return shlex.join([sys.executable, "-m", "pip", "install", *what])
+    options = ["--target", "python"]
+    if what[0] == "--force-reinstall":
+        options, what = ["--upgrade", *options], what[1:]
+    command = shlex.join(["python3", "-m", "pip", "install", *options, *what])
+    return f"in the folder of the code: {command}; then deploy the new package"
 
 
 def _described(error: BaseException, name: str, entry: EntryPoint | None) -> tuple[str, str, str]:

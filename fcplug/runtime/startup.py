@@ -36,6 +36,14 @@ def call(runtime: "Runtime", names: Sequence[str]) -> str:
     return report.healthy
 
 
+def announce(text: str, log_format: str) -> None:
+    """Write a line for people to standard output; as a record where records are JSON."""
+    if log_format == "json":
+        log.info("%s", text)
+    else:
+        logs.say(f"{text}\n")
+
+
 class _Loader(threading.Thread):
     """Takes functions and loads them, until none waits or the current one takes too long."""
 
@@ -91,8 +99,13 @@ class _Report:
                 self._row(name, package)
 
     def _row(self, name: str, outcome: str) -> None:
-        row = f"  {name:{self._widths[0]}}  {self._plugins[name]:{self._widths[1]}}  {outcome}"
-        logs.say(f"{row.rstrip()}\n")
+        plugins, log_format = self._plugins[name], self._runtime.config.runtime.log_format
+        if log_format == "json":
+            parts = {"function": name, "plugins": plugins, "outcome": outcome}
+            log.info("function '%s': %s  %s", name, plugins, outcome, extra=parts)
+            return
+        row = f"  {name:{self._widths[0]}}  {plugins:{self._widths[1]}}  {outcome}"
+        announce(row.rstrip(), log_format)
 
 
 def _plugins_of(spec: FunctionSpec) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = Path(__file__).parents[1] / "code"
+_LINE = r'^(?:\{.*"message": ")?'  # text, or a record in JSON
 PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
 
@@ -121,9 +122,9 @@ def start(
         )
     instance = Instance(process, log)
     try:
-        instance.port = int(instance.wait_for(r"^fcplug .* on port (\d+) ")[1])
+        instance.port = int(instance.wait_for(_LINE + r"fcplug .* on port (\d+) ")[1])
         if loaded:
-            instance.wait_for(r"^(try: |no function)")
+            instance.wait_for(_LINE + "(try: |no function)")
         yield instance
     finally:
         process.terminate()  # and not killed, so that its coverage counts

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pluggy
 
+from fcplug.content_kind import content_kind
 from fcplug.errors import FcplugError
 from fcplug.identity import Credentials
 
@@ -181,6 +182,7 @@ def _calls_hooks(frame: traceback.FrameSummary | None) -> bool:
 def _traceback(error: BaseException, *, keep_own: bool) -> str:
     """Return the traceback of the author's frames; if there are none, of ours if asked to."""
     rendered = traceback.TracebackException(type(error), error, error.__traceback__)
+    note = _note_on(error)
     pending = [rendered]
     while pending:
         link = pending.pop()
@@ -193,7 +195,15 @@ def _traceback(error: BaseException, *, keep_own: bool) -> str:
             *filter(None, (link.__cause__, link.__context__)),
             *(getattr(link, "exceptions", None) or ()),
         ]
-    return "".join(rendered.format()).rstrip()
+    return "".join(rendered.format()).rstrip() + note
+
+
+def _note_on(error: BaseException) -> str:
+    """Return what was given to a JSON parser that failed, in words: the text is not for a log."""
+    if not isinstance(error, json.JSONDecodeError) or not isinstance(error.doc, str | bytes):
+        return ""
+    size = len(error.doc)
+    return f"\n  note: what was to be JSON has {size} characters: it is {content_kind(error.doc)}"
 
 
 def _stack_trace(error: BaseException) -> list[Any]:

@@ -9,7 +9,9 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, overloa
 
 import msgspec
 
+from fcplug.content_kind import content_kind
 from fcplug.errors import InvalidEvent
+from fcplug.events import kinds
 
 Decode = Callable[[bytes], Any]
 T = TypeVar("T")
@@ -19,6 +21,7 @@ SUPPORTED = (
     "unions of what JSON can tell apart, a type of fcplug.events, or a class with a classmethod "
     "from_event(event: bytes)"
 )
+_MOST_READ = 1 << 20  # bytes of an event that are read again for a better message
 _MOST = 140  # characters of a problem, which may quote the event
 _MALFORMED = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -230,11 +233,28 @@ def _hint(event: bytes, kind: Any, error: Exception) -> str:
     for_an_object = "Expected `object`" in str(error) or "type=model_type" in str(error)
     if for_an_object and re.match(rb'\[\s*"', start):
         return " (EventBridge sends an array of JSON strings for Kafka: ask for KafkaEvent)"
-    if isinstance(error, msgspec.ValidationError) or start[:1] in b'{["':
+    if start[:1] in b"{[":
+        return _hint_by_shape(event, kind)
+    if isinstance(error, msgspec.ValidationError) or start[:1] == b'"' or kind is str:
         return ""
-    if start[0] >> 5 == 5:  # CBOR's major type of maps
+    found = content_kind(event)
+    if found.startswith("CBOR"):
         return " (Tablestore sends CBOR: ask for TablestoreEvent)"
-    return " (if it is no JSON, ask for str or bytes)" if kind is not str else ""
+    return f" (it is {found}: if that is right, ask for str or bytes)"
+
+
+def _hint_by_shape(event: bytes, kind: Any) -> str:
+    """Return which trigger's event a JSON document looks like, if it is another one's."""
+    if len(event) > _MOST_READ:
+        return ""
+    try:
+        found = kinds.looks_like(msgspec.json.decode(event))
+    except (ValueError, RecursionError):
+        return ""
+    wanted = kinds.TYPES.get(found or "", name_of(kind))
+    if wanted.partition("[")[0] == name_of(kind).partition("[")[0]:
+        return ""
+    return f" (it looks like an event of the trigger '{found}': ask for {wanted})"
 
 
 def _shortened(text: str, most: int = _MOST) -> str:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from fcplug.context import Context
 from fcplug.errors import InvalidEvent, PluginError
+from fcplug.events import OSSEvent, TimerEvent
 from fcplug.events.decoding import decode, decoder, name_of
 from fcplug.result import explain
 from fcplug.runtime.runtime import Runtime
@@ -95,6 +96,7 @@ Text = NewType("Text", str)
 T = TypeVar("T")
 BoundT = TypeVar("BoundT", bound=str)
 OPTIONAL = Optional[dict]  # type: ignore[type-arg]  # noqa: UP045 - the old spelling
+TIMER = b'{"triggerTime": "2026-07-29T10:02:58Z", "triggerName": "nightly", "payload": ""}'
 LARGE = 123456789012345678901234567890
 ORDER = b'{"id": "o-1", "items": [{"size": 1}, {"size": 2}]}'
 
@@ -177,7 +179,14 @@ def test_a_type_that_bytes_are_of_leaves_the_event_untouched(kind: Any) -> None:
         (dict, b'{"a": 1} x', "malformed JSON at byte 10: trailing characters"),
         (dict, b'{"a": "\\ud800"}', "malformed JSON: half a surrogate pair"),
         (dict, b"hello topic",
-         "malformed JSON at byte 0: invalid character (if it is no JSON, ask for str or bytes)"),
+         "malformed JSON at byte 0: invalid character (it is plain text: if that is right, "
+         "ask for str or bytes)"),
+        (dict, b"a=1&b=2", "(it is a form (name=value&...): if that is right, ask for "),
+        (Order, b"a\xff", "(it is binary data: if that is right, ask for str or bytes)"),
+        (Order, TIMER, "(it looks like an event of the trigger 'timer': ask for TimerEvent)"),
+        (OSSEvent, TIMER, "(it looks like an event of the trigger 'timer': ask for TimerEvent)"),
+        (Line, TIMER, "(it looks like an event of the trigger 'timer': ask for TimerEvent)"),
+        (TimerEvent, TIMER.replace(b'""', b"1"), "$.payload: expected str, got int"),
         (dict, b"\xa2gVersion", "(Tablestore sends CBOR: ask for TablestoreEvent)"),
         (dict, b'{"key": "ab\xff"}', "not UTF-8 at byte 11"),
         (dict, b"\xef\xbb\xbf{}", "malformed JSON at byte 0"),

@@ -181,7 +181,8 @@ def test_a_handler_of_http_events_answers_web_requests(  # item 84
     ]
     lines = instance.log[before:].splitlines()
     assert lines[0] == f"FC Invoke Start RequestId: {ID}"
-    assert lines[-2].endswith(f" {ID} [INFO] POST /orders/a/b")
+    assert lines[-3].endswith(f" {ID} [INFO] POST /orders/a/b")
+    assert f" {ID} [INFO] POST /orders/a%2Fb 201 " in lines[-2]
     assert lines[-1] == f"FC Invoke End RequestId: {ID}"
 
 

@@ -36,24 +36,25 @@ LATE_IMPORTS = (
 )  # of the standard library: what the runtime and its dependencies import when they need it
 
 
-def add(
-    environ: Mapping[str, str], layer: str = protocol.LAYER_PATH, *, silent: bool = False
-) -> None:
+def add(environ: Mapping[str, str], layer: str = protocol.LAYER_PATH) -> None:
     """Put the code and FC's layers on the path, in the order of FC's built-in runtime.
 
     A module that the runtime needs is its own, whatever the names of files in the code folder:
-    they are named in the log, unless ``silent``.
+    they are named in the log.
     """
+    for text in protect(environ):
+        log.warning("%s", text)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    code = folder(environ)
     layers = (f"{layer}/lib/{version}/site-packages", layer)
-    wanted = [code, *filter(os.path.isdir, layers)]
-    rest = [path for path in sys.path if path not in wanted]
-    if clashes := [*_clashes(code)]:
-        for text in _resolved(clashes, rest):
-            if not silent:
-                log.warning("%s", text)
-    sys.path[:] = [*wanted, *rest]
+    wanted = [folder(environ), *filter(os.path.isdir, layers)]
+    sys.path[:] = [*wanted, *(path for path in sys.path if path not in wanted)]
+
+
+def protect(environ: Mapping[str, str]) -> list[str]:
+    """Import what the runtime needs, if files in the code folder have such names; return which."""
+    code = folder(environ)
+    clashes = [*_clashes(code)]
+    return [*_resolved(clashes, [path for path in sys.path if path != code])] if clashes else []
 
 
 def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:

@@ -173,7 +173,10 @@ def _prepare(assignment: Assignment) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
     current_loop.provide()
-    code_path.add(os.environ, silent=True)  # the runtime has logged what clashes
+    if settings.python is not None:
+        code_path.add(os.environ)
+    else:
+        code_path.protect(os.environ)  # the runtime has logged what clashes, and set the path
 
 
 def _end_output(call: Context | None) -> None:

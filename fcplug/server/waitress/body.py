@@ -17,6 +17,7 @@ _TRAILER_LINE = re.compile(_NO_FRAMING + _TOKEN + rb":[\t -~\xa0-\xff]*\r\n")
 
 _MAX_LINE = 256  # bytes of a chunk's size with its extensions, or of a trailer field
 _MAX_CONTROL = 32 * 1024  # bytes around the chunks' data, on top of half as many as the data has
+_LARGE = 16 * 1024  # bytes of a chunk for which to be copied once more costs too much
 _PIECES = 64  # chunks, or lines between them, that one call decodes: less than 0.1 ms
 
 
@@ -92,16 +93,18 @@ class ChunkedBody:
         return at
 
     def _take_chunks(self, data: bytes, at: int, left: int) -> tuple[int, int]:
-        """Take chunks that are whole and without extensions; return where they end.
+        """Take small chunks that are whole and without extensions; return where they end.
 
-        Nearly all are. This loop is what a client with tiny chunks has the server do.
+        This loop is what a client with tiny chunks has the server do.
         """
         pieces = []
         begin, length, room = at, 0, self._room
         match = _PLAIN_SIZE_LINE.match(data, at)
         while match and left:
             size, start = int(match[1], 16), match.end()
-            if not 0 < size <= room - length or not data.startswith(b"\r\n", start + size):
+            if not 0 < size <= min(room - length, _LARGE) or not data.startswith(
+                b"\r\n", start + size
+            ):
                 break
             pieces.append(data[start : start + size])
             at, length, left = start + size + 2, length + size, left - 1

@@ -158,6 +158,7 @@ class Channel(OutputChannel):
             self._unread = b""
         while self._unread and not self.requests and not self.total_outbufs_len:
             request = self.request = self.request or self.parser_class(self.adj)
+            in_body = request.headers_finished
             self._unread = self._unread[request.received(self._unread) :]
             if request.expect_continue and not self.sent_continue:
                 self.send_continue()
@@ -166,7 +167,7 @@ class Channel(OutputChannel):
                 if not request.empty:
                     self.requests.append(request)
                     self.server.add_task(self)
-            elif self._unread:
+            elif self._unread and in_body:
                 self._slow_parts = True
                 self.server.continue_later(self)
                 return

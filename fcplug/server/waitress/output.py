@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from fcplug.server.limits import Settings
 
 _LARGE = 64 * 1024  # bytes written that are sent from where they are
-_TURN_BYTES = 1024 * 1024  # sent from a buffer in one turn of the loop, before others get theirs
+_TURN_BYTES = (
+    8 * 1024 * 1024
+)  # sent from a buffer in one turn of the loop, before others get theirs
 _NO_BOUND = 1 << 62
 
 

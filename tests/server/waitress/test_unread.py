@@ -164,6 +164,18 @@ def test_one_turn_of_the_loop_parses_a_small_part_of_what_comes_in_tiny_chunks(
         assert max(b - a for a, b in itertools.pairwise(steps)) <= 5000
 
 
+def test_what_comes_of_a_body_with_its_head_is_parsed_in_the_same_turn(server: Server) -> None:
+    with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
+        client.sendall(request("POST", "/", bytes(2000))[:-1000])
+        until = time.monotonic() + PATIENCE
+        while not any(channel.request for channel in server.active_channels.values()):
+            assert time.monotonic() < until
+            server.turn(0.05)
+        (channel,) = server.active_channels.values()
+        assert channel.request
+        assert channel.request.body_bytes_received == 1000
+
+
 def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(server: Server) -> None:
     with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
         client.sendall(request("GET", "/hold?pipelined") + request("GET", "/") * 1000)

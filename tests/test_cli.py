@@ -303,6 +303,14 @@ def test_a_misspelled_name_that_the_default_answers_is_logged_once(tmp_path: Pat
     )
 
 
+def test_on_fc_a_function_of_an_unknown_name_is_logged_at_the_start(tmp_path: Path) -> None:
+    folder = deploy(tmp_path, f"{CONFIG}default: hello\n", FILES)
+    with start(folder, environ={"FC_FUNCTION_NAME": "helo"}) as instance:
+        assert "no function 'helo' (did you mean 'hello'?): 'hello' answers" in instance.log
+        assert instance.invoke("helo", b"Ada").body == b"hello Ada"
+        assert instance.log.count("no function 'helo'") == 1
+
+
 def test_the_only_function_answers_a_call_that_names_none(tmp_path: Path) -> None:
     config = "version: 1\nfunctions: {hello: {handler: greeter.handle}}\n"
     with start(deploy(tmp_path, config, FILES)) as instance:

@@ -126,6 +126,7 @@ def test_settings_are_the_typed_arguments_of_a_class(
     [
         ("Size", {"widht": 1}, "unknown key 'widht' (did you mean 'width'?)"),
         ("Size", {"width": "wide"}, "width: expected a whole number, got text"),
+        ("Size", {"width": "12"}, "width: expected a whole number, got text: take the quotes away"),
         ("Size", {"width": 1.5}, "width: expected a whole number, got a number"),
         ("Size", {"names": ["a", 1]}, "names: [1]: expected text, got a whole number"),
         ("Size", {"mode": "fil"}, "mode: expected 'fit' or 'fill', got 'fil' (did you mean "),

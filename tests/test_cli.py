@@ -150,7 +150,8 @@ def _until(claim: Callable[[], object]) -> None:
 def test_a_file_that_a_project_needs_is_printed_or_written(
     tmp_path: Path, command: str, file: Path
 ) -> None:
-    assert fcplug_command(command, cwd=tmp_path).stdout == file.read_text("utf-8")
+    printed = fcplug_command(command, cwd=tmp_path).stdout
+    assert printed == file.read_text("utf-8"), "run: make schema; cp bootstrap fcplug/assets/"
     done = fcplug_command(command, "-o", "written", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     written = tmp_path / "written"

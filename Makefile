@@ -66,7 +66,7 @@ $(VENV)/resilience: $(VENV)/made pyproject.toml
 	@$(PIP) install --group resilience || echo "no atheris for this Python: the fuzz bar cannot be met"
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made pyproject.toml hatch_build.py README.md $(SOURCES) $(wildcard plugins/*/pyproject.toml)
+$(VENV)/installed: $(VENV)/made pyproject.toml hatch_build.py bootstrap README.md $(SOURCES) $(wildcard plugins/*/pyproject.toml)
 	@echo "installing fcplug and the plugins of plugins/ into $(VENV)"
 	@$(PIP) install --no-build-isolation '.[tools]' $(PLUGINS:%=./%)
 	@touch $@

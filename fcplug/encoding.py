@@ -23,6 +23,7 @@ log = logging.getLogger("fcplug")
 
 _OWN_TYPES = (bytes, bytearray, memoryview, datetime.datetime, datetime.date, decimal.Decimal)
 _KEY_TYPES = (str, int, float, bool, type(None))
+_INDENT = 4  # spaces
 _MOST_PLACE = 200  # characters of a place in an error
 _FIXES: tuple[tuple[Any, str], ...] = (
     ((set, frozenset), "return a list, as sorted(...) makes one"),
@@ -50,15 +51,25 @@ def encode(value: Any, handler: str = "") -> bytes:
     if isinstance(value, bytes):
         return value
     try:
-        return _dumped(value, allow_nan=False)
+        return _dumped(value)
     except (TypeError, ValueError, RecursionError):
         return _dumped_or_explained(value, handler)
 
 
-def _dumped(value: Any, *, allow_nan: bool) -> bytes:
+def _dumped(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode()
-    text = json.dumps(value, default=_jsonable, indent=4, sort_keys=True, allow_nan=allow_nan)
+    data = _compact.encode(value).encode()
+    try:
+        return msgspec.json.format(data, indent=_INDENT)
+    except msgspec.MsgspecError:  # it refuses the half of a surrogate pair, which json lets pass
+        return _dumped_by_json(value, allow_nan=False)
+
+
+def _dumped_by_json(value: Any, *, allow_nan: bool) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    text = json.dumps(value, default=_jsonable, indent=_INDENT, sort_keys=True, allow_nan=allow_nan)
     return text.encode()
 
 
@@ -66,7 +77,7 @@ def _dumped_or_explained(value: Any, handler: str) -> bytes:
     """Return the JSON of a value with NaN in it; raise InvalidResult for all other faults."""
     of = f"handler '{handler}': " if handler else ""
     try:
-        data = _dumped(value, allow_nan=True)
+        data = _dumped_by_json(value, allow_nan=True)
     except (TypeError, ValueError, RecursionError) as error:
         what = _fault(value, error)
         if not what:
@@ -235,6 +246,12 @@ def _by_fields(value: Any) -> Any:
     if hasattr(value, "model_dump") and not isinstance(value, type):
         return value.model_dump(mode="json", by_alias=True)
     raise TypeError(f"{_kind(value)} is not JSON serializable")
+
+
+# json encodes with an indent in Python, without one in C: msgspec adds the indent afterwards
+_compact = json.JSONEncoder(
+    default=_jsonable, sort_keys=True, allow_nan=False, separators=(",", ":")
+)
 
 
 def _struct_as_builtins(value: Any) -> Any:

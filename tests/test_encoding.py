@@ -16,6 +16,8 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fcplug.context import Context
 from fcplug.encoding import encode
@@ -53,6 +55,29 @@ class WithJson:
 def test_a_result_is_sent_as_fc_sends_it(value: object, body: bytes) -> None:
     # 31, 82
     assert encode(value) == body
+
+
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters())  # with halves of surrogate pairs, too
+)
+_values = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(st.text(st.characters()), inner)
+        | st.dictionaries(st.integers() | st.floats(allow_nan=False, allow_infinity=False), inner)
+    ),
+)
+
+
+@given(st.lists(_values, max_size=5) | st.dictionaries(st.text(), _values))
+def test_a_result_has_the_bytes_of_json_dumps_with_an_indent_of_4(value: object) -> None:
+    assert encode(value) == json.dumps(value, indent=4, sort_keys=True).encode()
 
 
 class Colour(enum.Enum):

@@ -48,6 +48,7 @@ class EventLoop:
         self._turned = True
         self._stood = 0
         self._selector: selectors.BaseSelector | None = None
+        self._closing = False
         call_in_child(self._leave_to_parent)
 
     @property
@@ -150,6 +151,37 @@ class EventLoop:
             frames.append((frame, line))
         return "", StackSummary()
 
+    def close(self, limit: float) -> bool:
+        """Cancel what runs on the loop, and end it; False if that took ``limit`` seconds.
+
+        Nothing can be run afterwards. A process that serves never needs this: it ends as a whole.
+        """
+        with self._lock:
+            if self._loop is None or self._loop.is_closed():
+                return True
+            self._loop.call_soon_threadsafe(self._begin_close)
+        self._thread.join(limit)
+        return not self._thread.is_alive()
+
+    def _begin_close(self) -> None:
+        assert self._loop  # noqa: S101 - it runs this
+        self._closing_task = self._loop.create_task(self._close())  # kept: asyncio would not
+
+    async def _close(self) -> None:
+        import asyncio  # noqa: PLC0415 - imported by the loop already
+
+        assert self._loop  # noqa: S101 - it runs this
+        try:
+            tasks = asyncio.all_tasks() - {self._closing_task}
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=_LOOK)
+            await self._loop.shutdown_asyncgens()
+        finally:
+            self._closing = True
+            self._loop.stop()
+
     def _turn(self) -> None:
         self._turned = True
 
@@ -157,6 +189,9 @@ class EventLoop:
         """Run the loop for ever: a task that exits, or stops it, must not hang everyone else."""
         forks = lineage.forks
         while self._loop and not self._loop.is_closed():
+            if self._closing:
+                self._loop.close()
+                return
             try:
                 with suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_forever()

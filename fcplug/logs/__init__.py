@@ -4,6 +4,7 @@ Everything goes to standard output, which FC collects, one ``write`` a line, and
 answer is: FC may freeze the instance right after it.
 """
 
+from fcplug.logs.capture import Capture, Redirection
 from fcplug.logs.output import Output
 from fcplug.logs.phase import phase
 from fcplug.logs.process_log import (
@@ -19,9 +20,11 @@ from fcplug.logs.records import JsonFormatter, TextFormatter
 from fcplug.logs.streams import LineStream
 
 __all__ = [
+    "Capture",
     "JsonFormatter",
     "LineStream",
     "Output",
+    "Redirection",
     "TextFormatter",
     "configure",
     "descriptor",

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from fcplug.logs.output import Output
@@ -79,7 +79,8 @@ def configure(
     handler = RecordHandler(made[0], formatter)
     undo = contextlib.ExitStack()
     undo.callback(_take_streams(made[0], made[-1]))
-    undo.callback(_take_loggers(handler, level))
+    undo.callback(take_loggers(handler, level))
+    undo.callback(_root_restorer())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # one warning a request once more are in flight than threads: no news to anyone
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -171,42 +172,61 @@ def _lost() -> int:
     return sum(output.lost for output in _log.outputs)
 
 
+def exchange_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Put another state in the place of the streams that were taken over; return that of before."""
+    before = vars(_log).copy()
+    vars(_log).clear()
+    vars(_log).update(state)
+    return before
+
+
+def take_loggers(handler: RecordHandler, level: str) -> Callable[[], None]:
+    """Make the runtime's loggers write by themselves; return what undoes it."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger, logger.__class__, vars(logger).copy()) for logger in loggers]
+    for logger in loggers:
+        logger.__class__ = RuntimeLogger
+        vars(logger).update(output_handler=handler, least=logging.getLevelName(level))
+
+    def undo() -> None:
+        for logger, kind, attributes in before:
+            logger.__class__ = kind
+            for name in ("output_handler", "least"):
+                vars(logger).pop(name)
+                if name in attributes:
+                    vars(logger)[name] = attributes[name]
+
+    return undo
+
+
 def _take_streams(out: Output, error: Output) -> Callable[[], None]:
     """Put streams over the outputs in the place of the standard ones; return what undoes it."""
     before = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
-    logged = vars(_log).copy()
-    _log.out, _log.error = out, error
-    _log.stdout, _log.stderr = LineStream(out, 1), LineStream(error, 2)
+    stdout, stderr = LineStream(out, 1), LineStream(error, 2)
+    logged = exchange_state({"out": out, "error": error, "stdout": stdout, "stderr": stderr})
     # __stdout__ as well: code that restores what it has replaced takes it from there
-    sys.stdout, sys.stderr = _log.stdout, _log.stderr
-    sys.__stdout__, sys.__stderr__ = _log.stdout, _log.stderr  # type: ignore[misc,assignment]
+    sys.stdout, sys.stderr = stdout, stderr
+    sys.__stdout__, sys.__stderr__ = stdout, stderr  # type: ignore[misc,assignment]
 
     def undo() -> None:
         sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
-        vars(_log).clear()
-        vars(_log).update(logged)
+        exchange_state(logged)
         for output in {out, error}:
             output.close()
 
     return undo
 
 
-def _take_loggers(handler: RecordHandler, level: str) -> Callable[[], None]:
-    """Make the runtime's loggers write by themselves; return what undoes it."""
+def _root_restorer() -> Callable[[], None]:
+    """Return what gives the root logger the handlers and the level back that it has now."""
     root = logging.getLogger()
-    handlers, root_level = list(root.handlers), root.level
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    for logger in loggers:
-        logger.__class__ = RuntimeLogger
-        vars(logger).update(output_handler=handler, least=logging.getLevelName(level))
+    handlers, level = list(root.handlers), root.level
 
-    def undo() -> None:
+    def restore() -> None:
         root.handlers[:] = handlers
-        root.setLevel(root_level)
-        for logger in loggers:
-            logger.__class__ = logging.Logger
+        root.setLevel(level)
 
-    return undo
+    return restore
 
 
 def _loss(formatter: RecordFormatter, count: int) -> str:

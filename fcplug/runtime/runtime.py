@@ -61,8 +61,9 @@ class Runtime:
         self._access_log = config.runtime.access_log
         threads = Threads(on_exhausted)
         code = LoadedCode(environ, watched=code_is_watched)
-        shared = Shared(EventLoop(), threads, environ, os.getcwd(), SharedHooks(), code)
-        self._reloader = Reloader(config, shared, file, environ)
+        hooks = SharedHooks()
+        self._shared = Shared(EventLoop(), threads, environ, os.getcwd(), hooks, code)
+        self._reloader = Reloader(config, self._shared, file, environ)
         self._missed = MissedRoutes()
 
     @property
@@ -209,6 +210,14 @@ class Runtime:
         if late:
             log.error("not stopped within %g s, abandoned: %s", limit, ", ".join(late))
         return not late
+
+    def close(self, limit: float) -> bool:
+        """End the threads of a runtime that was stopped; False if some run after ``limit`` seconds.
+
+        For processes that live on; nothing can be called afterwards.
+        """
+        self._shared.threads.close()
+        return self._shared.event_loop.close(limit)
 
     @property
     def _snapshot(self) -> Snapshot:

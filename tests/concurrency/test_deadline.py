@@ -474,3 +474,12 @@ def test_the_cost_of_a_deadline_is_told() -> None:
 
     direct = p50(nothing)
     print(f"a deadline: p50 {p50(lambda: bench.run(nothing)):.1f} us, direct {direct:.2f} us")
+
+
+def test_closing_ends_the_idle_threads() -> None:
+    before = threading.enumerate()
+    bench = Bench()
+    assert bench.run(lambda: 1) == 1
+    wait_until(lambda: bench.threads.idle == 1)
+    bench.threads.close()
+    assert set(threading.enumerate()) <= set(before)

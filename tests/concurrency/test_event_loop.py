@@ -511,3 +511,31 @@ async def handle(event):
         assert [answer.result().body for answer in answers] == [b"0", b"1", b"2", b"3"]
     assert "never" not in instance.log
     assert "destroyed" not in instance.log
+
+
+def test_closing_cancels_what_runs_and_ends_the_thread() -> None:
+    before = threading.enumerate()
+    event_loop = EventLoop()
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("cancelled")
+
+    async def begin() -> "asyncio.Task[None]":
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        return task
+
+    task = event_loop.run(begin())
+    assert event_loop.close(10)
+    assert ended == ["cancelled"]
+    assert task.cancelled()
+    assert set(threading.enumerate()) <= set(before)
+    assert event_loop.close(10)
+
+
+def test_a_loop_that_nobody_used_is_closed_at_once() -> None:
+    assert EventLoop().close(0)

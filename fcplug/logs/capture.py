@@ -1,0 +1,110 @@
+"""The log and the standard streams, sent for a while to somebody in this process."""
+
+import logging
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Literal
+
+from fcplug.logs import process_log
+from fcplug.logs.output import Output, Writer
+from fcplug.logs.records import JsonFormatter, RecordHandler, TextFormatter
+from fcplug.logs.streams import LineStream
+
+
+class Capture(Output):
+    """An output that hands whole lines to a function instead of writing them.
+
+    ``deliver`` is called on the thread that has written the lines, with one or several of them. A
+    forked child writes to standard output: what it handed over would stay in its own memory.
+    """
+
+    def __init__(self, deliver: Callable[[str], object]) -> None:
+        process_log.open_standard_descriptors()
+        super().__init__(1)
+        self._deliver: Callable[[str], object] | None = deliver
+
+    def flush(self, stream: int) -> None:
+        """Keep what the writer has not ended: nobody waits for half a line."""
+        if self._deliver is None:
+            super().flush(stream)
+
+    def start_in_child(self) -> None:
+        """Write to standard output from now on."""
+        super().start_in_child()
+        self._deliver = None
+
+    def close(self) -> None:
+        """Hand over nothing more: streams that somebody has kept lead nowhere."""
+        self._deliver = lambda _: None
+        super().close()
+
+    def _write_whole(self, data: bytes, *, waits: bool = True) -> None:
+        if self._deliver is None:
+            super()._write_whole(data, waits=waits)
+        else:
+            self._deliver(data.decode("utf-8", "replace"))
+
+    def _write(self, data: bytes, writer: Writer, *, waits: bool = True) -> None:
+        if self._deliver is None:
+            super()._write(data, writer, waits=waits)
+        else:
+            self._deliver(data.decode("utf-8", "replace"))
+
+
+class Redirection:
+    """Sends the log, and what is printed, to an output while it is entered, time after time.
+
+    Handlers that others have given the root logger get the records as well. What user code puts in
+    the place of the streams, or gives the root logger, is there again when it is entered again, and
+    not in between.
+    """
+
+    def __init__(self, output: Output, style: Literal["text", "json"], level: str) -> None:
+        formatter = JsonFormatter() if style == "json" else TextFormatter()
+        self._handler = RecordHandler(output, formatter)
+        self._level = level
+        stdout, stderr = LineStream(output, 1), LineStream(output, 2)
+        self._state: dict[str, Any] = {
+            "out": output,
+            "error": output,
+            "stdout": stdout,
+            "stderr": stderr,
+        }
+        self._streams: tuple[Any, ...] = (stdout, stderr, stdout, stderr)
+        self._root_handlers: list[logging.Handler] = [self._handler]
+        self._root_level: int = logging.getLevelName(level)
+
+    def __enter__(self) -> None:
+        root = logging.getLogger()
+        self._outside = _streams(), list(root.handlers), root.level
+        self._state = process_log.exchange_state(self._state)
+        _set_streams(self._streams)
+        root.handlers[:] = [*root.handlers, *self._root_handlers]
+        root.setLevel(self._root_level)
+        self._give_loggers_back = process_log.take_loggers(self._handler, self._level)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        root = logging.getLogger()
+        streams, handlers, level = self._outside
+        self._give_loggers_back()
+        self._root_handlers = [handler for handler in root.handlers if handler not in handlers]
+        self._root_level = root.level
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        self._streams = _streams()
+        _set_streams(streams)
+        self._state = process_log.exchange_state(self._state)
+
+
+def _streams() -> tuple[Any, ...]:
+    return sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+
+
+def _set_streams(streams: tuple[Any, ...]) -> None:
+    sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]

@@ -1,1 +1,1 @@
-"""Commands for development; nothing that serves imports them."""
+"""The tools of authors and operators: check, explain, scaffold, invoke."""

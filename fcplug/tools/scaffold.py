@@ -1,0 +1,132 @@
+"""Projects and plugin packages from templates: rendered in memory, then written at once."""
+
+import keyword
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.abc import Traversable
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+
+import jinja2
+
+from fcplug.errors import FcplugError
+
+_SUFFIX = ".jinja"
+_HIDDEN = "dot."  # a file that begins with a dot would be left out of some archives
+_PLUGIN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PREFIX = "fcplug-"
+
+Files = Mapping[PurePosixPath, bytes]
+"""What a template makes: relative paths, and what the files hold."""
+
+
+class ScaffoldError(FcplugError):
+    """A project or package cannot be made here under this name."""
+
+
+def plugin_values(name: str) -> dict[str, str]:
+    """Return what the templates of plugins are filled with.
+
+    Args:
+        name: as users write it in ``functions.yaml``; a leading ``fcplug-`` is left out.
+
+    Raises:
+        ScaffoldError: it cannot be the name of a package.
+    """
+    short = name.removeprefix(_PREFIX)
+    if not _PLUGIN_NAME.fullmatch(short):
+        suggestion = re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-0123456789") or "my-plugin"
+        raise ScaffoldError(
+            f"'{name}' cannot be the name of a package\n"
+            f"  fix: use lower-case letters, digits and hyphens, as in '{suggestion}'"
+        )
+    words = short.split("-")
+    title = "".join(word.capitalize() for word in words)
+    return {
+        "name": short,
+        "distribution": f"{_PREFIX}{short}",
+        "module": f"fcplug_{'_'.join(words)}",
+        "class": f"{title}_" if keyword.iskeyword(title) else title,
+    }
+
+
+def render(template: str, values: Mapping[str, str]) -> Files:
+    """Return the files of a template.
+
+    Args:
+        template: ``project``, or a kind of plugin: ``handler``, ``middleware``, ``wsgi``,
+            ``asgi``.
+        values: fill its variables; one that is missing is an error of ours.
+    """
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - not HTML
+    )
+
+    def filled(text: str) -> str:
+        return environment.from_string(text).render(values)
+
+    root = files("fcplug.tools") / "templates" / template
+    return {
+        PurePosixPath(filled(str(path))): filled(file.read_text("utf-8")).encode()
+        for path, file in _templates(root, PurePosixPath())
+    }
+
+
+def write(folder: Path, contents: Files, executable: frozenset[str] = frozenset()) -> None:
+    """Write a new folder: all of its files, or none.
+
+    Args:
+        folder: must not exist, or be empty.
+        contents: the files.
+        executable: the relative paths that get the run bit.
+
+    Raises:
+        ScaffoldError: the folder holds something, or cannot be written.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ScaffoldError(
+                f"'{folder}' exists already, and nothing is overwritten\n"
+                "  fix: choose another name, or remove it first"
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".fcplug-new-", dir=folder.parent))
+    except OSError as error:
+        raise ScaffoldError(f"'{folder}' cannot be written: {error.strerror}") from error
+    try:
+        for path, data in contents.items():
+            file = beside / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            if str(path) in executable:
+                file.chmod(file.stat().st_mode | 0o111)
+        beside.chmod(0o777 & ~_umask())
+        beside.rename(folder)
+    except OSError as error:
+        raise ScaffoldError(f"'{folder}' cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _templates(
+    folder: Traversable, path: PurePosixPath
+) -> Iterator[tuple[PurePosixPath, Traversable]]:
+    for entry in folder.iterdir():
+        name = entry.name.removesuffix(_SUFFIX)
+        if name.startswith(_HIDDEN):
+            name = name.removeprefix("dot")
+        if entry.is_dir():
+            yield from _templates(entry, path / name)
+        elif entry.name.endswith(_SUFFIX):
+            yield path / name, entry
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # there is no way to read it but to set it
+    os.umask(mask)
+    return mask

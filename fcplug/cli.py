@@ -1,4 +1,4 @@
-"""The command line: ``fcplug serve``, and what prints the files that a project needs."""
+"""The command line: ``fcplug serve``, the files that a project needs, and the tools."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import fcplug
 from fcplug import logs, protocol
 from fcplug.config.file import ConfigFile
 from fcplug.config.search import FILE, VARIABLE
-from fcplug.errors import FcplugError, OutputError
+from fcplug.errors import FcplugError, OutputError, ToolsMissing, did_you_mean
 from fcplug.instance import Instance, port_of
 
 if TYPE_CHECKING:
@@ -19,70 +19,123 @@ if TYPE_CHECKING:
 
 _START = "from fcplug.__main__ import main; main()"
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - FC connects from outside
+_COMPLETION = "_FCPLUG_COMPLETE"  # set by a shell that asks what may follow
+_OWN = {
+    "serve": "serve the functions of functions.yaml until told to stop",
+    "bootstrap": "print the start file of a code package",
+    "schema": "print the JSON Schema of functions.yaml, for editors",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 done, 1 an error told, 2 wrong usage."""
+    """Run the command line and return the exit code.
+
+    0 done, 1 an error was reported or problems were found, 2 wrong usage, 130 interrupted.
+    """
     given = sys.argv[1:] if argv is None else argv
+    if given[:1] != ["serve"]:
+        from fcplug.tools import exit_code  # noqa: PLC0415 - nothing that serves needs it
+
+        return exit_code.of(lambda: _run(given))
     try:
         if given == ["serve"]:  # as FC starts it: nothing to parse
             serve(None, _EVERYWHERE, None, dict(os.environ))
         options = _parser().parse_args(given)
-        if options.command != "serve":
-            _put(options.command, options.output, force=options.force)
-            return 0
         if options.reload:
             return serve_and_reload(options.config, options.host, options.port, dict(os.environ))
         handover = _handover(options.handover)
         serve(options.config, options.host, options.port, dict(os.environ), handover)
     except FcplugError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one place that speaks to a terminal
-        return 1
+        return 2 if isinstance(error, ToolsMissing) else 1
+
+
+def _run(given: Sequence[str]) -> int:
+    """Run a command that does not serve."""
+    from fcplug.tools import COMMANDS  # noqa: PLC0415
+
+    if _COMPLETION in os.environ or (given and given[0] in COMMANDS):
+        return _run_tool(given)
+    parser = _parser()
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
+    if given[0] not in _OWN and not given[0].startswith("-"):
+        hint = did_you_mean(given[0], [*_OWN, *COMMANDS])
+        parser.error(f"there is no command '{given[0]}'{hint}")
+    options = parser.parse_args(given)
+    _put(options.command, options.output, force=options.force)
+    return 0
+
+
+def _run_tool(given: Sequence[str]) -> int:
+    """Run a command of the tools.
+
+    Raises:
+        ToolsMissing: the packages that it needs are not installed.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    from fcplug.tools import PACKAGES  # noqa: PLC0415
+
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise ToolsMissing(" ".join(["fcplug", *given[:1]]), missing)
+    from fcplug.tools.main import run  # noqa: PLC0415
+
+    return run(given, _OWN)
 
 
 def _parser() -> "argparse.ArgumentParser":
     import argparse  # noqa: PLC0415
 
+    from fcplug.tools import COMMANDS  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
-        prog="fcplug", description="Serve many functions as one Function Compute custom runtime."
+        prog="fcplug",
+        description="Serve many functions as one Function Compute custom runtime, and work on them."
+        " 'fcplug COMMAND --help' says more of each command.",
+        epilog="Exit codes: 0 done, 1 problems found or a function failed, 2 wrong usage, "
+        "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"fcplug {fcplug.__version__}")
     commands = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", dest="command"
     )
-    serve_command = commands.add_parser(
-        "serve", help="serve the functions of functions.yaml until told to stop"
-    )
-    serve_command.add_argument(
+    _add_serve(commands.add_parser("serve", help=_OWN["serve"], description=_OWN["serve"]))
+    for name in ("bootstrap", "schema"):
+        command = commands.add_parser(name, help=_OWN[name], description=_OWN[name])
+        command.add_argument(
+            "-o", "--output", metavar="FILE", help="write it to FILE, and not to standard output"
+        )
+        command.add_argument("--force", action="store_true", help="replace a FILE that is there")
+    for name, what in COMMANDS.items():
+        commands.add_parser(name, help=what)
+    return parser
+
+
+def _add_serve(command: "argparse.ArgumentParser") -> None:
+    import argparse  # noqa: PLC0415
+
+    command.add_argument(
         "--config",
         metavar="FILE",
         help=f"the configuration (default: ${VARIABLE}, else {FILE} here, else beside the code)",
     )
-    serve_command.add_argument(
+    command.add_argument(
         "--host", default=_EVERYWHERE, help="the address to listen on (default: all)"
     )
-    serve_command.add_argument(
+    command.add_argument(
         "--port",
         type=int,
         help=f"the port to listen on (default: ${', $'.join(protocol.PORT_VARIABLES)}, "
         f"else {protocol.DEFAULT_PORT}; 0 for any)",
     )
-    serve_command.add_argument(
+    command.add_argument(
         "--reload",
         action="store_true",
         help="for development: start a new process when the code changes (needs fcplug[tools])",
     )
-    serve_command.add_argument("--handover", help=argparse.SUPPRESS)  # of --reload's own
-    for name, what in (
-        ("bootstrap", "the start file of a code package"),
-        ("schema", "the JSON Schema of functions.yaml, for editors"),
-    ):
-        command = commands.add_parser(name, help=f"print {what}")
-        command.add_argument(
-            "-o", "--output", metavar="FILE", help="write it to FILE, and not to standard output"
-        )
-        command.add_argument("--force", action="store_true", help="replace a FILE that is there")
-    return parser
+    command.add_argument("--handover", help=argparse.SUPPRESS)  # of --reload's own
 
 
 def _put(name: str, output: str | None, *, force: bool) -> None:

@@ -286,7 +286,14 @@ class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType tha
 
 
 class ToolsMissing(FcplugError):  # noqa: N818 - it is reported, not caught
-    """A command needs packages that are not installed."""
+    """A command needs packages that are not installed: those of the extra ``fcplug[tools]``."""
+
+    def __init__(self, command: str, packages: Sequence[str]) -> None:
+        import shlex  # noqa: PLC0415 - an error path only
+        import sys  # noqa: PLC0415
+
+        install = shlex.join([sys.executable, "-m", "pip", "install", "fcplug[tools]"])
+        super().__init__(f"{command} needs {' and '.join(packages)}: {install}")
 
 
 class OutputError(FcplugError):

@@ -1,1 +1,9 @@
 """The tools of authors and operators: check, explain, scaffold, invoke."""
+
+from collections.abc import Mapping
+
+PACKAGES = ("click", "jinja2", "rich")
+"""What the extra ``fcplug[tools]`` brings and every command of ``COMMANDS`` may import."""
+
+COMMANDS: Mapping[str, str] = {}
+"""Each is the module of that name in this package, with a ``command``; imported when it is used."""

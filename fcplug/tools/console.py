@@ -1,27 +1,43 @@
-"""What every command prints through: tables for people, JSON for programs."""
+"""What every command prints through: text and tables for people, JSON for programs."""
 
+import io
 import json
 import os
 import sys
-from collections.abc import Callable
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.theme import Theme
 
-_THEME = Theme({"problem": "bold red", "warning": "yellow", "good": "green", "note": "dim"})
+from fcplug.errors import OutputError
+from fcplug.tools import exit_code
+
+_THEME = Theme(
+    {"error": "bold red", "warning": "yellow", "note": "cyan", "good": "green", "dim": "dim"}
+)
 _PIPE_WIDTH = 200  # columns where no terminal sets a width: long enough to leave rows whole
+
+
+class Console(RichConsole):
+    """A console that goes on, into nowhere, once the reader of its output has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Discard what is still to be written; the command ends as it would have."""
+        exit_code.discard(self.file)  # type: ignore[arg-type]
 
 
 def console(stream: TextIO | None = None) -> Console:
     """Return a console over a stream, standard output by default.
 
     Colours are used on a terminal only, and never if ``NO_COLOR`` is set. Rows are as wide as the
-    terminal; a pipe or a file gets 200 columns unless ``COLUMNS`` says otherwise.
+    terminal; a pipe or a file gets 200 columns unless ``COLUMNS`` says otherwise. Texts are printed
+    as they are: brackets are no markup.
     """
     target = sys.stdout if stream is None else stream
     width = None if target.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(file=target, theme=_THEME, highlight=False, soft_wrap=False, width=width)
+    return Console(
+        file=target, theme=_THEME, highlight=False, markup=False, emoji=False, width=width
+    )
 
 
 def errors() -> Console:
@@ -29,25 +45,32 @@ def errors() -> Console:
     return console(sys.stderr)
 
 
+def printable(text: str) -> str:
+    """Return a text of somebody else without what a terminal would take as a command."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def print_json(document: Any) -> None:
-    """Write a document to standard output as JSON of indent 2, and a line end."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """Write a document to standard output as JSON of indent 2, and a line end.
+
+    Raises:
+        OutputError: standard output takes no more.
+    """
+    write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def guarded(run: Callable[[], int]) -> int:
-    """Run a command to its exit code, through Ctrl-C and a reader of its output that ends early.
+def write(text: str) -> None:
+    """Write a text to standard output as it is; nothing happens if its reader has gone.
 
-    Returns:
-        What ``run`` returns; 130 after Ctrl-C; 0 if the reader closed the pipe, as ``head`` does.
+    Raises:
+        OutputError: standard output takes no more.
     """
     try:
-        code = run()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted\n")
-        return 130
+        sys.stdout.write(text)
     except BrokenPipeError:
-        # Python flushes standard output once more at its end: let that write go nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
+        exit_code.discard()
+    except io.UnsupportedOperation:
+        raise
+    except OSError as error:
+        exit_code.discard()
+        raise OutputError("standard output", error.strerror or str(error)) from None

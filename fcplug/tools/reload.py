@@ -4,9 +4,7 @@ import importlib.util
 import json
 import logging
 import os
-import shlex
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -42,8 +40,7 @@ def require() -> None:
         ToolsMissing: it is not; says how to install it.
     """
     if importlib.util.find_spec("watchfiles") is None:
-        command = shlex.join([sys.executable, "-m", "pip", "install", "fcplug[tools]"])
-        raise ToolsMissing(f"fcplug serve --reload needs the package watchfiles\n  fix: {command}")
+        raise ToolsMissing("fcplug serve --reload", ["watchfiles"])
 
 
 def watched_folders(code: str) -> list[str]:

@@ -1,6 +1,5 @@
 """``fcplug serve --reload``: edits of code take effect, and the last code that loads serves on."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 
 from support.deployed import Instance, deploy, start
 from support.isolated import runs
+from support.lean import lean_python
 from support.waiting import wait_until
 
 CONFIG = """\
@@ -207,25 +206,13 @@ def test_code_of_an_editable_install_counts(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_the_command_that_installs_it_is_shown(tmp_path: Path) -> None:
-    venv.create(tmp_path / "own", with_pip=False, symlinks=True)
-    python = tmp_path / "own" / "bin" / "python"
-    own = subprocess.run(
-        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    import fcplug  # noqa: PLC0415
-
-    for name in ("falcon", "waitress", "pluggy", "msgspec", "yaml", "httptools", "_yaml"):
-        if package := importlib.util.find_spec(name):
-            (Path(own) / name).symlink_to(Path(str(package.origin)).parent)
-    (Path(own) / "fcplug").symlink_to(Path(fcplug.__file__).parent)
+    python = lean_python(tmp_path / "own")
     folder = deploy(tmp_path / "code", CONFIG, {"index.py": code("one"), "other.py": OTHER})
     done = subprocess.run(
         [str(python), "-m", "fcplug", "serve", "--reload", "--port", "0"],
         cwd=folder, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == (
-        "fcplug serve --reload needs the package watchfiles\n"
-        f"  fix: {python} -m pip install 'fcplug[tools]'\n"
+        f"fcplug serve --reload needs watchfiles: {python} -m pip install 'fcplug[tools]'\n"
     )

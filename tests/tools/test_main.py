@@ -1,0 +1,59 @@
+"""The command line around the commands: help, wrong names, missing packages, and how it ends."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcplug.tools import COMMANDS
+from support.lean import lean_python
+
+OWN = ("serve", "bootstrap", "schema")
+
+
+def fcplug_command(
+    *arguments: str, python: Path | str = sys.executable, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(python), "-m", "fcplug", *arguments],
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    return lean_python(tmp_path_factory.mktemp("lean") / "venv")
+
+
+def test_help_lists_every_command_with_and_without_the_tools(lean: Path) -> None:
+    with_tools, without = fcplug_command("--help"), fcplug_command("--help", python=lean)
+    assert with_tools.returncode == without.returncode == 0
+    assert with_tools.stdout == without.stdout
+    listed = {line.split()[0] for line in with_tools.stdout.splitlines() if line[:5].isspace()}
+    assert {*OWN, *COMMANDS} <= listed
+
+
+def test_no_command_shows_the_help_and_is_wrong_usage() -> None:
+    done = fcplug_command()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == fcplug_command("--help").stdout
+
+
+def test_a_misspelled_command_is_wrong_usage_and_the_right_one_is_suggested() -> None:
+    done = fcplug_command("bootstrep")
+    assert done.returncode == 2
+    assert "there is no command 'bootstrep' (did you mean 'bootstrap'?)" in done.stderr
+
+
+def test_the_shell_completes_the_names_of_commands() -> None:
+    done = fcplug_command(_FCPLUG_COMPLETE="bash_complete", COMP_WORDS="fcplug ", COMP_CWORD="1")
+    assert {f"plain,{name}" for name in (*OWN, *COMMANDS)} == set(done.stdout.splitlines())
+    script = fcplug_command(_FCPLUG_COMPLETE="bash_source").stdout
+    assert "_FCPLUG_COMPLETE=bash_complete" in script

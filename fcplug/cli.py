@@ -92,15 +92,14 @@ def _parser() -> "argparse.ArgumentParser":
 
     parser = argparse.ArgumentParser(
         prog="fcplug",
+        usage="fcplug [-h] [--version] COMMAND ...",
         description="Serve many functions as one Function Compute custom runtime, and work on them."
         " 'fcplug COMMAND --help' says more of each command.",
         epilog="Exit codes: 0 done, 1 problems found or a function failed, 2 wrong usage, "
         "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"fcplug {fcplug.__version__}")
-    commands = parser.add_subparsers(
-        title="commands", required=True, metavar="COMMAND", dest="command"
-    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND ...", dest="command")
     _add_serve(commands.add_parser("serve", help=_OWN["serve"], description=_OWN["serve"]))
     for name in ("bootstrap", "schema"):
         command = commands.add_parser(name, help=_OWN[name], description=_OWN[name])

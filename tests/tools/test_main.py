@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def fcplug_command(
 
 
 @pytest.fixture(scope="module")
-def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lean_python(tmp_path_factory.mktemp("lean") / "venv")
 
 
@@ -36,7 +35,7 @@ def test_help_lists_every_command_with_and_without_the_tools(lean: Path) -> None
     with_tools, without = fcplug_command("--help"), fcplug_command("--help", python=lean)
     assert with_tools.returncode == without.returncode == 0
     assert with_tools.stdout == without.stdout
-    listed = {line.split()[0] for line in with_tools.stdout.splitlines() if line[:5].isspace()}
+    listed = {line.split()[0] for line in with_tools.stdout.splitlines() if line.startswith("    ")}
     assert {*OWN, *COMMANDS} <= listed
 
 

@@ -18,12 +18,12 @@ from fcplug.config.model import (
     MatchEntry,
     RouteEntry,
     RuntimeEntry,
+    WorkersEntry,
 )
 from fcplug.errors import did_you_mean
 
 Found = Iterator[tuple[Path, str]]
 
-_OF_WORKERS = ("workers", "memory_limit", "max_calls", "python")
 _OF_HOOKS = ("handler", "initializer", "pre_freeze", "pre_stop")
 _ANSWERING = ("handler", "wsgi", "asgi")
 _OF_FUNCTION = {field.encode_name for field in fields(FunctionEntry)}
@@ -62,14 +62,14 @@ def _of_functions(file: File, given: Mapping[str, Any]) -> Found:
             yield ("functions", name, key) if key else ("functions", name), what
         own = "middleware" in (given[name] or {})
         source = entry if own else file.defaults
-        if source is not INVALID and source.middleware not in ([], INVALID):
+        if source is not INVALID and source.middleware not in ((), INVALID):
             yield from _of_middleware(name, entry)
 
 
 def _of_workers(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Found:
     if defaults is INVALID or entry.isolation != "thread" or defaults.isolation != "thread":
         return
-    for key in _OF_WORKERS:
+    for key in WorkersEntry.__struct_fields__:
         if getattr(entry, key) not in (None, INVALID):
             yield ("functions", name, key), "needs isolation: process"
 

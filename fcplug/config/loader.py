@@ -4,10 +4,9 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import Struct, structs
 
 from fcplug.config import schema
 from fcplug.config.consistency import contradictions
@@ -19,6 +18,7 @@ from fcplug.config.model import (
     DefaultsEntry,
     File,
     FunctionEntry,
+    FunctionSpec,
     MiddlewareEntry,
     RouteEntry,
     RuntimeEntry,
@@ -27,39 +27,6 @@ from fcplug.config.search import unreadable
 from fcplug.errors import ConfigError, Problem
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
-
-
-class FunctionSpec(Struct, frozen=True):
-    """One function with the defaults merged in."""
-
-    name: str
-    handler: str | None
-    middleware: tuple[MiddlewareEntry, ...]
-    settings: Mapping[str, Any]
-    timeout: float | None
-    concurrency: int | None
-    queue: int
-    isolation: Literal["thread", "process"] = "thread"
-    workers: int | None = None
-    memory_limit: int | None = None
-    max_calls: int | None = None
-    python: str | None = None
-    wsgi: str | None = None
-    asgi: str | None = None
-    expose_credentials: bool = False
-    phases: Literal["hooks", "app"] = "hooks"
-    initializer: str | None = None
-    pre_freeze: str | None = None
-    pre_stop: str | None = None
-
-    @property
-    def application(self) -> str | None:
-        """The application that answers web requests, of whatever kind."""
-        return self.wsgi or self.asgi
-
-    def without_limits(self) -> "FunctionSpec":
-        """Return what a change of needs new plugin objects; limits apply to those that live."""
-        return replace(self, timeout=None, concurrency=None, queue=0)
 
 
 class Config(Struct, frozen=True):
@@ -153,30 +120,13 @@ def _read(file: str) -> str:
 def _merged(
     name: str, entry: FunctionEntry, given: Mapping[str, Any], defaults: DefaultsEntry
 ) -> FunctionSpec:
-    def own_or_default(key: str) -> Any:
-        return getattr(entry if key in given else defaults, key)
-
-    return FunctionSpec(
-        name=name,
-        handler=entry.handler,
-        middleware=tuple(
-            MiddlewareEntry(item) if isinstance(item, str) else item
-            for item in own_or_default("middleware")
-        ),
-        settings={**defaults.settings, **entry.settings},
-        timeout=own_or_default("timeout"),
-        concurrency=own_or_default("concurrency"),
-        queue=own_or_default("queue"),
-        isolation=own_or_default("isolation"),
-        workers=own_or_default("workers"),
-        memory_limit=own_or_default("memory_limit"),
-        max_calls=own_or_default("max_calls"),
-        python=own_or_default("python"),
-        wsgi=entry.wsgi,
-        asgi=entry.asgi,
-        expose_credentials=entry.expose_credentials,
-        phases=entry.phases,
-        initializer=entry.initializer,
-        pre_freeze=entry.pre_freeze,
-        pre_stop=entry.pre_stop,
+    """Return a function's entry with the defaults for the keys that the file does not give."""
+    values = structs.asdict(entry)
+    for key in DefaultsEntry.__struct_fields__:
+        if key not in given:
+            values[key] = getattr(defaults, key)
+    values["settings"] = {**defaults.settings, **entry.settings}
+    values["middleware"] = tuple(
+        MiddlewareEntry(item) if isinstance(item, str) else item for item in values["middleware"]
     )
+    return FunctionSpec(name=name, **values)

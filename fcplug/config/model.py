@@ -3,6 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -112,30 +113,9 @@ class MiddlewareEntry(_Entry, frozen=True):
     settings: dict[str, Any] = {}
 
 
-class DefaultsEntry(_Entry, frozen=True):
-    """What every function has unless its own entry says otherwise."""
+class WorkersEntry(_Entry, frozen=True, kw_only=True):
+    """The keys of a function that need ``isolation: process``."""
 
-    middleware: Annotated[
-        list[str | MiddlewareEntry],
-        Meta(description="plugins that wrap the hooks, outermost first"),
-    ] = []
-    settings: Annotated[
-        dict[str, Any], Meta(description="handed to the handler; merged key by key with defaults")
-    ] = {}
-    timeout: Annotated[
-        Seconds | None, Meta(description="seconds an invocation may take; null for FC's own limit")
-    ] = None
-    concurrency: Annotated[
-        Count | None, Meta(description="invocations at once of this function; more wait in line")
-    ] = None
-    queue: Annotated[
-        Annotated[int, Meta(ge=0, le=1000)],
-        Meta(description="how many may wait for one of concurrency; more answer 429"),
-    ] = 8
-    isolation: Annotated[
-        Literal["thread", "process"],
-        Meta(description="where the plugins run: in the runtime, or in processes of their own"),
-    ] = "thread"
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=256)] | None,
         Meta(description="worker processes at most, started as calls need them; null for one"),
@@ -154,10 +134,36 @@ class DefaultsEntry(_Entry, frozen=True):
     ] = None
 
 
-class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
-    """One function, under the name FC calls it by."""
+class DefaultsEntry(WorkersEntry, frozen=True):
+    """The values of a function that its own entry does not give."""
 
-    MAIN_KEY: ClassVar[str] = "handler"  # what somebody means who writes no mapping
+    middleware: Annotated[
+        tuple[str | MiddlewareEntry, ...],
+        Meta(description="plugins that wrap the hooks, outermost first"),
+    ] = ()
+    settings: Annotated[
+        dict[str, Any], Meta(description="handed to the handler; merged key by key with defaults")
+    ] = {}
+    timeout: Annotated[
+        Seconds | None, Meta(description="seconds an invocation may take; null for FC's own limit")
+    ] = None
+    concurrency: Annotated[
+        Count | None, Meta(description="invocations at once of this function; more wait in line")
+    ] = None
+    queue: Annotated[
+        Annotated[int, Meta(ge=0, le=1000)],
+        Meta(description="how many may wait for one of concurrency; more answer 429"),
+    ] = 8
+    isolation: Annotated[
+        Literal["thread", "process"],
+        Meta(description="where the plugins run: in the runtime, or in processes of their own"),
+    ] = "thread"
+
+
+class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
+    """One function, under the name that FC calls it by."""
+
+    MAIN_KEY: ClassVar[str] = "handler"  # the likely meaning of text in place of the mapping
 
     handler: Annotated[
         str | None,
@@ -190,6 +196,22 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     pre_stop: Annotated[
         str | None, Meta(description="code for the hook pre_stop: module:function of a context")
     ] = None
+
+
+class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
+    """One function with the defaults merged in; middleware is spelled out."""
+
+    name: str
+    middleware: tuple[MiddlewareEntry, ...] = ()
+
+    @property
+    def application(self) -> str | None:
+        """The WSGI or ASGI application that answers web requests."""
+        return self.wsgi or self.asgi
+
+    def without_limits(self) -> "FunctionSpec":
+        """Return a copy without the values that a reload changes in place."""
+        return replace(self, timeout=None, concurrency=None, queue=0)
 
 
 class MatchEntry(_Entry, frozen=True):

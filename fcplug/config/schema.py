@@ -59,12 +59,12 @@ def _walk(value: Any, kind: Any, path: Path, report: Report) -> Any:
     origin, args = get_origin(inner), get_args(inner)
     if _is_struct(inner):
         return _struct({} if value is None else value, inner, path, report)
-    if value is None and origin in (dict, list):
-        return origin()  # a key with nothing after it
+    if value is None and origin in (dict, list, tuple):
+        return origin()  # a key without a value
     if origin is dict and isinstance(value, dict):
         return _mapping(value, args, path, report)
-    if origin is list and isinstance(value, list):
-        return [_walk(item, args[0], (*path, i), report) for i, item in enumerate(value)]
+    if isinstance(value, list) and (origin is list or args[1:] == (...,)):
+        return origin(_walk(item, args[0], (*path, i), report) for i, item in enumerate(value))
     return _leaf(value, kind, path, report)
 
 

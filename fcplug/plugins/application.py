@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from fcplug.concurrency.event_loop import EventLoop
-from fcplug.config.loader import FunctionSpec
+from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import hookimpl

@@ -10,8 +10,8 @@ import pluggy
 from fcplug import hookspecs
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.config.document import Document
-from fcplug.config.loader import FunctionSpec
 from fcplug.config.location import Path
+from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import PROJECT

@@ -12,7 +12,7 @@ from fcplug.concurrency.deadline import Deadlines
 from fcplug.concurrency.once import Once
 from fcplug.concurrency.stepper import Steps
 from fcplug.concurrency.threads import Threads
-from fcplug.config.loader import FunctionSpec
+from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.encoding import encode
 from fcplug.errors import EventRequestError

@@ -3,7 +3,7 @@
 import logging
 
 from fcplug import hookspecs
-from fcplug.config.loader import FunctionSpec
+from fcplug.config.model import FunctionSpec
 from fcplug.protocol import Phase
 
 log = logging.getLogger("fcplug")

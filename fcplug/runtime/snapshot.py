@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fcplug import protocol
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.concurrency.threads import Threads
-from fcplug.config.loader import Config, FunctionSpec
+from fcplug.config.loader import Config
+from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import UnknownFunction
 from fcplug.plugins.loaded_code import LoadedCode

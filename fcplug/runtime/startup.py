@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fcplug import logs
-from fcplug.config.loader import FunctionSpec
+from fcplug.config.model import FunctionSpec
 from fcplug.result import error_type_of, explain
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from fcplug.config.document import Document
 from fcplug.config.interpolation import FromEnvironment
-from fcplug.config.loader import FunctionSpec
 from fcplug.config.location import Path, Place
+from fcplug.config.model import FunctionSpec
 
 
 class WorkerSettings(Struct, frozen=True):

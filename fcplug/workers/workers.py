@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fcplug import logs, result
 from fcplug.config.document import Document
-from fcplug.config.loader import FunctionSpec
+from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError
 from fcplug.protocol import Phase

@@ -7,7 +7,7 @@ import pytest
 
 from fcplug.config import loader
 from fcplug.config.loader import Config
-from fcplug.config.model import MiddlewareEntry, RuntimeEntry
+from fcplug.config.model import FunctionSpec, MiddlewareEntry, RuntimeEntry
 from fcplug.errors import ConfigError
 
 ANSWERS = "give handler, wsgi or asgi: what answers"
@@ -24,7 +24,7 @@ def told(text: str) -> list[str]:
     return str(error.value).splitlines()
 
 
-def function(entry: str, defaults: str = "{}") -> loader.FunctionSpec:
+def function(entry: str, defaults: str = "{}") -> FunctionSpec:
     text = f"version: 1\ndefaults: {defaults}\nfunctions:\n  f: {{handler: h, {entry}}}\n"
     return read(text).functions["f"]
 

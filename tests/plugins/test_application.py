@@ -7,6 +7,7 @@ import pytest
 
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.config import loader
+from fcplug.config.model import FunctionSpec
 from fcplug.errors import PluginError
 from fcplug.plugins import application
 from fcplug.plugins.entry_points import Catalog
@@ -16,7 +17,7 @@ Install = Callable[..., Path]
 Code = Callable[[str, str], Path]
 
 
-def spec(entry: str) -> loader.FunctionSpec:
+def spec(entry: str) -> FunctionSpec:
     text = f"version: 1\nfunctions:\n  f: {{{entry}}}\n"
     return loader.parse(text, "f.yaml", {}).functions["f"]
 

@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
-SOURCES := $(shell find fcplug $(PLUGINS) \( -name '*.py' -o -name '*.json' -o -path 'fcplug/assets/*' \) -not -path '*/tests/*')
+# every file that a package of ours is built from
+SOURCES := pyproject.toml hatch_build.py README.md LICENSE bootstrap \
+  $(shell find fcplug $(PLUGINS) -type f -not -path '*/__pycache__/*' -not -path '*/tests/*')
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -66,7 +68,7 @@ $(VENV)/resilience: $(VENV)/made pyproject.toml
 	@$(PIP) install --group resilience || echo "no atheris for this Python: the fuzz bar cannot be met"
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made pyproject.toml hatch_build.py bootstrap README.md $(SOURCES) $(wildcard plugins/*/pyproject.toml)
+$(VENV)/installed: $(VENV)/made $(SOURCES)
 	@echo "installing fcplug and the plugins of plugins/ into $(VENV)"
 	@$(PIP) install --no-build-isolation '.[tools]' $(PLUGINS:%=./%)
 	@touch $@

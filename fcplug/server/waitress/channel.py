@@ -28,6 +28,7 @@ class Loop(Protocol):
 
     environ: dict[str, Any]
     active_channels: dict[int, "Channel"]
+    draining: bool
 
     def add_task(self, channel: "Channel") -> None:
         """Have the first request answered."""
@@ -52,7 +53,6 @@ class Channel(OutputChannel):
     request: RequestParser | None
     requests: list[RequestParser]
 
-    parting = False  # the process stops: the answer to the last request closes the connection
     refused = False  # what came was no request: its answer closes the connection
     watched = 0  # what the server's loop watches for
 
@@ -63,6 +63,11 @@ class Channel(OutputChannel):
     _dropped = 0
     _unread = b""  # bytes that have come and are not parsed yet
     _slow_parts = False  # the body comes in parts so small that it is parsed in several turns
+
+    @property
+    def parting(self) -> bool:
+        """Whether the process stops: the answer to the last request closes the connection."""
+        return self.server.draining
 
     @property
     def busy(self) -> bool:

@@ -41,8 +41,6 @@ def drain(server: Server) -> Abandoned:
     while now - started < limits.drain_timeout:
         if server.accepting:
             _empty_backlog(server)
-        for channel in server.active_channels.values():
-            channel.parting = True
         server.turn(_PATIENCE)
         now = time.monotonic()
         if now - started >= limits.linger:

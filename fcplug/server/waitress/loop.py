@@ -49,6 +49,7 @@ class Server(TcpWSGIServer):
     adj: "Settings"
     active_channels: dict[int, Channel]  # type: ignore[assignment]  # made by channel_class
     watched = 0
+    draining = False  # the process stops: answers close their connections
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
     server = Server(app, sock, Settings(limits, sock), express=express, on_turn=on_turn)
     with contextlib.closing(server), StopSignals(server.crew.bell.descriptor) as stop:
         server.crew.keep_turning(until=lambda: stop.received)
+        server.draining = True
         on_drain()
         abandoned = drain(server)
         on_turn(False)

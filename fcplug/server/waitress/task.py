@@ -35,10 +35,13 @@ class AnswerError(Exception):
 class Connection(Protocol):
     """What an answer asks of the connection it goes out on."""
 
-    parting: bool
     refused: bool
     has_more: bool
     environ: dict[str, Any]
+
+    @property
+    def parting(self) -> bool:
+        """Whether the process stops: the answer to the last request closes the connection."""
 
     def sever(self) -> None:
         """Have the connection end as a broken one does."""

@@ -25,6 +25,7 @@ _OWN_FILES = (
 )
 _MASK = "***"
 _MOST_BYTES = 32 * 1024  # of an error document
+_CUT_NOTE = 30  # characters; at least as long as the note of a cut text
 _SHORTEST_SECRET = 4  # characters: anything shorter is in every text by chance
 
 
@@ -91,7 +92,10 @@ def _limited(document: dict[str, Any], limits: "_Limits") -> dict[str, Any]:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+    """Return the text cut to ``most`` characters and a note; a text cut before stays as it is."""
+    if len(text) <= most + _CUT_NOTE:
+        return text
+    return f"{text[:most]}... ({len(text)} characters)"
 
 
 def message_of(error: BaseException) -> str:

@@ -10,6 +10,8 @@ from fcplug.identity import Credentials
 from fcplug.workers.messages import Header
 from fcplug.workers.wire import MAX_PART
 
+_NO_KEYS = Credentials()
+
 
 class LoadError(Struct, frozen=True):
     """The parts of a PluginError that its text is made of."""
@@ -29,17 +31,21 @@ class Report(Header, frozen=True):
     load_error: LoadError | None = None
 
     @classmethod
-    def of(cls, error: BaseException) -> "Report":
-        """Return the report of an exception; of one that cannot be told, its class."""
+    def of(cls, error: BaseException, keys: Credentials = _NO_KEYS) -> "Report":
+        """Return the report of an exception; only its class if the exception cannot be reported.
+
+        The values of the call's keys are masked here, before long texts are cut: half a key is not
+        recognized afterwards.
+        """
         try:
-            return cls._of(error)
+            return cls._of(error, keys)
         except Exception as broken:
             text = f"<{type(error).__name__} that cannot be told: {type(broken).__name__}>"
             return cls(type(error).__name__, text, [], text)
 
     @classmethod
-    def _of(cls, error: BaseException) -> "Report":
-        document = json.loads(result.failure(error, Credentials()).body)
+    def _of(cls, error: BaseException, keys: Credentials) -> "Report":
+        document = json.loads(result.failure(error, keys).body)
         report = cls(
             kind=document["errorType"],
             message=document["errorMessage"],

@@ -89,7 +89,7 @@ class _Worker:
             self._end_forked_child(error)
             if isinstance(error, MemoryError):
                 traceback.clear_frames(error.__traceback__)  # what they hold is what lacks
-            answer = Frame(Kind.ERROR, frame.number, Report.of(error).to_header())
+            answer = Frame(Kind.ERROR, frame.number, self._report(error).to_header())
         _end_output(self._context)
         self._channel.send(answer)
 
@@ -133,6 +133,9 @@ class _Worker:
             if piece is None:
                 break
             self._channel.send(Frame(Kind.CHUNK, number, body=piece))
+
+    def _report(self, error: BaseException) -> Report:
+        return Report.of(error, self._context.credentials) if self._context else Report.of(error)
 
     def _end_forked_child(self, error: BaseException | None) -> None:
         """End a child that the handler has forked: the call is the parent's to answer."""

@@ -217,6 +217,10 @@ def leak_the_keys(argument: str) -> None:
     raise ValueError(f"key {argument}")
 
 
+def leak_a_key_where_the_text_is_cut(argument: str) -> None:
+    raise ValueError("x" * (16_000 - len(argument) // 2) + argument + "x" * 100)
+
+
 EXITS: dict[str, BaseException] = {
     "SystemExit": SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt(),

@@ -70,6 +70,7 @@ def in_thread(handler: str, event: bytes, context: Context) -> tuple[bytes, Base
         "fail_at_length 100000",
         "unserializable",
         f"leak_the_keys {KEYS['x-fc-access-key-secret']}",
+        f"leak_a_key_where_the_text_is_cut {KEYS['x-fc-access-key-secret']}",
         "no_such_action",
         *(f"fail_as {name}" for name in RAISED),
     ],
@@ -82,7 +83,7 @@ def test_an_exception_is_told_as_in_a_thread(event: str, caplog: pytest.LogCaptu
         workers.invoke(event.encode(), call(KEYS), None)
     assert result.failure(caught.value, call(KEYS).credentials).body == document
     assert result.explain(caught.value) == caplog.records[-1].getMessage()
-    assert KEYS["x-fc-access-key-secret"].encode() not in document
+    assert b"the-sec" not in document
 
 
 def test_an_endless_recursion_is_an_error_of_its_handler() -> None:

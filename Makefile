@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 # every file that a package of ours is built from
 SOURCES := pyproject.toml hatch_build.py README.md LICENSE bootstrap \
-  $(shell find fcplug $(PLUGINS) -type f -not -path '*/__pycache__/*' -not -path '*/tests/*')
+  $(shell find fcplug $(PLUGINS) -type f -not -path '*/__pycache__/*' -not -path 'plugins/*/tests/*')
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

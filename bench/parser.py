@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fcplug.server.limits import Limits, Settings
+from fcplug.server.limits import Limits, WaitressSettings
 from fcplug.server.waitress.parser import RequestParser
 
 REQUEST = b"\r\n".join(
@@ -34,14 +34,14 @@ WAITRESS = "waitress.parser:HTTPRequestParser"
 ROUNDS, CALLS = 15, 4000
 
 
-def parse(make: Callable[[Any], Any], settings: Settings) -> None:
+def parse(make: Callable[[Any], Any], settings: WaitressSettings) -> None:
     parser, data = make(settings), REQUEST
     while not parser.completed:
         data = data[parser.received(data) :]
     assert not parser.error
 
 
-def microseconds(make: Callable[[Any], Any], settings: Settings) -> float:
+def microseconds(make: Callable[[Any], Any], settings: WaitressSettings) -> float:
     started = time.perf_counter()
     for _ in range(CALLS):
         parse(make, settings)
@@ -54,7 +54,7 @@ def main(*others: str) -> None:
         module, _, name = other.partition(":")
         makers[other] = getattr(importlib.import_module(module), name)
     with socket.socket() as sock:
-        settings = Settings(Limits(), sock)
+        settings = WaitressSettings(Limits(), sock)
     times: dict[str, list[float]] = {name: [] for name in makers}
     for _ in range(ROUNDS):
         for name, make in makers.items():

@@ -28,7 +28,7 @@ def guard(app: "WSGIApplication") -> "WSGIApplication":
     """
 
     def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if refusal := _refusal(environ):
+        if refusal := _reason_to_reject(environ):
             fields = [*refusal.fields, ("Content-Length", str(len(refusal.body)))]
             start_response(refusal.status, fields)
             return [refusal.body]
@@ -44,7 +44,7 @@ def guard(app: "WSGIApplication") -> "WSGIApplication":
     return guarded
 
 
-def _refusal(environ: "WSGIEnvironment") -> Refusal | None:
+def _reason_to_reject(environ: "WSGIEnvironment") -> Refusal | None:
     if any("," in environ.get(key, "") for key in _SINGLE):
         return bad_request("a header field that may be sent once was sent twice")
     length = environ.get("CONTENT_LENGTH") or ""

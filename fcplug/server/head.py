@@ -37,7 +37,7 @@ class HeadError(Exception):
         self.refusal = refusal
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """What the first part of a request says.
 
     ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes; the
@@ -65,44 +65,32 @@ class Head(NamedTuple):
         )
 
 
-def parse(data: bytes, max_fields: int) -> Head:
+def parse(data: bytes, max_fields: int) -> RequestHead:
     """Read a head, from its first byte to the end of the empty line.
 
     Raises:
         HeadError: with the refusal to answer; its text holds none of the bytes.
     """
     fields, method = _read(data)
-    version = _version(data, method, fields.target)
-    return check(method, fields.target, version, fields.pairs, max_fields)
-
-
-def check(
-    method: bytes,
-    target: bytes,
-    version: str,
-    pairs: list[tuple[bytes, bytes]],
-    max_fields: int,
-) -> Head:
-    """Return what a parser has read of a head, if it is as a server must want it.
-
-    Raises:
-        HeadError: with the refusal to answer; its text holds none of the bytes.
-    """
+    target, pairs = fields.target, fields.pairs
+    version = _version(data, method, target)
     if len(pairs) > max_fields:
         raise HeadError(head_too_large(f"more than {max_fields} header fields"))
     if method == b"CONNECT":
         raise HeadError(not_implemented("CONNECT is for proxies"))
-    headers, cookies = _joined(pairs)
-    length = _framing(headers, version)
+    headers, cookies = _join_fields(pairs)
+    length = _body_length(headers, version)
     host = headers.get("HOST")
     if host is None and version == "1.1":
         raise HeadError(bad_request("no Host header field"))
     if host and not _HOST.fullmatch(host):
         raise HeadError(bad_request("the Host header field is not a host and port"))
-    path, query = _split(target, host or "")
+    path, query = _split_target(target, host or "")
     if "CONNECTION" in headers:
         headers["CONNECTION"] = _connection(headers["CONNECTION"])
-    return Head(method.decode(), target.decode(), path, query, version, headers, length, cookies)
+    return RequestHead(
+        method.decode(), target.decode(), path, query, version, headers, length, cookies
+    )
 
 
 class _Fields:
@@ -151,16 +139,16 @@ def _version(data: bytes, method: bytes, target: bytes) -> str:
 
 
 @lru_cache(maxsize=1024)  # the same few dozen names come with every request
-def _key(name: bytes) -> str:
+def _cgi_name(name: bytes) -> str:
     """Return the name as in CGI; empty for one that would pass for another's there."""
     return "" if b"_" in name else name.upper().replace(b"-", b"_").decode()
 
 
-def _joined(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _join_fields(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
     headers: dict[str, str] = {}
     cookies: tuple[str, ...] = ()
     for name, raw in pairs:
-        key, value = _key(name), raw.strip(b" \t").decode("latin-1")
+        key, value = _cgi_name(name), raw.strip(b" \t").decode("latin-1")
         if key not in headers:
             headers[key] = value
         elif key in _SINGLE or key.startswith(_SINGLE_PREFIX):
@@ -174,7 +162,7 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], tuple[str
     return headers, cookies
 
 
-def _framing(headers: dict[str, str], version: str) -> int | None:
+def _body_length(headers: dict[str, str], version: str) -> int | None:
     length = headers.get("CONTENT_LENGTH")
     coding = headers.pop("TRANSFER_ENCODING", None)
     if coding is None:
@@ -190,7 +178,7 @@ def _framing(headers: dict[str, str], version: str) -> int | None:
     return None
 
 
-def _split(target: bytes, host: str) -> tuple[str, str]:
+def _split_target(target: bytes, host: str) -> tuple[str, str]:
     if b"#" in target:
         raise HeadError(bad_request("the request's target holds a fragment"))
     if not target.startswith(b"/"):

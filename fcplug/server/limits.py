@@ -63,7 +63,7 @@ class Limits(Struct, frozen=True):
                 raise ValueError(f"limit {name} is {value}: expected a number above 0")
 
 
-class Settings(Adjustments):
+class WaitressSettings(Adjustments):
     """waitress's settings for these limits; every parser, channel and task gets to see them."""
 
     listen: list[str] = []  # noqa: RUF012 - waitress would look up the hosts of its default

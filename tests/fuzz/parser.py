@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["fcplug.server"]):
     import fcplug.server.waitress.parser  # noqa: F401
-    from fcplug.server.limits import Limits, Settings
+    from fcplug.server.limits import Limits, WaitressSettings
 
 from resilience.differential import generate, ours
 
@@ -31,7 +31,7 @@ def main() -> None:
     seconds, folder = sys.argv[1], Path(sys.argv[2] if len(sys.argv) > 2 else "fuzz-corpus")
     seed(folder)
     with socket.socket() as sock:
-        settings = Settings(Limits(max_body=2000, max_header=2000), sock)
+        settings = WaitressSettings(Limits(max_body=2000, max_header=2000), sock)
 
     def one(data: bytes) -> None:
         if not data:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import h11
 import httptools
 
-from fcplug.server.limits import Limits, Settings
+from fcplug.server.limits import Limits, WaitressSettings
 from fcplug.server.waitress.parser import RequestParser
 from resilience import bar
 
@@ -151,7 +151,7 @@ def _mutated(rng: random.Random, stream: bytes) -> bytes:
     return stream[:to] + stream[at:to] + stream[to:]
 
 
-def ours(settings: Settings, pieces: list[bytes]) -> Result:
+def ours(settings: WaitressSettings, pieces: list[bytes]) -> Result:
     """Read a stream as the channel does, up to the first request that ends the connection."""
     seen: list[Seen] = []
     parser = RequestParser(settings)
@@ -266,7 +266,7 @@ class Report:
             self.bad.append((kind, stream))
 
 
-def check(settings: Settings, rng: random.Random, report: Report) -> None:
+def check(settings: WaitressSettings, rng: random.Random, report: Report) -> None:
     stream = generate(rng)
     report.cases += 1
     try:
@@ -290,7 +290,7 @@ def compare(cases: int, seed: int, progress: Callable[[str], None] = lambda _: N
     """Check so many streams, the same ones for the same seed."""
     report = Report()
     with socket.socket() as sock:
-        settings = Settings(Limits(), sock)
+        settings = WaitressSettings(Limits(), sock)
     for number in range(cases):
         check(settings, random.Random(seed * 1_000_000_007 + number), report)
         if number % 1000 == 999:

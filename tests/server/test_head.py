@@ -2,7 +2,7 @@
 
 import pytest
 
-from fcplug.server.head import Head, HeadError, parse
+from fcplug.server.head import HeadError, RequestHead, parse
 
 
 def head(*lines: str | bytes) -> bytes:
@@ -10,7 +10,7 @@ def head(*lines: str | bytes) -> bytes:
     return b"\r\n".join([*encoded, b"", b""])
 
 
-def parsed(*lines: str | bytes) -> Head:
+def parsed(*lines: str | bytes) -> RequestHead:
     return parse(head(*lines), 128)
 
 
@@ -30,7 +30,7 @@ def test_a_request_is_read() -> None:
         "X-Fc-Request-Id:\t 1-2-3 \t",
         "Content-Length: 0012",
         "Empty:",
-    ) == Head(
+    ) == RequestHead(
         method="POST",
         target="/2016/invoke%20now?a=b%20c",
         path="/2016/invoke now",

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from fcplug.server import Limits
-from fcplug.server.limits import Settings
+from fcplug.server.limits import WaitressSettings
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
@@ -24,7 +24,7 @@ def test_the_defaults_fit_function_compute() -> None:
 
 def test_waitress_is_told_nothing_that_shows_or_logs_too_much() -> None:
     with socket.socket() as sock:
-        settings = Settings(Limits(), sock)
+        settings = WaitressSettings(Limits(), sock)
     assert settings.ident is None
     assert settings.expose_tracebacks is False
     assert settings.log_socket_errors is False

@@ -21,7 +21,7 @@ _LARGE = 16 * 1024  # bytes of a chunk for which to be copied once more costs to
 _PIECES = 64  # chunks, or lines between them, that one call decodes: less than 0.1 ms
 
 
-class Body(Protocol):
+class RequestBody(Protocol):
     """What a parser asks of the body it receives."""
 
     buffer: OverflowableBuffer

@@ -20,30 +20,30 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 _BODY_BYTES = 256 * 1024  # read at once; for a head, allocating so much would cost a tenth
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_GOODBYE = 5.0  # seconds for a client to notice that it was refused and stop sending
+_CLOSE_GRACE = 5.0  # seconds for a client to notice that it was refused and stop sending
 
 
 class Loop(Protocol):
     """What a connection asks of the server whose loop it is in."""
 
     environ: dict[str, Any]
-    active_channels: dict[int, "Channel"]
+    active_channels: dict[int, "ClientChannel"]
     draining: bool
 
-    def add_task(self, channel: "Channel") -> None:
+    def add_task(self, channel: "ClientChannel") -> None:
         """Have the first request answered."""
 
     def pull_trigger(self) -> None:
         """End the loop's turn, to look at every connection anew."""
 
-    def forget(self, at: "Channel") -> None:
+    def unregister(self, at: "ClientChannel") -> None:
         """Watch no longer for the connection."""
 
-    def continue_later(self, channel: "Channel") -> None:
+    def continue_later(self, channel: "ClientChannel") -> None:
         """Have ``parse_more`` called in the loop's next turn, from any thread."""
 
 
-class Channel(OutputChannel):
+class ClientChannel(OutputChannel):
     """A connection whose reads have deadlines and that no failing request can wedge."""
 
     parser_class = RequestParser
@@ -54,18 +54,18 @@ class Channel(OutputChannel):
     requests: list[RequestParser]
 
     refused = False  # what came was no request: its answer closes the connection
-    watched = 0  # what the server's loop watches for
+    interest = 0  # what the server's loop watches for
 
     _environ: dict[str, Any] | None = None
     _stage: tuple[RequestParser | None, bool] = (None, False)
-    _since = 0.0  # when the stage began
-    _deaf_until = 0.0  # when not 0: the last answer is sent, what still comes is dropped
-    _dropped = 0
+    _stage_began = 0.0  # when the stage began
+    _discard_until = 0.0  # when not 0: the last answer is sent, what still comes is dropped
+    _discarded = 0
     _unread = b""  # bytes that have come and are not parsed yet
     _slow_parts = False  # the body comes in parts so small that it is parsed in several turns
 
     @property
-    def parting(self) -> bool:
+    def draining(self) -> bool:
         """Whether the process stops: the answer to the last request closes the connection."""
         return self.server.draining
 
@@ -78,11 +78,11 @@ class Channel(OutputChannel):
             or self._unread
             or self.total_outbufs_len
             or self.close_when_flushed
-            or self._deaf_until > time.monotonic()
+            or self._discard_until > time.monotonic()
         )
 
     @property
-    def has_more(self) -> bool:
+    def has_more_input(self) -> bool:
         """Whether anything has come after the request that is being answered."""
         return bool(self._unread or self.request)
 
@@ -103,7 +103,7 @@ class Channel(OutputChannel):
             log.error("a request broke its connection", exc_info=error)
             with self.requests_lock:
                 self._drop_requests()
-        if self.watched != READ or self.total_outbufs_len or self.close_when_flushed:
+        if self.interest != READ or self.total_outbufs_len or self.close_when_flushed:
             self.server.pull_trigger()
 
     def _answer(self, request: RequestParser) -> None:
@@ -193,14 +193,14 @@ class Channel(OutputChannel):
 
     def handle_read(self) -> None:
         """Read what has come, or drop it once the last answer is sent."""
-        if not self._deaf_until:
+        if not self._discard_until:
             super().handle_read()
             return
         try:
-            self._dropped += len(self.recv(self.adj.recv_bytes))
+            self._discarded += len(self.recv(self.adj.recv_bytes))
         except OSError:
             self.handle_close()
-        if self._dropped > self.adj.limits.max_body:
+        if self._discarded > self.adj.limits.max_body:
             self.handle_close()
 
     def handle_write(self) -> None:
@@ -208,7 +208,7 @@ class Channel(OutputChannel):
 
         After the last answer of a connection that closes, its client gets the time to read it.
         """
-        last = self.close_when_flushed and (self.parting or self.refused) and not self.will_close
+        last = self.close_when_flushed and (self.draining or self.refused) and not self.will_close
         if last:
             self.close_when_flushed = False  # waitress would close as soon as all is sent
         super().handle_write()
@@ -216,7 +216,7 @@ class Channel(OutputChannel):
             if self.total_outbufs_len:
                 self.close_when_flushed = True
             else:
-                self._say_goodbye()
+                self._half_close()
         if self._unread:
             self.parse_more()
 
@@ -224,31 +224,31 @@ class Channel(OutputChannel):
         """Close the connection and free what it had begun to receive."""
         if self.request is not None:
             self.request.close()
-        self.server.forget(self)
-        if not self.severed:
+        self.server.unregister(self)
+        if not self.is_reset:
             with contextlib.suppress(OSError):  # it ends now, even if a child process has a copy
                 self.socket.shutdown(socket.SHUT_RDWR)
         super().handle_close()
 
-    def credit(self, frozen: float, frozen_wall: float) -> None:
+    def skip_frozen_time(self, frozen: float, frozen_wall: float) -> None:
         """Take the time that the process did not run off this connection's clocks."""
-        self._since += frozen
+        self._stage_began += frozen
         self.last_activity += frozen_wall
-        if self._pace:
-            self._pace.credit(frozen)
-        if self._deaf_until:
-            self._deaf_until += frozen
+        if self._send_rate:
+            self._send_rate.skip_frozen_time(frozen)
+        if self._discard_until:
+            self._discard_until += frozen
 
     def check(self, now: float, now_wall: float, idle_timeout: float) -> None:
         """Close the connection when it is idle for longer than allowed; refuse a slow request."""
-        if self._deaf_until:
-            self.will_close = now > self._deaf_until
+        if self._discard_until:
+            self.will_close = now > self._discard_until
         elif not self.requests and now_wall - self.last_activity > idle_timeout:
             self.will_close = True
         elif self._overdue(now):
-            self._give_up()
+            self._refuse_slow()
 
-    def _say_goodbye(self) -> None:
+    def _half_close(self) -> None:
         """Half-close, so that the client reads the answer.
 
         Closing with bytes unread resets the connection, and the client loses the answer to a
@@ -259,10 +259,10 @@ class Channel(OutputChannel):
         except OSError:
             self.handle_close()
         else:
-            patience = _GOODBYE if self.refused else self.adj.limits.linger
+            grace = _CLOSE_GRACE if self.refused else self.adj.limits.linger
             if len(self.server.active_channels) >= self.adj.limits.connection_limit:
-                patience = 0.0  # others wait for its place
-            self._deaf_until = time.monotonic() + patience
+                grace = 0.0  # others wait for its place
+            self._discard_until = time.monotonic() + grace
 
     def _overdue(self, now: float) -> bool:
         request = self.request
@@ -271,15 +271,15 @@ class Channel(OutputChannel):
             return False
         stage = (request, request.headers_finished)
         if stage != self._stage:
-            self._stage, self._since = stage, now
+            self._stage, self._stage_began = stage, now
         limits = self.adj.limits
         if request.headers_finished:
             allowed = limits.body_timeout + request.body_bytes_received / limits.min_body_rate
         else:
             allowed = limits.header_timeout
-        return now - self._since > allowed
+        return now - self._stage_began > allowed
 
-    def _give_up(self) -> None:
+    def _refuse_slow(self) -> None:
         with self.requests_lock:
             if self.request is not None:
                 self.request.refuse(TOO_SLOW)

@@ -9,30 +9,30 @@ from typing import Protocol
 log = logging.getLogger("fcplug.server")
 
 
-class Task(Protocol):
+class PendingRequest(Protocol):
     """A connection whose first request is complete."""
 
     def service(self) -> None:
         """Answer the request."""
 
 
-class Seat:
+class PooledThread:
     """Where a thread waits for what it is to do next."""
 
     def __init__(self) -> None:
-        self._called = threading.Lock()
-        self._called.acquire()
-        self._what: Callable[[], None] | None = None
+        self._assigned = threading.Lock()
+        self._assigned.acquire()
+        self._job: Callable[[], None] | None = None
 
-    def call(self, what: Callable[[], None] | None) -> None:
+    def assign(self, job: Callable[[], None] | None) -> None:
         """Have the thread do something; None ends it. Once only, until it waits again."""
-        self._what = what
-        self._called.release()
+        self._job = job
+        self._assigned.release()
 
-    def wait(self) -> Callable[[], None] | None:
+    def next_job(self) -> Callable[[], None] | None:
         """Wait to be called."""
-        self._called.acquire()
-        return self._what
+        self._assigned.acquire()
+        return self._job
 
 
 class Dispatcher:
@@ -49,10 +49,10 @@ class Dispatcher:
     def __init__(self, name: str, limit: int, *, other: int = 0) -> None:
         self.limit = limit
         self._name = name
-        self._most = limit + other
+        self._max_threads = limit + other
         self._lock = threading.Lock()
-        self._queue: deque[Task] = deque()
-        self._idle: list[Seat] = []
+        self._queue: deque[PendingRequest] = deque()
+        self._idle: list[PooledThread] = []
         self._threads = 0
         self._started = 0
         self.answering = 0
@@ -69,11 +69,11 @@ class Dispatcher:
         """How many requests no thread has taken yet."""
         return len(self._queue)
 
-    def add_task(self, task: Task) -> None:
+    def add_task(self, task: PendingRequest) -> None:
         """Have a request answered: at once if a thread is free, else in its turn."""
         with self._lock:
             self._queue.append(task)
-            self._call_threads()
+            self._assign_waiting()
 
     def stop(self) -> bool:
         """Drop who waits in line, end the idle threads; tell whether all of them are gone."""
@@ -81,23 +81,23 @@ class Dispatcher:
             self._stopping = True
             self._queue.clear()
             while self._idle:
-                self._idle.pop().call(None)
+                self._idle.pop().assign(None)
             return self._ended.wait_for(lambda: not self._threads, timeout=0.1)
 
-    def _call_threads(self) -> None:
+    def _assign_waiting(self) -> None:
         """Give what waits to idle threads, or to new ones; the lock is held."""
-        while self._queue and self.answering < self.limit and (seat := self._free_seat()):
+        while self._queue and self.answering < self.limit and (pooled := self._free_thread()):
             self.answering += 1
-            seat.call(self._queue.popleft().service)
+            pooled.assign(self._queue.popleft().service)
 
-    def _free_seat(self) -> Seat | None:
+    def _free_thread(self) -> PooledThread | None:
         if self._idle:
             return self._idle.pop()
-        if self._threads >= self._most or self._stopping:
+        if self._threads >= self._max_threads or self._stopping:
             return None
-        seat = Seat()
+        pooled = PooledThread()
         name = f"{self._name}-{self._started}"
-        thread = threading.Thread(target=self._work, args=(seat,), name=name, daemon=True)
+        thread = threading.Thread(target=self._work, args=(pooled,), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:  # the system has none left
@@ -106,32 +106,32 @@ class Dispatcher:
             return None
         self._threads += 1
         self._started += 1
-        return seat
+        return pooled
 
-    def _work(self, seat: Seat) -> None:
-        while what := seat.wait():
-            self._do(what)
-            while more := self._next(seat):
-                self._do(more)
+    def _work(self, pooled: PooledThread) -> None:
+        while job := pooled.next_job():
+            self._run(job)
+            while more := self._next(pooled):
+                self._run(more)
         with self._lock:
             self._threads -= 1
             self._ended.notify_all()
 
-    def _do(self, what: Callable[[], None]) -> None:
+    def _run(self, job: Callable[[], None]) -> None:
         try:
-            what()
+            job()
         except BaseException as error:
             log.error("a thread's work failed", exc_info=error)
 
-    def _next(self, seat: Seat) -> Callable[[], None] | None:
-        """Return the next request's answering; None when there is none, and the seat is idle."""
+    def _next(self, pooled: PooledThread) -> Callable[[], None] | None:
+        """Return the next request's answering; None when there is none, and the pooled is idle."""
         with self._lock:
             self.answering -= 1
             if self._queue and self.answering < self.limit:
                 self.answering += 1
                 return self._queue.popleft().service
             if self._stopping:
-                seat.call(None)
+                pooled.assign(None)
             else:
-                self._idle.append(seat)
+                self._idle.append(pooled)
             return None

@@ -5,7 +5,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from fcplug.server.waitress.channel import Channel
+from fcplug.server.waitress.channel import ClientChannel
 from fcplug.server.waitress.loop import Server
 
 log = logging.getLogger("fcplug.server")
@@ -63,7 +63,7 @@ def _close_idle(server: Server) -> None:
             channel.handle_close()
 
 
-def _has_input(channel: Channel) -> bool:
+def _has_input(channel: ClientChannel) -> bool:
     try:
         return bool(channel.socket.recv(1, socket.MSG_PEEK))
     except BlockingIOError:
@@ -74,7 +74,7 @@ def _has_input(channel: Channel) -> bool:
 
 def _abandon(server: Server, seconds: float) -> Abandoned:
     channels = list(server.active_channels.values())
-    queued = server.crew.waiting + server.express_dispatcher.waiting
+    queued = server.dispatcher.waiting + server.express_dispatcher.waiting
     abandoned = Abandoned(
         running=sum(bool(channel.requests) for channel in channels) - queued,
         queued=queued,

@@ -7,7 +7,7 @@ _FEWEST = 64  # requests handed over before quickness is tried, or tried again .
 _MOST = 4096  # ... twice as many after each trial that failed at once, up to this
 
 
-class Pace:
+class LatencyGate:
     """Tells whether nearly all answers have been quick of late.
 
     In the beginning they are not: first invocations import and initialize. A few that were not

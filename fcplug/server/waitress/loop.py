@@ -18,22 +18,22 @@ from waitress.server import TcpWSGIServer
 
 from fcplug import logs, protocol
 from fcplug.process.forks import call_in_child
-from fcplug.server.waitress.channel import READ, WRITE, Channel
+from fcplug.server.waitress.channel import READ, WRITE, ClientChannel
 from fcplug.server.waitress.dispatcher import Dispatcher
-from fcplug.server.waitress.leader_followers import Crew
+from fcplug.server.waitress.leader_followers import LeaderFollowers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from fcplug.server.limits import Settings
+    from fcplug.server.limits import WaitressSettings
 
 log = logging.getLogger("fcplug.server")
 
-PATIENCE = 0.5  # seconds in poll without an event; also how long accepting pauses
+POLL_TIMEOUT = 0.5  # seconds in poll without an event; also how long accepting pauses
 FROZEN = 3.0  # seconds between two turns that no poll explains: the instance did not run
 _CHECK = 1.0  # seconds between two looks at the clocks of all connections ...
 _CROWDED_CHECK = 0.2  # ... and while others wait for their places
-ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
+MAX_ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
 
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
 
@@ -45,17 +45,17 @@ Express = Callable[[str, str, str], bool]
 class Server(TcpWSGIServer):
     """waitress's server over a socket that listens already."""
 
-    channel_class = Channel
-    adj: "Settings"
-    active_channels: dict[int, Channel]  # type: ignore[assignment]  # made by channel_class
-    watched = 0
+    channel_class = ClientChannel
+    adj: "WaitressSettings"
+    active_channels: dict[int, ClientChannel]  # type: ignore[assignment]  # made by channel_class
+    interest = 0
     draining = False  # the process stops: answers close their connections
 
     def __init__(
         self,
         app: "WSGIApplication",
         sock: socket,
-        settings: "Settings",
+        settings: "WaitressSettings",
         *,
         express: Express,
         on_turn: Callable[[bool], None] = lambda _busy: None,
@@ -63,17 +63,17 @@ class Server(TcpWSGIServer):
         self._express = express
         self._on_turn = on_turn
         self.express_dispatcher = Dispatcher("express", 1)
-        self._accept_after = self._warned = self._checked = 0.0
-        self._turned, self._turned_wall = time.monotonic(), time.time()
+        self._accept_after = self._warned_at = self._checked_at = 0.0
+        self._turned_at, self._turned_at_wall = time.monotonic(), time.time()
         self._active = False
-        self._unfinished: deque[Channel] = deque()
+        self._unfinished: deque[ClientChannel] = deque()
         self._selector = selectors.DefaultSelector()
-        self.crew = Crew(settings.limits.threads, self.turn, self.pull_trigger)
+        self.dispatcher = LeaderFollowers(settings.limits.threads, self.turn, self.pull_trigger)
         super().__init__(
             app,
             map={},
             _sock=sock,
-            dispatcher=self.crew,
+            dispatcher=self.dispatcher,
             adj=settings,
             bind_socket=False,
             sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
@@ -99,39 +99,39 @@ class Server(TcpWSGIServer):
         with contextlib.suppress(BlockingIOError):  # full of bytes not read yet: it ends anyway
             super().pull_trigger()
 
-    def turn(self, patience: float = PATIENCE) -> None:
-        """Handle what the sockets have, waiting at most ``patience`` seconds for it."""
-        self._keep_time()
-        self._on_turn(self._active or self.crew.busy)
-        self.attend(self)
+    def turn(self, timeout: float = POLL_TIMEOUT) -> None:
+        """Handle what the sockets have, waiting at most ``timeout`` seconds for it."""
+        self._check_clocks()
+        self._on_turn(self._active or self.dispatcher.busy)
+        self.update_interest(self)
         unfinished = len(self._unfinished)
-        ready = self._selector.select(0 if unfinished else patience)
+        ready = self._selector.select(0 if unfinished else timeout)
         self._active = bool(ready or unfinished)
         for key, happened in ready:
             at = key.data
             if at is self.trigger:
                 wasyncore.read(at)
-                self._attend_all()
+                self._update_every_interest()
                 continue
-            events = happened & at.watched  # none once it is closed
+            events = happened & at.interest  # none once it is closed
             unasked = events & READ and not at.readable()
             if events & READ and not unasked:
                 wasyncore.read(at)
             if events & WRITE:
                 wasyncore.write(at)
-            self.attend(at, leave_in=not unasked)
+            self.update_interest(at, leave_in=not unasked)
         for _ in range(unfinished):
             channel = self._unfinished.popleft()
             channel.parse_more()
-            self.attend(channel)
+            self.update_interest(channel)
 
-    def continue_later(self, channel: Channel) -> None:
+    def continue_later(self, channel: ClientChannel) -> None:
         """Have a connection parse more of what has come, once all others had their turn."""
         self._unfinished.append(channel)
-        if not self.crew.leads:
+        if not self.dispatcher.is_leader:
             self.pull_trigger()
 
-    def attend(self, at: "Channel | Server", *, leave_in: bool = True) -> None:
+    def update_interest(self, at: "ClientChannel | Server", *, leave_in: bool = True) -> None:
         """Have the selector watch for what a connection, or the listener, waits for.
 
         While its request is answered a connection waits for nothing. It may be left in all the
@@ -140,10 +140,10 @@ class Server(TcpWSGIServer):
         """
         while at._fileno is not None:
             wanted = (READ if at.readable() else 0) | (WRITE if at.writable() else 0)
-            before = at.watched
+            before = at.interest
             if wanted == before or (not wanted and before == READ and leave_in):
                 return
-            at.watched = wanted
+            at.interest = wanted
             if not wanted:
                 self._selector.unregister(at._fileno)
             elif before:
@@ -151,17 +151,17 @@ class Server(TcpWSGIServer):
             else:
                 self._selector.register(at._fileno, wanted, at)
 
-    def forget(self, at: "Channel | Server") -> None:
+    def unregister(self, at: "ClientChannel | Server") -> None:
         """Watch no longer for a connection, or the listener."""
-        if at.watched:
-            at.watched = 0
+        if at.interest:
+            at.interest = 0
             self._selector.unregister(at._fileno)
 
-    def _attend_all(self) -> None:
+    def _update_every_interest(self) -> None:
         for channel in list(self.active_channels.values()):
-            self.attend(channel)
+            self.update_interest(channel)
 
-    def add_task(self, channel: Channel) -> None:
+    def add_task(self, channel: ClientChannel) -> None:
         """Have the channel's first request answered by a worker or, for a health check, express."""
         request = channel.requests[0]
         control = request.headers.get(_CONTROL, "")
@@ -170,7 +170,7 @@ class Server(TcpWSGIServer):
             self.express_dispatcher.add_task(channel)
             return
         self._on_turn(True)
-        self.crew.add_task(channel)
+        self.dispatcher.add_task(channel)
 
     @property
     def full(self) -> bool:
@@ -186,7 +186,7 @@ class Server(TcpWSGIServer):
 
     def handle_accept(self) -> None:
         """Take the connections that the kernel has completed."""
-        for _ in range(ACCEPTS):
+        for _ in range(MAX_ACCEPTS):
             if self.full or not self.accept_one():
                 return
 
@@ -199,17 +199,17 @@ class Server(TcpWSGIServer):
         except ConnectionAbortedError:
             return True
         except OSError as error:  # out of descriptors or memory: asking again at once is no use
-            self._accept_after = time.monotonic() + PATIENCE
+            self._accept_after = time.monotonic() + POLL_TIMEOUT
             self._warn("accepting connections pauses: %s", os.strerror(error.errno or errno.EIO))
             return False
         if sock.fileno() <= _LAST_STANDARD:
-            sock = _moved(sock)
+            sock = _move_descriptor(sock)
         try:
             self.set_socket_options(sock)
         except OSError:
             sock.close()  # gone already
         else:
-            self.attend(Channel(self, sock, address, self.adj, map=self._map))
+            self.update_interest(ClientChannel(self, sock, address, self.adj, map=self._map))
         return True
 
     @property
@@ -220,7 +220,7 @@ class Server(TcpWSGIServer):
     def close_listener(self) -> None:
         """Refuse connections from now on."""
         self.accepting = False
-        self.forget(self)
+        self.unregister(self)
         self.del_channel()
         self.socket.close()
 
@@ -237,7 +237,7 @@ class Server(TcpWSGIServer):
             self.close_listener()
         for channel in list(self.active_channels.values()):
             channel.handle_close()
-        return all([self.crew.stop(), self.express_dispatcher.stop()])
+        return all([self.dispatcher.stop(), self.express_dispatcher.stop()])
 
     def close(self) -> None:
         """Close all, the trigger only when no thread is left that might pull it.
@@ -246,31 +246,31 @@ class Server(TcpWSGIServer):
         """
         if self.release():
             self._selector.close()
-            self.crew.close()
+            self.dispatcher.close()
             self.trigger.close()
 
-    def _keep_time(self) -> None:
+    def _check_clocks(self) -> None:
         now, now_wall = time.monotonic(), time.time()
-        gap, gap_wall = now - self._turned, now_wall - self._turned_wall
-        self._turned, self._turned_wall = now, now_wall
+        gap, gap_wall = now - self._turned_at, now_wall - self._turned_at_wall
+        self._turned_at, self._turned_at_wall = now, now_wall
         if gap > FROZEN or gap_wall > FROZEN:
             for channel in self.active_channels.values():
-                channel.credit(gap, gap_wall)
-        if now - self._checked < (_CROWDED_CHECK if self.full else _CHECK):
+                channel.skip_frozen_time(gap, gap_wall)
+        if now - self._checked_at < (_CROWDED_CHECK if self.full else _CHECK):
             return
-        self._checked = now
+        self._checked_at = now
         limits = self.adj.limits
         idle_timeout = limits.header_timeout if self.full else limits.idle_timeout
         for channel in list(self.active_channels.values()):
             channel.check(now, now_wall, idle_timeout)
             if channel.will_close:
                 channel.handle_close()  # a full socket never becomes writable: not by its events
-        self._cut_slow(now)
+        self._reset_slow_readers(now)
 
-    def _cut_slow(self, now: float) -> None:
+    def _reset_slow_readers(self, now: float) -> None:
         slow = [it for it in self.active_channels.values() if it.reads_too_slowly(now)]
         for channel in slow:
-            channel.sever()
+            channel.reset()
             channel.handle_close()
         if slow:
             log.warning(
@@ -281,12 +281,12 @@ class Server(TcpWSGIServer):
 
     def _warn(self, message: str, *facts: object) -> None:
         now = time.monotonic()
-        if now - self._warned >= 1:
-            self._warned = now
+        if now - self._warned_at >= 1:
+            self._warned_at = now
             log.warning(message, *facts)
 
 
-def _moved(sock: socket) -> socket:
+def _move_descriptor(sock: socket) -> socket:
     """Give a connection another descriptor than the standard one that somebody has closed."""
     with sock:
         moved = socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, _LAST_STANDARD + 1))

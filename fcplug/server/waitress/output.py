@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 
-from fcplug.server.waitress.send_pace import SendPace, unacknowledged
+from fcplug.server.waitress.send_rate import SendRate, unacknowledged_bytes
 
 if TYPE_CHECKING:
-    from fcplug.server.limits import Settings
+    from fcplug.server.limits import WaitressSettings
 
 _LARGE = 64 * 1024  # bytes written that are sent from where they are
 _TURN_BYTES = (
@@ -25,36 +25,36 @@ _NO_BOUND = 1 << 62
 class OutputChannel(HTTPChannel):
     """A connection that sends without copying, and that measures how fast its client reads."""
 
-    adj: "Settings"
+    adj: "WaitressSettings"
 
-    severed = False  # its end must reach the client as a reset
+    is_reset = False  # its end must reach the client as a reset
 
-    _held: bytes | None = None
+    _corked: bytes | None = None
     _turn_bytes = _NO_BOUND  # what may still be sent from the buffers in this turn of the loop
     _sent = 0  # bytes that the kernel has taken
-    _pace: SendPace | None = None  # only while something waits to be sent
+    _send_rate: SendRate | None = None  # only while something waits to be sent
 
     def write_soon(self, data: object) -> int:
         """Send bytes, or have them sent, large ones from where they are rather than copied."""
         if not isinstance(data, bytes):
             return super().write_soon(data)
-        if self._held is not None:
+        if self._corked is not None:
             if len(data) <= _LARGE:
-                self._held += data
+                self._corked += data
                 return len(data)
-            self.let_go()
+            self.uncork()
         self.send_now(data)
         return len(data)
 
-    def hold(self) -> None:
+    def cork(self) -> None:
         """Keep small writes, to be sent together."""
-        self._held = b""
+        self._corked = b""
 
-    def let_go(self) -> None:
-        """Send what was held."""
-        held, self._held = self._held, None
-        if held:
-            self.send_now(held)
+    def uncork(self) -> None:
+        """Send what was corked."""
+        corked, self._corked = self._corked, None
+        if corked:
+            self.send_now(corked)
 
     def send_now(self, data: bytes) -> None:
         """Send bytes; what the socket does not take at once waits in a buffer for the loop."""
@@ -94,25 +94,25 @@ class OutputChannel(HTTPChannel):
         super().handle_write()
         self._turn_bytes = _NO_BOUND
         if not self.total_outbufs_len:
-            self._pace = None
+            self._send_rate = None
 
     def reads_too_slowly(self, now: float) -> bool:
         """Look at how much the client has read; return whether it is less than it must."""
         limits = self.adj.limits
         if not self.total_outbufs_len or limits.min_send_rate is None:
             return False
-        if self._pace is None:
-            self._pace = SendPace(limits.min_send_rate, limits.send_timeout)
+        if self._send_rate is None:
+            self._send_rate = SendRate(limits.min_send_rate, limits.send_timeout)
         if not self.outbuf_lock.acquire(blocking=False):
             return False  # a thread is sending just now: the next look counts it
         try:
-            read = self._sent - unacknowledged(self.socket)
+            read = self._sent - unacknowledged_bytes(self.socket)
         finally:
             self.outbuf_lock.release()
-        return self._pace.too_slow(now, read)
+        return self._send_rate.too_slow(now, read)
 
-    def sever(self) -> None:
+    def reset(self) -> None:
         """Have the connection reset once it is closed: its client must not take that for an end."""
-        self.severed = True
+        self.is_reset = True
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

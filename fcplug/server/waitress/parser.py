@@ -9,10 +9,10 @@ from waitress.buffers import OverflowableBuffer
 
 from fcplug.server.head import HeadError, parse
 from fcplug.server.refusal import NO_ROOM, Refusal, bad_request, body_too_large, head_too_large
-from fcplug.server.waitress.body import Body, ChunkedBody, FixedBody
+from fcplug.server.waitress.body import ChunkedBody, FixedBody, RequestBody
 
 if TYPE_CHECKING:
-    from fcplug.server.limits import Settings
+    from fcplug.server.limits import WaitressSettings
 
 _END = b"\r\n\r\n"
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
@@ -38,11 +38,11 @@ class RequestParser:
     cookies: tuple[str, ...] = ()
     body_bytes_received = 0
 
-    def __init__(self, adj: "Settings") -> None:
+    def __init__(self, adj: "WaitressSettings") -> None:
         self.adj = adj
         self.headers: dict[str, str] = {}
         self._head = bytearray()
-        self._body: Body | None = None
+        self._body: RequestBody | None = None
 
     def received(self, data: bytes) -> int:
         """Take bytes from the start of ``data``; return how many were taken.
@@ -118,7 +118,7 @@ class RequestParser:
         self.completed = length == 0
         self.expect_continue = head.expects_continue and waits
 
-    def _receive_body(self, body: Body, data: bytes) -> int:
+    def _receive_body(self, body: RequestBody, data: bytes) -> int:
         try:
             taken = body.received(data)
         except OSError:

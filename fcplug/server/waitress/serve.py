@@ -5,7 +5,7 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
 
-from fcplug.server.limits import Limits, Settings
+from fcplug.server.limits import Limits, WaitressSettings
 from fcplug.server.signals import StopSignals
 from fcplug.server.waitress.drain import drain
 from fcplug.server.waitress.loop import Express, Server
@@ -55,9 +55,9 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
     Raises:
         RuntimeError: this is not the main thread.
     """
-    server = Server(app, sock, Settings(limits, sock), express=express, on_turn=on_turn)
-    with contextlib.closing(server), StopSignals(server.crew.bell.descriptor) as stop:
-        server.crew.keep_turning(until=lambda: stop.received)
+    server = Server(app, sock, WaitressSettings(limits, sock), express=express, on_turn=on_turn)
+    with contextlib.closing(server), StopSignals(server.dispatcher.wakeup.descriptor) as stop:
+        server.dispatcher.run_until(until=lambda: stop.received)
         server.draining = True
         on_drain()
         abandoned = drain(server)

@@ -36,20 +36,20 @@ class Connection(Protocol):
     """What an answer asks of the connection it goes out on."""
 
     refused: bool
-    has_more: bool
+    has_more_input: bool
     environ: dict[str, Any]
 
     @property
-    def parting(self) -> bool:
+    def draining(self) -> bool:
         """Whether the process stops: the answer to the last request closes the connection."""
 
-    def sever(self) -> None:
+    def reset(self) -> None:
         """Have the connection end as a broken one does."""
 
-    def hold(self) -> None:
+    def cork(self) -> None:
         """Keep small writes, to be sent together."""
 
-    def let_go(self) -> None:
+    def uncork(self) -> None:
         """Send what was held."""
 
 
@@ -83,7 +83,7 @@ class _Answer(Task):
         Raises:
             AnswerError: a field or the status would break the answer's framing.
         """
-        if self.channel.parting and self._is_last():
+        if self.channel.draining and self._is_last():
             self._close_after()
         given = {name.lower() for name, _ in self.response_headers}
         fields = self._framed(sized=_LENGTH in given)
@@ -132,11 +132,11 @@ class _Answer(Task):
         if self.wrote_header or not data:
             super().write(data)
         else:
-            self.channel.hold()
+            self.channel.cork()
             try:
                 super().write(data)
             finally:
-                self.channel.let_go()
+                self.channel.uncork()
 
     def refuse(self, refusal: Refusal, *, closes: bool) -> None:
         """Send a refusal as the answer, instead of what the application may have begun."""
@@ -158,14 +158,14 @@ class _Answer(Task):
                 return
         self.close_on_finish = True  # the client tells by the length that the rest is missing
         if self.content_length is None and not self.chunked_response:
-            self.channel.sever()
+            self.channel.reset()
 
     def _close_after(self) -> None:
         """Have waitress do what it does for a client that asked for it, in HTTP/1.0 too."""
         self.request.headers["CONNECTION"] = "close"
 
     def _is_last(self) -> bool:
-        return not self.channel.has_more
+        return not self.channel.has_more_input
 
 
 class AnswerTask(_Answer, WSGITask):

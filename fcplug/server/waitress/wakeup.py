@@ -5,7 +5,7 @@ import os
 import select
 
 
-class Bell:
+class Wakeup:
     """A wait that a byte written to ``descriptor`` ends; writing never blocks."""
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class Bell:
         self._poll = select.poll()
         self._poll.register(self._end, select.POLLIN)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """End the wait, or the next one."""
         with contextlib.suppress(BlockingIOError):  # full: it ends anyway
             os.write(self.descriptor, b"\0")

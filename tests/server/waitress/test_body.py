@@ -5,7 +5,7 @@ import time
 import pytest
 from waitress.buffers import OverflowableBuffer
 
-from fcplug.server.waitress.body import Body, ChunkedBody, FixedBody
+from fcplug.server.waitress.body import ChunkedBody, FixedBody, RequestBody
 
 WIRE = b'5;a=b;c="d e"\r\nhello\r\n0006\r\n world\r\n0\r\nTrailer: x\r\n\r\n'
 
@@ -14,7 +14,7 @@ def chunked(limit: int = 1000) -> ChunkedBody:
     return ChunkedBody(OverflowableBuffer(1 << 20), limit)
 
 
-def feed(body: Body, wire: bytes, size: int) -> int:
+def feed(body: RequestBody, wire: bytes, size: int) -> int:
     taken = 0
     for at in range(0, len(wire), size):
         part = wire[at : at + size]
@@ -24,7 +24,7 @@ def feed(body: Body, wire: bytes, size: int) -> int:
     return taken
 
 
-def content(body: Body) -> bytes:
+def content(body: RequestBody) -> bytes:
     return body.buffer.getfile().read()
 
 

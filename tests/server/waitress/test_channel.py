@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fcplug.server.limits import Limits, Settings
-from fcplug.server.waitress.channel import Channel
+from fcplug.server.limits import Limits, WaitressSettings
+from fcplug.server.waitress.channel import ClientChannel
 from fcplug.server.waitress.loop import Server
 from fcplug.server.waitress.task import AnswerTask
 from support.served import app, express, read_answer, request
@@ -19,14 +19,14 @@ from support.waiting import PATIENCE
 class BrokenTask(AnswerTask):
     """Fails before it can answer."""
 
-    def __init__(self, channel: Channel, request: object) -> None:
+    def __init__(self, channel: ClientChannel, request: object) -> None:
         raise SystemExit(3)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        server = Server(app, sock, Settings(Limits(threads=1), sock), express=express)
+        server = Server(app, sock, WaitressSettings(Limits(threads=1), sock), express=express)
         yield server
         server.close()
 
@@ -46,7 +46,7 @@ def turn_until_readable(server: Server, client: socket.socket) -> None:
 def test_a_failing_task_closes_its_connection_and_keeps_its_thread(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(Channel, "task_class", BrokenTask)
+    monkeypatch.setattr(ClientChannel, "task_class", BrokenTask)
     for _ in range(3):
         with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
             client.sendall(request("GET", "/"))

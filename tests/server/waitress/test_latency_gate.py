@@ -1,58 +1,58 @@
 """Whether answers are quick, as a run of them tells."""
 
-from fcplug.server.waitress.latency_gate import Pace
+from fcplug.server.waitress.latency_gate import LatencyGate
 
 QUICK, LONG = 0.0001, 0.01
 
 
-def after_handing_over(pace: Pace) -> int:
+def after_handing_over(gate: LatencyGate) -> int:
     """Hand requests over until the next answer is expected to be quick; return how many."""
     count = 0
-    while not pace.quick:
-        pace.handed_over()
+    while not gate.quick:
+        gate.handed_over()
         count += 1
     return count
 
 
 def test_first_requests_are_handed_over() -> None:
-    assert after_handing_over(Pace()) == 64
+    assert after_handing_over(LatencyGate()) == 64
 
 
 def test_answers_that_are_quick_go_on_being_so() -> None:
-    pace = Pace()
-    after_handing_over(pace)
+    gate = LatencyGate()
+    after_handing_over(gate)
     for _ in range(1000):
-        pace.answered(QUICK)
-        assert pace.quick
+        gate.answered(QUICK)
+        assert gate.quick
 
 
 def test_a_few_long_ones_tell_nothing() -> None:
-    pace = Pace()
-    after_handing_over(pace)
+    gate = LatencyGate()
+    after_handing_over(gate)
     for number in range(1000):
-        pace.answered(LONG if number % 10 == 0 else QUICK)
-        assert pace.quick
+        gate.answered(LONG if number % 10 == 0 else QUICK)
+        assert gate.quick
 
 
 def test_long_ones_in_a_row_tell() -> None:
-    pace = Pace()
-    after_handing_over(pace)
+    gate = LatencyGate()
+    after_handing_over(gate)
     count = 0
-    while pace.quick:
-        pace.answered(LONG)
+    while gate.quick:
+        gate.answered(LONG)
         count += 1
     assert count == 5
 
 
 def test_every_trial_that_fails_doubles_the_time_until_the_next() -> None:
-    pace = Pace()
+    gate = LatencyGate()
     counts = []
     for _ in range(9):
-        counts.append(after_handing_over(pace))
-        pace.slow()
+        counts.append(after_handing_over(gate))
+        gate.slow()
     assert counts == [64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096]
-    after_handing_over(pace)
+    after_handing_over(gate)
     for _ in range(5000):
-        pace.answered(QUICK)
-    pace.slow()
-    assert after_handing_over(pace) == 64
+        gate.answered(QUICK)
+    gate.slow()
+    assert after_handing_over(gate) == 64

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from fcplug.server.waitress.dispatcher import Task
-from fcplug.server.waitress.leader_followers import Crew
-from fcplug.server.waitress.wakeup import Bell
+from fcplug.server.waitress.dispatcher import PendingRequest
+from fcplug.server.waitress.leader_followers import LeaderFollowers
+from fcplug.server.waitress.wakeup import Wakeup
 from support.waiting import wait_until
 
 PATIENCE = 30.0
@@ -19,15 +19,15 @@ class Loop:
     """A loop whose turns hand over what a test sends."""
 
     def __init__(self, limit: int) -> None:
-        self.crew = Crew(limit, self.turn, self.wake)
+        self.dispatcher = LeaderFollowers(limit, self.turn, self.wake)
         self.turns = 0
         self.turning: list[str] = []
         self.over = False
-        self.keeper = threading.Thread(target=self.crew.keep_turning, args=(lambda: self.over,))
-        self._sent: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self.keeper = threading.Thread(target=self.dispatcher.run_until, args=(lambda: self.over,))
+        self._sent: queue.SimpleQueue[PendingRequest | None] = queue.SimpleQueue()
         self._one = threading.Lock()
 
-    def send(self, task: Task) -> None:
+    def send(self, task: PendingRequest) -> None:
         self._sent.put(task)
 
     def wake(self) -> None:
@@ -35,7 +35,7 @@ class Loop:
 
     def end(self) -> None:
         self.over = True
-        self.crew.bell.ring()
+        self.dispatcher.wakeup.notify()
         self.keeper.join(PATIENCE)
         assert not self.keeper.is_alive()
 
@@ -51,7 +51,7 @@ class Loop:
     def _take(self, patience: float) -> None:
         try:
             if task := self._sent.get(timeout=patience):
-                self.crew.add_task(task)
+                self.dispatcher.add_task(task)
         except queue.Empty:
             pass
 
@@ -78,8 +78,8 @@ def turning(limit: int) -> Iterator[Loop]:
     loop.keeper.start()
     yield loop
     loop.end()
-    wait_until(loop.crew.stop, PATIENCE)
-    loop.crew.close()
+    wait_until(loop.dispatcher.stop, PATIENCE)
+    loop.dispatcher.close()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def answer(loop: Loop) -> Work:
     work = Work()
     loop.send(work)
     assert work.begun.wait(PATIENCE)
-    wait_until(lambda: not loop.crew.busy, PATIENCE)
+    wait_until(lambda: not loop.dispatcher.busy, PATIENCE)
     return work
 
 
@@ -127,7 +127,7 @@ def test_a_late_answer_of_the_leader_gives_the_loop_to_another(loop: Loop) -> No
     assert loop.turning != [work.thread]
     assert [answer_beside(loop).thread] != [work.thread]
     work.may_end.set()
-    wait_until(lambda: not loop.crew.busy, PATIENCE)
+    wait_until(lambda: not loop.dispatcher.busy, PATIENCE)
 
 
 def answer_beside(loop: Loop) -> Work:
@@ -142,12 +142,12 @@ def test_the_loop_turns_however_many_answers_hang(loop: Loop) -> None:
     for _ in range(4):
         works.append(Work(held=True))
         loop.send(works[-1])
-    wait_until(lambda: loop.crew.waiting == 3, PATIENCE)
+    wait_until(lambda: loop.dispatcher.waiting == 3, PATIENCE)
     wait_for_turns(loop)
-    assert loop.crew.answering == 2
+    assert loop.dispatcher.answering == 2
     for work in works:
         work.may_end.set()
-    wait_until(lambda: not loop.crew.busy, PATIENCE)
+    wait_until(lambda: not loop.dispatcher.busy, PATIENCE)
     assert all(work.begun.is_set() for work in works)
 
 
@@ -156,7 +156,7 @@ def test_with_one_answer_at_a_time_the_loop_turns_beside_it() -> None:
         held = hold_the_leader(loop)
         following = Work()
         loop.send(following)
-        wait_until(lambda: loop.crew.waiting == 1, PATIENCE)
+        wait_until(lambda: loop.dispatcher.waiting == 1, PATIENCE)
         wait_for_turns(loop)
         assert not following.begun.is_set()
         held.may_end.set()
@@ -169,12 +169,12 @@ class Endless:
     def __init__(self, loop: Loop) -> None:
         self.over = False
         self.threads: set[str] = set()
-        self._crew = loop.crew
+        self._dispatcher = loop.dispatcher
 
     def service(self) -> None:
         self.threads.add(threading.current_thread().name)
         if not self.over:
-            self._crew.add_task(self)
+            self._dispatcher.add_task(self)
 
 
 def test_the_loop_turns_though_the_line_gets_no_shorter(loop: Loop) -> None:
@@ -184,18 +184,18 @@ def test_the_loop_turns_though_the_line_gets_no_shorter(loop: Loop) -> None:
     wait_until(lambda: set(loop.turning) & endless.threads, PATIENCE)
     wait_for_turns(loop, 20)
     endless.over = True
-    wait_until(lambda: not loop.crew.busy, PATIENCE)
+    wait_until(lambda: not loop.dispatcher.busy, PATIENCE)
 
 
 def test_what_a_turn_raises_ends_the_keeping() -> None:
     def turn(_: float) -> None:
         raise OSError("no loop")
 
-    crew = Crew(1, turn, lambda: None)
+    dispatcher = LeaderFollowers(1, turn, lambda: None)
     with pytest.raises(OSError, match="no loop"):
-        crew.keep_turning(lambda: False)
-    wait_until(crew.stop, PATIENCE)
-    crew.close()
+        dispatcher.run_until(lambda: False)
+    wait_until(dispatcher.stop, PATIENCE)
+    dispatcher.close()
 
 
 def test_the_loop_is_the_callers_when_it_is_over_though_an_answer_hangs() -> None:
@@ -209,11 +209,11 @@ def test_the_loop_is_the_callers_when_it_is_over_though_an_answer_hangs() -> Non
 
 
 def test_a_bell_rings_once_and_never_blocks() -> None:
-    bell = Bell()
+    wakeup = Wakeup()
     for _ in range(100_000):  # more than a pipe holds
-        bell.ring()
+        wakeup.notify()
     for _ in range(100):
-        bell.wait(0)
-    bell.ring()
-    bell.wait(PATIENCE)
-    bell.close()
+        wakeup.wait(0)
+    wakeup.notify()
+    wakeup.wait(PATIENCE)
+    wakeup.close()

@@ -5,18 +5,18 @@ import time
 
 import pytest
 
-from fcplug.server.limits import Limits, Settings
+from fcplug.server.limits import Limits, WaitressSettings
 from fcplug.server.waitress.parser import RequestParser
 from support.served import request
 
 
 @pytest.fixture(scope="module")
-def settings() -> Settings:
+def settings() -> WaitressSettings:
     with socket.socket() as sock:
-        return Settings(Limits(max_body=1000, max_header=2000), sock)
+        return WaitressSettings(Limits(max_body=1000, max_header=2000), sock)
 
 
-def feed(settings: Settings, data: bytes, size: int) -> tuple[RequestParser, int]:
+def feed(settings: WaitressSettings, data: bytes, size: int) -> tuple[RequestParser, int]:
     parser, taken = RequestParser(settings), 0
     while taken < len(data) and not parser.completed:
         taken += parser.received(data[taken : taken + size])
@@ -24,7 +24,7 @@ def feed(settings: Settings, data: bytes, size: int) -> tuple[RequestParser, int
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
-def test_a_request_ends_where_its_body_does(settings: Settings, size: int) -> None:
+def test_a_request_ends_where_its_body_does(settings: WaitressSettings, size: int) -> None:
     data = b"\r\n\r\n" + request("POST", "/a?b", b"hello")
     parser = RequestParser(settings)
     at = 0
@@ -42,18 +42,18 @@ def test_a_request_ends_where_its_body_does(settings: Settings, size: int) -> No
     parser.close()
 
 
-def test_what_follows_a_request_is_left(settings: Settings) -> None:
+def test_what_follows_a_request_is_left(settings: WaitressSettings) -> None:
     parser, taken = feed(settings, request("GET", "/") + b"GET /next", 1000)
     assert (taken, parser.completed) == (len(request("GET", "/")), True)
     assert parser.received(b"GET /next") == 0
 
 
-def test_empty_lines_alone_are_no_request(settings: Settings) -> None:
+def test_empty_lines_alone_are_no_request(settings: WaitressSettings) -> None:
     parser, taken = feed(settings, b"\r\n\r\n\r\n", 6)
     assert (parser.empty, parser.completed, taken) == (True, True, 6)
 
 
-def test_a_chunked_body_becomes_one_with_a_length(settings: Settings) -> None:
+def test_a_chunked_body_becomes_one_with_a_length(settings: WaitressSettings) -> None:
     data = request("POST", "/", None, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"
     parser, taken = feed(settings, data, 4)
     assert (parser.completed, taken) == (True, len(data))
@@ -61,20 +61,20 @@ def test_a_chunked_body_becomes_one_with_a_length(settings: Settings) -> None:
     assert parser.get_body_stream().read() == b"abc"
 
 
-def test_what_is_no_http_is_refused_at_its_first_byte(settings: Settings) -> None:
+def test_what_is_no_http_is_refused_at_its_first_byte(settings: WaitressSettings) -> None:
     for first in (b"\x16\x03\x01", b"\n", b"\r\r", b" GET", b"get", b"\x00"):
         parser, _ = feed(settings, first, 1)
         assert parser.error, first
 
 
-def test_a_refused_request_takes_all_that_follows(settings: Settings) -> None:
+def test_a_refused_request_takes_all_that_follows(settings: WaitressSettings) -> None:
     data = request("GET", "/ /") + request("GET", "/")
     parser, taken = feed(settings, data, len(data))
     assert (taken, parser.completed, bool(parser.error)) == (len(data), True, True)
 
 
 @pytest.mark.parametrize("size", [1, 700, 5000])
-def test_a_head_is_bounded(settings: Settings, size: int) -> None:
+def test_a_head_is_bounded(settings: WaitressSettings, size: int) -> None:
     empty = len(request("GET", "/", None, "X: "))
     parser, _ = feed(settings, request("GET", "/", None, "X: " + "a" * (2000 - empty)), size)
     assert parser.error is None
@@ -84,7 +84,7 @@ def test_a_head_is_bounded(settings: Settings, size: int) -> None:
         assert parser.error.status.startswith("431")
 
 
-def test_a_body_is_bounded_by_what_it_says_and_by_what_comes(settings: Settings) -> None:
+def test_a_body_is_bounded_by_what_it_says_and_by_what_comes(settings: WaitressSettings) -> None:
     parser, _ = feed(settings, request("POST", "/", b"x" * 1000), 5000)
     assert parser.error is None
     parser, _ = feed(settings, request("POST", "/", b"x" * 1001, "Expect: 100-continue"), 5000)
@@ -93,7 +93,7 @@ def test_a_body_is_bounded_by_what_it_says_and_by_what_comes(settings: Settings)
     assert not parser.expect_continue
 
 
-def test_a_continue_is_not_sent_to_a_client_that_did_not_wait(settings: Settings) -> None:
+def test_a_continue_is_not_sent_to_a_client_that_did_not_wait(settings: WaitressSettings) -> None:
     data = request("POST", "/", b"hello", "Expect: 100-continue")
     waiting = RequestParser(settings)
     waiting.received(data[:-5])
@@ -105,7 +105,7 @@ def test_a_continue_is_not_sent_to_a_client_that_did_not_wait(settings: Settings
 
 def test_a_head_byte_by_byte_costs_linear_time() -> None:
     with socket.socket() as sock:
-        settings = Settings(Limits(), sock)
+        settings = WaitressSettings(Limits(), sock)
 
     def seconds(size: int) -> float:
         started = time.process_time()

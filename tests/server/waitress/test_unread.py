@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fcplug.server.limits import Limits, Settings
+from fcplug.server.limits import Limits, WaitressSettings
 from fcplug.server.waitress.loop import Server
 from support.served import BLOB, Served, app, express, read_all, read_answer, request, served
 from support.waiting import PATIENCE, wait_until
@@ -142,7 +142,7 @@ def test_any_pace_will_do_where_none_is_asked_for(tmp_path: Path) -> None:
 @pytest.fixture
 def server() -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        server = Server(app, sock, Settings(Limits(threads=1), sock), express=express)
+        server = Server(app, sock, WaitressSettings(Limits(threads=1), sock), express=express)
         yield server
         server.close()
 
@@ -184,7 +184,7 @@ def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(server: Serv
             assert time.monotonic() < until
             server.turn(0.05)
         (channel,) = server.active_channels.values()
-        assert (len(channel.requests), channel.has_more) == (1, True)
+        assert (len(channel.requests), channel.has_more_input) == (1, True)
         with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE):
             server.turn(0.05)
         assert len(channel.requests) == 1

@@ -4,7 +4,7 @@ import struct
 from socket import socket
 
 
-class SendPace:
+class SendRate:
     """Finds out that a client reads too slowly, while something waits to be sent to it.
 
     What the client owes grows by ``rate`` bytes a second and shrinks by what it reads. It is too
@@ -17,24 +17,24 @@ class SendPace:
         self._rate = rate
         self._timeout = timeout
         self._owed = 0.0
-        self._looked: float | None = None
+        self._checked_at: float | None = None
         self._read = 0
 
     def too_slow(self, now: float, read: int) -> bool:
         """Return whether the client is too slow; ``read`` is how many bytes it has read in all."""
-        if self._looked is not None:
-            due = (now - self._looked) * self._rate
+        if self._checked_at is not None:
+            due = (now - self._checked_at) * self._rate
             self._owed = max(0.0, self._owed + due - (read - self._read))
-        self._looked, self._read = now, read
+        self._checked_at, self._read = now, read
         return self._owed >= self._rate * self._timeout
 
-    def credit(self, seconds: float) -> None:
+    def skip_frozen_time(self, seconds: float) -> None:
         """Leave out a time in which the process did not run."""
-        if self._looked is not None:
-            self._looked += seconds
+        if self._checked_at is not None:
+            self._checked_at += seconds
 
 
-def unacknowledged(sock: socket) -> int:
+def unacknowledged_bytes(sock: socket) -> int:
     """Return how many bytes the kernel holds that the client's kernel has not acknowledged.
 
     The bytes that the kernel takes say little about the client: it takes megabytes at once, and

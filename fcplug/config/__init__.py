@@ -1,1 +1,1 @@
-"""``functions.yaml``: read, checked and turned into typed values; every mistake keeps its line."""
+"""Reads ``functions.yaml``, checks it, and returns typed values; reports mistakes by line."""

@@ -1,6 +1,6 @@
-"""What each value of ``functions.yaml`` alone allows, and the file as a whole does not.
+"""The rules of ``functions.yaml`` that involve more than one value.
 
-Values that are wrong by themselves are ``INVALID`` here, and nothing is said about them again.
+A value that is wrong on its own is ``INVALID`` here: it is already reported, so no rule repeats it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _MATCHED = {field.encode_name for field in fields(MatchEntry)}
 
 
 def contradictions(file: File, given: Mapping[str, Any]) -> Found:
-    """Yield what does not fit together, each with its path; ``given`` is the file as written."""
+    """Yield each contradiction with its path; ``given`` holds the values of the file itself."""
     if file.runtime is not INVALID:
         yield from _of_runtime(file.runtime)
     if file.functions is not INVALID:
@@ -75,7 +75,7 @@ def _of_workers(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Fou
 
 
 def _of_phases(name: str, entry: FunctionEntry, file: File) -> Found:
-    """Yield what does not go with an application that answers all phases."""
+    """Yield the keys that contradict ``phases: app``."""
     if entry.phases != "app":
         return
     path: Path = ("functions", name)
@@ -93,7 +93,7 @@ def _of_phases(name: str, entry: FunctionEntry, file: File) -> Found:
 
 
 def _of_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with what a function answers by, each with the key at fault."""
+    """Yield mistakes in what answers a function's calls, each with its key."""
     misspelled = any(did_you_mean(key, _ANSWERING) for key in given.keys() - _OF_FUNCTION)
     if not (entry.handler or entry.wsgi or entry.asgi or misspelled):
         yield "", "give handler, wsgi or asgi: what answers"
@@ -121,7 +121,7 @@ def _of_routes(file: File, given: list[Any]) -> Found:
 
 
 def _unknown_keys(match: Any) -> bool:
-    """Return whether a match that is empty holds a misspelled key, which is reported already."""
+    """Return whether an empty match has a misspelled key, which is already reported."""
     return isinstance(match, Mapping) and not match.keys() <= _MATCHED
 
 

@@ -1,4 +1,4 @@
-"""A configuration's text as plain values, each with its place."""
+"""Turns the text of a configuration into plain values, each with its location."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcplug.config import yaml_subset
 from fcplug.config.interpolation import LONE_SURROGATE, filled
-from fcplug.config.location import Path, Place, dotted
+from fcplug.config.location import Location, Path, dotted
 from fcplug.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -14,50 +14,50 @@ if TYPE_CHECKING:
 
 
 class Document(NamedTuple):
-    """The values of a file, and where each stands: under a key's path, the key's own place."""
+    """The values of a file and their locations; a key's path has the location of the key."""
 
     file: str
     values: Any
-    places: Mapping[Path, Place]
+    locations: Mapping[Path, Location]
 
     def problem(self, path: Path, what: str, key: str = "") -> Problem:
-        """Return a problem of a value, or of one key in it, at the nearest place the file has."""
+        """Return a problem of a value, or of a key in it, at the nearest known location."""
         known = (*path, key) if key else path
-        while known and known not in self.places:
+        while known and known not in self.locations:
             known = known[:-1]
-        return Problem(self.file, *self.places.get(known, Place(1, 1)), dotted(path), what)
+        return Problem(self.file, *self.locations.get(known, Location(1, 1)), dotted(path), what)
 
 
 def read(text: str, file: str, environ: Mapping[str, str]) -> tuple[Document, list[Problem]]:
-    """Read YAML text into plain values, ``${NAME}`` and ``${NAME:-default}`` filled in.
+    """Read YAML text into plain values, and fill in ``${NAME}`` and ``${NAME:-default}``.
 
-    Returns also what is wrong with single values, which are ``INVALID`` in the document.
+    Also returns the problems of single values; each of these is ``INVALID`` in the document.
 
     Raises:
-        ConfigError: the text is not YAML at all.
+        ConfigError: the text is not YAML.
     """
 
     def filled_in(value: str) -> str | None:
         result, problems = filled(value, environ)
         return None if problems or re.search(LONE_SURROGATE, result) else result
 
-    if everyday := yaml_subset.read(text, filled_in):
-        return Document(file, *everyday), []
-    # PyYAML's import takes longer than all of this
+    if common := yaml_subset.read(text, filled_in):
+        return Document(file, *common), []
+    # importing PyYAML takes longer than the whole quick reader
     from fcplug.config import yaml_strict  # noqa: PLC0415
 
     try:
-        values, places, problems = yaml_strict.read(text, lambda value: filled(value, environ))
-    except yaml_strict.Refused as refused:
-        raise ConfigError(_located(file, [refused.problem])) from None
-    return Document(file, values, places), _located(file, problems)
+        values, locations, findings = yaml_strict.read(text, lambda value: filled(value, environ))
+    except yaml_strict.UnreadableYamlError as error:
+        raise ConfigError(_located(file, [error.finding])) from None
+    return Document(file, values, locations), _located(file, findings)
 
 
 def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
-    """Read YAML text as ``read`` does, and accept no problem.
+    """Read YAML text as ``read`` does, and raise if it has any problem.
 
     Raises:
-        ConfigError: with every problem found, each at its line and column in ``file``.
+        ConfigError: the text has problems; it holds all of them with line and column.
     """
     document, problems = read(text, file, environ)
     if problems:
@@ -65,5 +65,5 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
     return document
 
 
-def _located(file: str, problems: Sequence["yaml_strict.Problem"]) -> list[Problem]:
-    return [Problem(file, *place, dotted(path), what) for path, place, what in problems]
+def _located(file: str, findings: Sequence["yaml_strict.Finding"]) -> list[Problem]:
+    return [Problem(file, *location, dotted(path), what) for path, location, what in findings]

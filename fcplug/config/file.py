@@ -1,4 +1,4 @@
-"""The configuration file of a running process, looked at again for something new."""
+"""The configuration file of a running process, checked again for edits."""
 
 import logging
 import os
@@ -11,22 +11,22 @@ from fcplug.errors import ConfigError
 
 log = logging.getLogger("fcplug")
 
-SETTLED = 0.5  # seconds without a change, after which a file counts as written to its end
-GONE = 5.0  # seconds without a file, after which that is worth a warning
+SETTLED = 0.5  # seconds without a change, after which a file counts as completely written
+GONE = 5.0  # seconds without the file, after which a warning is logged
 
 
 class ConfigFile:
     """A file that may be edited while its configuration is in use.
 
-    Edits are told by content, not by time or size: an edit may keep both, and a mounted file may be
-    swapped by a link. No thread and no notification: an instance that FC freezes between requests
-    would miss them, and network file systems send none.
+    Edits are detected by content: an edit may keep the size and the time, and a mounted file may be
+    replaced through a link. There is no thread and no file notification, because FC freezes an
+    instance between requests and network file systems send no notifications.
 
-    Without a path it is looked for where ``search.find`` does. Handlers may change the working
-    directory, so the path is made absolute here; errors show it as it was given.
+    Without a path, ``search.find`` chooses the file. Handlers may change the working directory, so
+    the path is made absolute here; errors show it as the user gave it.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: the file does not exist.
     """
 
     def __init__(self, path: str | None, environ: Mapping[str, str]) -> None:
@@ -34,26 +34,26 @@ class ConfigFile:
         self._path = os.path.abspath(self._name)
         self._environ = environ
         self._gone_since: float | None = None
-        self._content = ""  # the last that was accepted or refused
-        self._trouble = ""  # the last error of reading it
-        self._looked: tuple[int, ...] = ()
+        self._content = ""  # the last content that was accepted or rejected
+        self._last_error = ""  # of reading the file
+        self._identity: tuple[int, ...] = ()  # at the last check
 
     def load(self) -> Config:
-        """Return what the file holds now.
+        """Return the configuration that the file holds now.
 
         Raises:
-            ConfigError: the file cannot be read, or is wrong.
+            ConfigError: the file cannot be read, or has mistakes.
         """
         self._content = loader.read(self._path, self._name)
         return loader.parse(self._content, self._name, self._environ)
 
     def changed(self) -> Config | None:
-        """Return what the file holds if that is new and written to its end, else None.
+        """Return the file's configuration if it is new and completely written, else None.
 
-        A file that is being written, gone for a moment or empty holds nothing new yet.
+        A file that is being written, is missing for a moment or is empty does not count as new.
 
         Raises:
-            ConfigError: what it holds is wrong, or it cannot be read: told once, until it changes.
+            ConfigError: the file cannot be read, or has mistakes; raised once for each content.
         """
         try:
             before = _identity(self._path)
@@ -63,34 +63,35 @@ class ConfigFile:
             self._warn_if_gone()
             return None
         except ConfigError as error:
-            self._tell_once(error)
+            self._raise_once(error)
             return None
-        self._trouble, self._gone_since = "", None
+        self._last_error, self._gone_since = "", None
         if content == self._content or not content.strip() or not settled:
             return None
         self._content = content
         return loader.parse(content, self._name, self._environ)
 
     def _is_settled(self, identity: tuple[int, ...]) -> bool:
-        """Tell whether the writer is done: nothing changed for a while, on whosever clock."""
+        """Return whether the file has settled; its modification time may be of another clock."""
         age = time.time() - identity[2] / 1e9
-        looked, self._looked = self._looked, identity
-        return age >= SETTLED or (age < 0 and identity == looked)
+        previous, self._identity = self._identity, identity
+        # a time in the future: the file has settled if the check before saw the same file
+        return age >= SETTLED or (age < 0 and identity == previous)
 
     def _warn_if_gone(self) -> None:
-        """Warn once of a file that is gone for longer than an editor needs to replace it."""
+        """Warn once if the file is missing for longer than an editor needs to replace it."""
         now = time.monotonic()
         if self._gone_since is None:
             self._gone_since = now
         elif now - self._gone_since >= GONE:
-            self._gone_since = float("inf")  # until it is there again
+            self._gone_since = float("inf")  # no second warning until the file is back
             log.warning(
                 "%s is gone: the running configuration stays, and a restart would fail", self._path
             )
 
-    def _tell_once(self, error: ConfigError) -> None:
-        trouble, self._trouble = self._trouble, str(error)
-        if trouble != self._trouble:
+    def _raise_once(self, error: ConfigError) -> None:
+        previous, self._last_error = self._last_error, str(error)
+        if previous != self._last_error:
             raise error
 
 

@@ -1,21 +1,22 @@
-"""``${NAME}`` and ``${NAME:-default}`` in texts, filled in from the environment."""
+"""Fills in ``${NAME}`` and ``${NAME:-default}`` from the environment."""
 
 import re
 from collections.abc import Mapping
 
-LONE_SURROGATE = "[\ud800-\udfff]"  # of a value that is not UTF-8
+LONE_SURROGATE = "[\ud800-\udfff]"  # how Python shows a byte that is not UTF-8
 
+# groups: "$" of "$${"; or the name and the default of ${NAME:-default}; or none: malformed
 _VARIABLE = r"\$(?:(\$)\{|\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\})?)"
 
 
 class FromEnvironment(str):
-    """Text that came, whole or in part, from an environment variable: it may stand for a number."""
+    """Text with a part from an environment variable; it may stand for a number."""
 
     __slots__ = ()
 
 
 def filled(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return a text with its variables filled in, and what is wrong with those that cannot be."""
+    """Return a text with its variables filled in, and the problems of the others."""
     if "$" not in text:
         return text, []
     problems = []

@@ -1,4 +1,4 @@
-"""What stands for a value that is wrong, so that no later check reports it again."""
+"""The stand-in for a wrong value, so that no later check reports it again."""
 
 from typing import Any, Final
 

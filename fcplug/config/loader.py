@@ -1,4 +1,4 @@
-"""``functions.yaml`` as frozen values, and every problem in it told at once."""
+"""Loads ``functions.yaml`` as frozen values, and reports all its problems at once."""
 
 import json
 import os
@@ -30,7 +30,7 @@ MAX_FILE_SIZE = 1024 * 1024  # bytes
 
 
 class Config(Struct, frozen=True):
-    """A checked configuration, and the document it was read from."""
+    """A checked configuration and its document."""
 
     document: Document
     runtime: RuntimeEntry
@@ -40,7 +40,7 @@ class Config(Struct, frozen=True):
 
     @property
     def file(self) -> str:
-        """The file it was read from."""
+        """The path of the file."""
         return self.document.file
 
 
@@ -48,16 +48,16 @@ def load(file: str, environ: Mapping[str, str]) -> Config:
     """Read and check a configuration file.
 
     Raises:
-        ConfigError: the file cannot be read, or holds problems: all of them, each with its place.
+        ConfigError: the file cannot be read, or has problems; it holds all of them.
     """
     return parse(read(file), file, environ)
 
 
 def read(file: str, name: str = "") -> str:
-    """Return the text of a configuration file; errors call it by ``name``, if that is given.
+    """Return the text of a configuration file; errors show ``name``, else the path.
 
     Raises:
-        ConfigError: it is not there, not a regular file of UTF-8 text, or larger than 1 MiB.
+        ConfigError: the file is missing, not regular, not UTF-8 or larger than 1 MiB.
     """
     name = name or file
     try:
@@ -71,10 +71,10 @@ def read(file: str, name: str = "") -> str:
 
 
 def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
-    """Turn the text of a configuration file into values.
+    """Parse and check the text of a configuration file.
 
     Raises:
-        ConfigError: with every problem found, each with its place.
+        ConfigError: the text has problems; it holds all of them.
     """
     document, problems = read_document(text, file, environ)
 
@@ -105,10 +105,10 @@ def json_schema() -> str:
 
 
 def _read(file: str) -> str:
-    def without_waiting(path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_NONBLOCK)  # a FIFO waits for its writer
+    def open_at_once(path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_NONBLOCK)  # opening a FIFO would wait for its writer
 
-    with open(file, "rb", opener=without_waiting) as stream:
+    with open(file, "rb", opener=open_at_once) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(0, "not a regular file")
         data = stream.read(MAX_FILE_SIZE + 1)

@@ -1,4 +1,4 @@
-"""The keys of ``functions.yaml``: their types, limits and defaults, and what each is for."""
+"""The keys of ``functions.yaml``: type, limits, default and purpose of each."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,14 +20,14 @@ Pattern = Annotated[str, Meta(min_length=1)]
 
 
 class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapping of the file; a key that it does not know is an error."""
+    """A mapping of the file; unknown keys are errors."""
 
 
 Secret = Annotated[str, Meta(min_length=16, description="a secret of at least 16 characters")]
 
 
 class AuthEntry(_Entry, frozen=True):
-    """What callers outside FC must show: one of the tokens, or a signature by one of the keys."""
+    """How callers outside FC prove who they are: by a token, or by a signature."""
 
     tokens: Annotated[list[Secret], Meta(description="accepted as Authorization: Bearer ...")] = []
     keys: Annotated[
@@ -102,12 +102,12 @@ class RuntimeEntry(_Entry, frozen=True):
 
     @property
     def supervised(self) -> bool:
-        """Whether a parent looks after the processes that serve."""
+        """Whether a supervisor watches the processes that serve."""
         return self.supervise or self.processes > 1 or self.memory_watermark is not None
 
 
 class MiddlewareEntry(_Entry, frozen=True):
-    """A plugin that wraps a function's hooks, with settings of its own."""
+    """A plugin that wraps a function's hooks, and its settings."""
 
     name: str
     settings: dict[str, Any] = {}
@@ -215,7 +215,7 @@ class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
 
 
 class MatchEntry(_Entry, frozen=True):
-    """What a request must carry: each exact, or with the wildcards ``*``, ``?`` and ``[...]``."""
+    """The values that a request must have: exact, or with ``*``, ``?`` and ``[...]``."""
 
     function: Pattern | None = None
     handler: Pattern | None = None
@@ -223,7 +223,7 @@ class MatchEntry(_Entry, frozen=True):
 
 
 class RouteEntry(_Entry, frozen=True):
-    """A rule that says which function answers; the first that matches does."""
+    """A rule that chooses the function; the first rule that matches decides."""
 
     match: MatchEntry
     to: Annotated[
@@ -233,7 +233,7 @@ class RouteEntry(_Entry, frozen=True):
 
 
 class File(_Entry, frozen=True):
-    """``functions.yaml``: which functions this runtime serves, and how."""
+    """``functions.yaml`` as a whole."""
 
     version: Literal[1]
     functions: dict[FunctionName, FunctionEntry]

@@ -1,4 +1,8 @@
-"""Plain values against msgspec types: every mismatch told in a person's words, at its place."""
+"""Converts plain values to msgspec types, and reports every mistake in plain words.
+
+msgspec stops at the first mistake. The own walk over the types, some 60 lines, runs only if there
+is one: it reports all mistakes at once, each with its path.
+"""
 
 import functools
 import json
@@ -17,11 +21,11 @@ from fcplug.config.location import Path
 from fcplug.errors import did_you_mean
 
 
-class Report(Protocol):
-    """Takes one problem: the path of the value, what is wrong, and which key in it is at fault."""
+class ReportProblem(Protocol):
+    """Takes one problem: the path of the value, the text, and the key in the value, if any."""
 
     def __call__(self, path: Path, what: str, key: str = "") -> None:
-        """Keep the problem."""
+        """Store the problem."""
 
 
 _WORDS = {
@@ -39,10 +43,10 @@ _NARROWING = {"enum", "pattern"}
 _UNIONS = (Union, types.UnionType)
 
 
-def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
-    """Return ``value`` as the type ``kind``; what does not fit is reported, and ``INVALID``.
+def check(value: Any, kind: Any, path: Path, report: ReportProblem) -> Any:
+    """Return ``value``, found at ``path``, as the type ``kind``.
 
-    ``path`` is where the value stands. Without a mistake it is msgspec's to convert at once.
+    Parts that do not fit are reported, and ``INVALID`` in the result.
     """
     try:
         return msgspec.convert(value, kind)
@@ -50,8 +54,8 @@ def check(value: Any, kind: Any, path: Path, report: Report) -> Any:
         return _walk(value, kind, path, report)
 
 
-def _walk(value: Any, kind: Any, path: Path, report: Report) -> Any:
-    """Convert part by part, so that one mistake does not hide the next."""
+def _walk(value: Any, kind: Any, path: Path, report: ReportProblem) -> Any:
+    """Convert part by part, so that one mistake does not hide the next one."""
     inner = _bare(kind)
     if get_origin(inner) in _UNIONS:
         kind = _branch(value, get_args(inner))
@@ -68,7 +72,7 @@ def _walk(value: Any, kind: Any, path: Path, report: Report) -> Any:
     return _leaf(value, kind, path, report)
 
 
-def _leaf(value: Any, kind: Any, path: Path, report: Report) -> Any:
+def _leaf(value: Any, kind: Any, path: Path, report: ReportProblem) -> Any:
     try:
         return value if value is INVALID else convert(value, kind)
     except ValueError as error:
@@ -79,11 +83,11 @@ def _leaf(value: Any, kind: Any, path: Path, report: Report) -> Any:
 def convert(value: Any, kind: Any) -> Any:
     """Return ``value`` as the type ``kind``.
 
-    Text from the environment may stand for a number or a truth value, and text for a path; a type
-    that msgspec does not know takes the value as it is.
+    Text from the environment may stand for a number or a truth value, and text for a path. A type
+    that msgspec does not know gets the value unchanged.
 
     Raises:
-        ValueError: the value does not fit; the text says what was expected.
+        ValueError: the value does not fit; the text names the expected type.
     """
     options = get_args(_bare(kind)) if get_origin(_bare(kind)) is Literal else ()
     known = (*options, *map(str, options)) if _from_environment(value) else options
@@ -91,7 +95,7 @@ def convert(value: Any, kind: Any) -> Any:
         words = [option for option in options if isinstance(option, str)]
         hint = did_you_mean(value, words) if isinstance(value, str) else ""
         hint = hint or _hint(value, lambda plain: plain in options)
-        raise ValueError(f"expected {' or '.join(map(repr, options))}, got {_told(value)}{hint}")
+        raise ValueError(f"expected {' or '.join(map(repr, options))}, got {_shown(value)}{hint}")
     try:
         return msgspec.convert(value, kind, strict=not _from_environment(value), dec_hook=_path)
     except msgspec.ValidationError as error:
@@ -112,13 +116,13 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _hint(value: Any, fits: Callable[[Any], bool]) -> str:
-    """Return advice where a quoted number or truth value would do without its quotes."""
+    """Return advice if a quoted number or truth value would fit without its quotes."""
     plain = _without_quotes(value)
     return ": take the quotes away" if plain != value and fits(plain) else ""
 
 
 def _without_quotes(value: Any) -> Any:
-    """Return what a text of the file would be if it were not in quotes."""
+    """Return the value that a quoted text would have without its quotes."""
     if not isinstance(value, str) or isinstance(value, FromEnvironment):
         return value
     if value in ("true", "false"):
@@ -129,14 +133,14 @@ def _without_quotes(value: Any) -> Any:
 
 
 def json_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of a type, as editors use it: ``${NAME}`` may stand for any scalar."""
+    """Return the JSON Schema of a type for editors; ``${NAME}`` may replace any scalar."""
     schema: dict[str, Any] = msgspec.json.schema(kind)
     _allow_variables(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _branch(value: Any, options: tuple[Any, ...]) -> Any:
-    """Return the one type of a union that a value is meant to be."""
+    """Return the type of a union that a value most likely means."""
     if value is None and type(None) in options:
         return type(None)
     for option in options:
@@ -154,11 +158,11 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: Report) -> Any:
+def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: ReportProblem) -> Any:
     if value is INVALID:
         return value
     if not isinstance(value, dict):
-        report(path, f"expected a mapping, got {_told(value)}{_spelled_out(value, kind, path)}")
+        report(path, f"expected a mapping, got {_shown(value)}{_spelled_out(value, kind, path)}")
         return INVALID
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for key in value.keys() - fields.keys():
@@ -174,7 +178,7 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: Report) 
 
 
 def _spelled_out(value: Any, kind: Any, path: Path) -> str:
-    """Return how to write what stands in place of a mapping, for a type with a ``MAIN_KEY``."""
+    """Return how to write a text as a mapping, for a type with a ``MAIN_KEY``."""
     main = getattr(kind, "MAIN_KEY", None)
     if not main or not path or not isinstance(value, str) or isinstance(value, FromEnvironment):
         return ""
@@ -183,12 +187,14 @@ def _spelled_out(value: Any, kind: Any, path: Path) -> str:
 
 
 def _only_choice(name: str, kind: Any) -> str:
-    """Return what to write for a key that can have one value only, as that of a format."""
+    """Return what to write for a missing key that allows one value only."""
     options = get_args(kind) if get_origin(kind) is Literal else ()
     return f": write {name}: {options[0]} first" if len(options) == 1 else ""
 
 
-def _mapping(value: dict[str, Any], args: tuple[Any, ...], path: Path, report: Report) -> Any:
+def _mapping(
+    value: dict[str, Any], args: tuple[Any, ...], path: Path, report: ReportProblem
+) -> Any:
     checked = {}
     for key, item in value.items():
         try:
@@ -211,12 +217,12 @@ def _path(kind: type, value: Any) -> Any:
     if not issubclass(kind, pathlib.PurePath):
         raise NotImplementedError
     if not isinstance(value, str):
-        raise ValueError(f"expected a path, got {_told(value)}")
+        raise ValueError(f"expected a path, got {_shown(value)}")
     return kind(value)
 
 
-def _told(value: Any) -> str:
-    """Return a value as an error may show it: not if it came from the environment."""
+def _shown(value: Any) -> str:
+    """Return a value for an error; values from the environment are not shown."""
     if isinstance(value, FromEnvironment):
         return "another value (from the environment)"
     if isinstance(value, dict):
@@ -227,7 +233,7 @@ def _told(value: Any) -> str:
 
 
 def _in_words(message: str, kind: Any) -> str:
-    """Turn msgspec's message into a person's words: ``Expected `int`, got `str` - at `$[1]```."""
+    """Return msgspec's message in plain words: ``Expected `int`, got `str` - at `$[1]```."""
     for note in get_args(kind)[1:]:
         if "matching regex" in message and isinstance(note, msgspec.Meta) and note.description:
             return f"expected {note.description}"

@@ -1,4 +1,4 @@
-"""Where ``functions.yaml`` is looked for, and what to say when it is not there or not readable."""
+"""Finds ``functions.yaml``, and explains why it is missing or unreadable."""
 
 import os
 import shlex
@@ -23,8 +23,8 @@ _EXAMPLE = """\
 def find(given: str | None, environ: Mapping[str, str], code: str = protocol.CODE_PATH) -> str:
     """Return the path of the configuration file.
 
-    It is the one that is ``given``, else the one that FCPLUG_CONFIG names, else
-    ``config/functions.yaml`` of the working directory, else that of the folder with FC's code.
+    In this order: ``given``, the one that FCPLUG_CONFIG names, ``config/functions.yaml`` in the
+    working directory, the same file in FC's code folder.
 
     Raises:
         ConfigError: there is none.
@@ -44,7 +44,7 @@ def find(given: str | None, environ: Mapping[str, str], code: str = protocol.COD
 
 
 def unreadable(file: str, error: OSError) -> ConfigError:
-    """Return what to say of a file that is there and cannot be read."""
+    """Return the error for a file that exists and cannot be read."""
     what, advice = f"cannot be read: {error.strerror}", ""
     if isinstance(error, IsADirectoryError):
         what, advice = "this is a folder: name the file in it", _advice(_found([file]))
@@ -65,7 +65,7 @@ def _missing(file: str, what: str, looked: str) -> ConfigError:
 
 
 def _advice(found: Iterable[str]) -> str:
-    """Return how to serve the first of the files that were found, if there is any."""
+    """Return how to serve the first of the found files, empty if there is none."""
     for path in found:
         return f"  fix: {path} is there: fcplug serve --config {shlex.quote(path)}"
     return ""
@@ -86,13 +86,13 @@ def _is_missing(path: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
-        return False  # reading it will say what is wrong
+        return False  # reading it will report the reason
     return False
 
 
 def _owner(file: str) -> str:
     try:
         status = os.stat(file)
-    except OSError:  # a folder above it is closed
+    except OSError:  # no permission for a folder above it
         return ""
     return f": it belongs to user {status.st_uid}, with mode {stat.S_IMODE(status.st_mode):04o}"

@@ -1,8 +1,8 @@
-"""YAML text as plain values by PyYAML, each with its place: strict, slow, and of many words.
+"""Turns YAML text into plain values with PyYAML: strict, slow, with exact error messages.
 
-Stricter than YAML 1.1: no anchors, aliases, merge keys or tags, no key twice, no value that YAML
-1.1 and 1.2 read differently (``no``, ``010``, ``1:30``). PyYAML's pure loader only: the one in C
-ends the process on deep nesting.
+It is stricter than YAML 1.1: no anchors, aliases, merge keys, tags or repeated keys, and no value
+that YAML 1.1 and 1.2 read differently (``no``, ``010``, ``1:30``). It uses PyYAML's loader in
+Python: the loader in C ends the process on deep nesting.
 """
 
 import math
@@ -14,7 +14,7 @@ import yaml
 
 from fcplug.config.interpolation import LONE_SURROGATE
 from fcplug.config.invalid import INVALID
-from fcplug.config.location import Path, Place
+from fcplug.config.location import Location, Path
 
 MAX_DEPTH = 32  # levels of nesting
 MAX_NODES = 100_000  # keys and values: some 10,000 functions; PyYAML takes 20 us or more for each
@@ -35,38 +35,38 @@ _TRAPS = {
 Fill = Callable[[str], tuple[str, list[str]]]
 
 
-class Problem(NamedTuple):
-    """What is wrong with a value."""
+class Finding(NamedTuple):
+    """One mistake in the text."""
 
     path: Path
-    place: Place
+    location: Location
     what: str
 
 
-class Refused(Exception):  # noqa: N818 - a verdict on the text, with its reason
-    """The text is not YAML, or holds what is refused as a whole."""
+class UnreadableYamlError(Exception):
+    """The text is not YAML, or breaks a rule that makes all of it unusable."""
 
-    def __init__(self, place: Place, what: str) -> None:
+    def __init__(self, location: Location, what: str) -> None:
         super().__init__(what)
-        self.problem = Problem((), place, what)
+        self.finding = Finding((), location, what)
 
 
-def read(text: str, fill: Fill) -> tuple[Any, dict[Path, Place], list[Problem]]:
-    """Return the values of a text, the place of each, and what is wrong with some.
+def read(text: str, fill: Fill) -> tuple[Any, dict[Path, Location], list[Finding]]:
+    """Return the values of a text, their locations, and the mistakes in single values.
 
-    ``fill`` returns a text with its variables filled in, and what is wrong with them. A value that
-    is wrong is ``INVALID``.
+    ``fill`` returns a text with its variables filled in, and their problems. A wrong value is
+    ``INVALID``.
 
     Raises:
-        Refused: the text cannot be read as YAML.
+        UnreadableYamlError: the text cannot be read as YAML.
     """
     builder = _Builder(fill)
     values = builder.build(_compose(text), ())
-    return values, builder.places, builder.problems
+    return values, builder.locations, builder.findings
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader whose tree cannot be a bomb: no references, bounded depth and size."""
+    """A loader that limits depth and size and allows no references, against YAML bombs."""
 
     depth = nodes = 0
 
@@ -82,7 +82,7 @@ class _Loader(yaml.SafeLoader):
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         if node and getattr(event, "tag", None):
-            node.tag = "!"  # not allowed, even where it says what the value is anyway
+            node.tag = "!"  # no tag is allowed, even one that names the type that the value has
         self.depth -= 1
         return node
 
@@ -94,27 +94,29 @@ class _ForbiddenError(Exception):
 
 
 def _compose(text: str) -> yaml.Node | None:
-    """Return the tree of nodes; whatever the loader chokes on is one problem at its place."""
+    """Return the tree of nodes; every error of the loader becomes one finding."""
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         what = f"the character {chr(error.character)!r} is not allowed in YAML"
-        raise Refused(Place(line, column), what) from None
+        raise UnreadableYamlError(Location(line, column), what) from None
     try:
         node: yaml.Node | None = loader.get_single_node()
     except _ForbiddenError as error:
-        raise _refused(error.mark, str(error)) from None
+        raise _unreadable(error.mark, str(error)) from None
     except yaml.MarkedYAMLError as error:
-        raise _refused(error.problem_mark or error.context_mark, _in_words(error, text)) from None
-    except (ValueError, OverflowError):  # PyYAML trusts the digits of \U........ and of %YAML
-        raise _refused(loader.get_mark(), "a number out of range") from None
+        raise _unreadable(
+            error.problem_mark or error.context_mark, _in_words(error, text)
+        ) from None
+    except (ValueError, OverflowError):  # the digits of \U........ or %YAML, unchecked by PyYAML
+        raise _unreadable(loader.get_mark(), "a number out of range") from None
     return node
 
 
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> str:
-    """Return what PyYAML says, in better words where the cause is a common one."""
+    """Return PyYAML's message, in clearer words for common causes."""
     if mark := error.problem_mark:
         before = text[: mark.index]
         if before.endswith("$"):
@@ -125,23 +127,23 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> str:
     return f"{error.context}, {error.problem}" if error.context else str(error.problem)
 
 
-def _refused(mark: Any, what: str) -> Refused:
+def _unreadable(mark: Any, what: str) -> UnreadableYamlError:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Refused(Place(line, column), what)
+    return UnreadableYamlError(Location(line, column), what)
 
 
 class _Builder:
-    """Turns nodes into values; remembers every place and every problem."""
+    """Turns nodes into values; records every location and every problem."""
 
     def __init__(self, fill: Fill) -> None:
         self._fill = fill
-        self.places: dict[Path, Place] = {}
-        self.problems: list[Problem] = []
+        self.locations: dict[Path, Location] = {}
+        self.findings: list[Finding] = []
 
     def build(self, node: yaml.Node | None, path: Path) -> Any:
         if node is None:
             return None
-        self.places.setdefault(path, _place(node))
+        self.locations.setdefault(path, _location(node))
         if isinstance(node, yaml.MappingNode):
             self._plain_tag(node, path, "tag:yaml.org,2002:map")
             return self._mapping(node, path)
@@ -156,27 +158,27 @@ class _Builder:
             key = self._key(key_node, path)
             if key is None:
                 continue
-            way = (*path, key)
+            inner = (*path, key)
             if key in values:
-                first = self.places[way]
-                self._problem(key_node, way, f"key given twice (first on line {first.line})")
+                first = self.locations[inner]
+                self._problem(key_node, inner, f"key given twice (first on line {first.line})")
             else:
-                self.places[way] = _place(key_node)
-            values[key] = self.build(value_node, way)
+                self.locations[inner] = _location(key_node)
+            values[key] = self.build(value_node, inner)
         return values
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
-        """Return a key as text, also where it lacks quotes; None for a list or a mapping."""
+        """Return a key as text, even if it needs quotes; None for a list or a mapping."""
         key = self._scalar(node, path, raw=True) if isinstance(node, yaml.ScalarNode) else None
         if not isinstance(key, str) and key is not INVALID:
             self._problem(node, path, "a key must be text: put it in quotes")
         return str(node.value) if isinstance(node, yaml.ScalarNode) else None
 
     def _scalar(self, node: yaml.ScalarNode, path: Path, *, raw: bool = False) -> Any:
-        """Return a scalar's value, ``INVALID`` if anything is wrong with it."""
-        problems = len(self.problems)
+        """Return a scalar's value, ``INVALID`` if it has a problem."""
+        findings = len(self.findings)
         value = self._value(node, path, raw=raw)
-        return value if problems == len(self.problems) else INVALID
+        return value if findings == len(self.findings) else INVALID
 
     def _value(self, node: yaml.ScalarNode, path: Path, *, raw: bool) -> Any:
         text: str = node.value
@@ -195,7 +197,7 @@ class _Builder:
         return filled
 
     def _plain(self, node: yaml.Node, path: Path, text: str) -> Any:
-        """Return what an unquoted scalar means, provided that every YAML reader agrees."""
+        """Return the meaning of an unquoted scalar if every YAML reader agrees on it."""
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
         if _INTEGER.fullmatch(text):
@@ -220,8 +222,8 @@ class _Builder:
         return filled
 
     def _problem(self, node: yaml.Node, path: Path, what: str) -> None:
-        self.problems.append(Problem(path, _place(node), what))
+        self.findings.append(Finding(path, _location(node), what))
 
 
-def _place(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+def _location(node: yaml.Node) -> Location:
+    return Location(node.start_mark.line + 1, node.start_mark.column + 1)

@@ -195,7 +195,7 @@ class Loader:
     def _register_middleware(self, build: _Build) -> None:
         spec = build.spec
         path: Path = ("functions", spec.name)
-        if (*path, "middleware") not in self._document.places:
+        if (*path, "middleware") not in self._document.locations:
             path = ("defaults",)
         # pluggy calls the last registered first, so the outermost middleware comes last
         for index, item in reversed(list(enumerate(spec.middleware))):

@@ -81,9 +81,9 @@ class Settings:
         return arguments
 
     def _problem(self, what: str, key: str = "") -> None:
-        places = self._document.places
+        locations = self._document.locations
         shared: Path = ("defaults", "settings")
-        inherited = (*self._path, key) not in places and (*shared, key) in places
+        inherited = (*self._path, key) not in locations and (*shared, key) in locations
         path = shared if inherited else self._path
         self._problems.append(str(self._document.problem(path, what, key)))
 

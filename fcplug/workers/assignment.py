@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from fcplug.config.document import Document
 from fcplug.config.interpolation import FromEnvironment
-from fcplug.config.location import Path, Place
+from fcplug.config.location import Location, Path
 from fcplug.config.model import FunctionSpec
 
 
@@ -31,7 +31,7 @@ class WorkerSettings(Struct, frozen=True):
 
 
 class Assignment(Struct, frozen=True):
-    """One function, the places of its settings in ``functions.yaml``, and the process's limits."""
+    """One function, the locations of its settings in the file, and the process's limits."""
 
     spec: FunctionSpec
     document: Document
@@ -45,9 +45,9 @@ class Assignment(Struct, frozen=True):
             "spec": spec,
             "from_environment": list(_from_environment(spec, ())),
             "file": self.document.file,
-            "places": [
-                [path, *place]
-                for path, place in self.document.places.items()
+            "locations": [
+                [path, *location]
+                for path, location in self.document.locations.items()
                 if any(path[: len(top)] == top for top in ours)
             ],
             "settings": _plain(self.settings),
@@ -61,10 +61,10 @@ class Assignment(Struct, frozen=True):
             for step in way:
                 holder = holder[step]
             holder[last] = FromEnvironment(holder[last])
-        places = {tuple(path): Place(*place) for path, *place in header["places"]}
+        locations = {tuple(path): Location(*numbers) for path, *numbers in header["locations"]}
         return cls(
             msgspec.convert(header["spec"], FunctionSpec),
-            Document(header["file"], None, places),
+            Document(header["file"], None, locations),
             msgspec.convert(header["settings"], WorkerSettings),
         )
 

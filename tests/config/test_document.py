@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fcplug.config import document
-from fcplug.config.location import Path, Place, dotted
+from fcplug.config.location import Location, Path, dotted
 from fcplug.config.yaml_strict import MAX_DEPTH, MAX_NODES
 from fcplug.errors import ConfigError
 
@@ -216,13 +216,13 @@ def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing() -> None:
 
 def test_every_value_has_its_place_and_a_key_gives_its_own() -> None:
     parsed = document.parse("# one\na:\n  - b: 1\n  -   [c]\n", "f.yaml", {})
-    assert dict(parsed.places) == {
-        (): Place(2, 1),
-        ("a",): Place(2, 1),
-        ("a", 0): Place(3, 5),
-        ("a", 0, "b"): Place(3, 5),
-        ("a", 1): Place(4, 7),
-        ("a", 1, 0): Place(4, 8),
+    assert dict(parsed.locations) == {
+        (): Location(2, 1),
+        ("a",): Location(2, 1),
+        ("a", 0): Location(3, 5),
+        ("a", 0, "b"): Location(3, 5),
+        ("a", 1): Location(4, 7),
+        ("a", 1, 0): Location(4, 8),
     }
 
 

@@ -89,9 +89,9 @@ def agree(text: str) -> bool:
     quick = yaml_subset.read(text, fill)
     if quick is None:
         return False
-    values, places, problems = yaml_strict.read(text, lambda value: filled(value, ENVIRON))
+    values, locations, problems = yaml_strict.read(text, lambda value: filled(value, ENVIRON))
     assert problems == []
-    assert (typed(quick[0]), quick[1]) == (typed(values), places)
+    assert (typed(quick[0]), quick[1]) == (typed(values), locations)
     return True
 
 

@@ -59,10 +59,10 @@ class FcplugError(Exception):
     """Base of all errors that fcplug raises on purpose.
 
     Attributes:
-        explained: the text for the log, where the error was raised in another process.
+        log_text: the text for the log, where the error was raised in another process.
     """
 
-    explained = ""
+    log_text = ""
 
     @property
     def error_type(self) -> str:
@@ -197,11 +197,11 @@ class RemoteError(FcplugError):
     """A plugin raised, in a worker process; told as if it had in this one."""
 
     def __init__(
-        self, kind: str, message: str, trace: Sequence[str | Sequence[str]], explained: str
+        self, kind: str, message: str, trace: Sequence[str | Sequence[str]], log_text: str
     ) -> None:
         super().__init__(message)
         self.kind = kind
-        self.explained = explained
+        self.log_text = log_text
         self._trace = trace
 
     @property

@@ -18,7 +18,7 @@ from fcplug.config.loader import Config
 from fcplug.errors import BindError
 from fcplug.plugins import code_path
 from fcplug.process import accept_filter, held_signals
-from fcplug.process.lazy_imports import postponed
+from fcplug.process.lazy_imports import lazy_modules
 from fcplug.runtime import startup
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class Instance:
         sock = handover.listener if handover else server.bind(host, port_of(self._environ, port))
         port = sock.getsockname()[1]
         count = f"{len(config.functions)} function{'' if len(config.functions) == 1 else 's'}"
-        logs.say(f"{protocol.INITED_LINE}\n")
+        logs.write_status(f"{protocol.INITED_LINE}\n")
         self._warn_if_open(host)  # before the list of functions, not in the middle of it
         startup.announce(
             f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}",
             settings.log_format,
         )
         _import_falcon()
-        current_loop.provide()
+        current_loop.install()
         code_path.add(self._environ)
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does
@@ -97,10 +97,12 @@ class Instance:
         _listen_for_reload(runtime)
         if handover is None:
             self._load_beside(runtime, sock)
-            return self._serve(runtime, sock, on_drain=lambda: accept_filter.shut(sock))
+            return self._serve(
+                runtime, sock, on_drain=lambda: accept_filter.block_new_connections(sock)
+            )
         _bring_to_life(runtime, sock.getsockname()[1])
         loaded = runtime.loaded
-        handover.wait_for_turn(loaded, [name for name in runtime.wanted() if name not in loaded])
+        handover.wait_to_serve(loaded, [name for name in runtime.wanted() if name not in loaded])
         return self._serve(runtime, sock, on_drain=lambda: None)  # another goes on accepting
 
     def _supervised(self, sock: socket) -> int:
@@ -196,7 +198,7 @@ def _import_falcon() -> None:
 
     Before any plugin, which might import the same. Falcon's own import comes to tell what is wrong.
     """
-    with contextlib.suppress(Exception), postponed(*_SELDOM):
+    with contextlib.suppress(Exception), lazy_modules(*_SELDOM):
         import falcon  # noqa: F401, PLC0415
 
 
@@ -224,7 +226,7 @@ def _threads(config: Config) -> int:
 
 def _listen_for_reload(runtime: "Runtime") -> None:
     before = signal.signal(signal.SIGHUP, lambda *_: runtime.reload())
-    if isinstance(before, held_signals.Held) and before.hangup:
+    if isinstance(before, held_signals.HeldSignals) and before.hangup:
         runtime.reload()
 
 

@@ -135,8 +135,8 @@ def explain(error: BaseException) -> str:
     """Return an error for the log: the chain of exceptions with the plugin author's frames only."""
     if not isinstance(error, FcplugError):
         return _traceback(error, keep_own=True)
-    if error.explained:
-        return error.explained
+    if error.log_text:
+        return error.log_text
     cause = error.__cause__
     return f"{error}\n{_traceback(cause, keep_own=False)}" if cause else str(error)
 

@@ -37,12 +37,12 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     config = file.load()
     settings = config.runtime
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
-    logs.say(f"{protocol.INITED_LINE}\n")
+    logs.write_status(f"{protocol.INITED_LINE}\n")
     startup.announce(
         f"fcplug {fcplug.__version__} serves {config.file} under another server",
         settings.log_format,
     )
-    current_loop.provide()
+    current_loop.install()
     code_path.add(environ)
     for name in protocol.hidden_variables(os.environ):
         del os.environ[name]  # from the author's code, as in an instance

@@ -27,7 +27,7 @@ class Bulkhead:
         self._lock = threading.Lock()
         # never above 0 while somebody waits; below 0 after resize() to fewer than are inside
         self._free = limit
-        self._line: deque[threading.Lock] = deque()
+        self._waiters: deque[threading.Lock] = deque()
 
     @property
     def inside(self) -> int:
@@ -37,7 +37,7 @@ class Bulkhead:
     @property
     def waiting(self) -> int:
         """How many wait in line."""
-        return len(self._line)
+        return len(self._waiters)
 
     def enter(self, deadline: float | None = None) -> None:
         """Take a place, waiting in line until the deadline, on ``time.monotonic()`` in seconds.
@@ -49,12 +49,12 @@ class Bulkhead:
             if self._free > 0:
                 self._free -= 1
                 return
-            if len(self._line) >= self._queue:
-                raise ConcurrencyExceeded(self._function, self._limit, waiting=len(self._line))
-            turn = threading.Lock()
-            turn.acquire()
-            self._line.append(turn)
-        self._wait(turn, deadline)
+            if len(self._waiters) >= self._queue:
+                raise ConcurrencyExceeded(self._function, self._limit, waiting=len(self._waiters))
+            granted = threading.Lock()
+            granted.acquire()
+            self._waiters.append(granted)
+        self._wait(granted, deadline)
 
     def leave(self) -> None:
         """Give a place back, from any thread, once for every ``enter``.
@@ -63,8 +63,8 @@ class Bulkhead:
             ValueError: every place is free already.
         """
         with self._lock:
-            if self._line and self._free == 0:
-                self._line.popleft().release()
+            if self._waiters and self._free == 0:
+                self._waiters.popleft().release()
             elif self._free < self._limit:
                 self._free += 1
             else:
@@ -79,8 +79,8 @@ class Bulkhead:
         with self._lock:
             self._free += limit - self._limit
             self._limit, self._queue = limit, queue
-            while self._line and self._free > 0:
-                self._line.popleft().release()
+            while self._waiters and self._free > 0:
+                self._waiters.popleft().release()
                 self._free -= 1
 
     def __enter__(self) -> None:
@@ -94,25 +94,25 @@ class Bulkhead:
     ) -> None:
         self.leave()
 
-    def _wait(self, turn: threading.Lock, deadline: float | None) -> None:
+    def _wait(self, granted: threading.Lock, deadline: float | None) -> None:
         try:
             if deadline is None:
-                turn.acquire()
+                granted.acquire()
                 return
             left = min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
-            if turn.acquire(timeout=left):
+            if granted.acquire(timeout=left):
                 return
         except BaseException:
-            if not self._step_out(turn):
+            if not self._leave_queue(granted):
                 self.leave()
             raise
-        if self._step_out(turn):
+        if self._leave_queue(granted):
             raise ConcurrencyExceeded(self._function, self._limit, waiting=self.waiting + 1)
 
-    def _step_out(self, turn: threading.Lock) -> bool:
+    def _leave_queue(self, granted: threading.Lock) -> bool:
         """Leave the line; False when a place was given at this very moment."""
         with self._lock:
-            if turn not in self._line:
+            if granted not in self._waiters:
                 return False
-            self._line.remove(turn)
+            self._waiters.remove(granted)
             return True

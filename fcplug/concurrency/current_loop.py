@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MODULE = "asyncio"
 
 
-def provide() -> None:
+def install() -> None:
     """Make ``asyncio.get_event_loop()`` return a loop on every thread; below Python 3.14."""
     if sys.version_info >= (3, 14):
         return

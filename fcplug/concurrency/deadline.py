@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from fcplug.concurrency.threads import Invocation, InvocationThread, Threads
+from fcplug.concurrency.threads import Invocation, InvocationThread, ThreadPool
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 
 log = logging.getLogger("fcplug")
@@ -20,7 +20,7 @@ log = logging.getLogger("fcplug")
 _Value = TypeVar("_Value")
 
 
-class Deadlines:
+class DeadlineExecutor:
     """Runs the invocations of one function, each until its deadline.
 
     From ``max_abandoned`` abandoned invocations on, new ones are refused; those that run at that
@@ -32,7 +32,7 @@ class Deadlines:
         dropped: how many have ended since, their outcome unheard.
     """
 
-    def __init__(self, function: str, threads: Threads, max_abandoned: int = 8) -> None:
+    def __init__(self, function: str, threads: ThreadPool, max_abandoned: int = 8) -> None:
         self.abandoned = 0
         self.dropped = 0
         self.function = function
@@ -60,7 +60,7 @@ class Deadlines:
         """Do the work in a thread of its own and return its value; whatever it raises is raised.
 
         Either its outcome counts or it is abandoned, never both. Takes and raises what ``begin``
-        and ``Ongoing.wait`` do.
+        and ``Handle.wait`` do.
         """
         return self.begin(work, deadline, cancel=cancel, on_end=on_end).wait()
 
@@ -71,7 +71,7 @@ class Deadlines:
         *,
         cancel: Callable[[], None],
         on_end: Callable[[], None],
-    ) -> "Ongoing[_Value]":
+    ) -> "Handle[_Value]":
         """Begin the work in a thread of its own; it sees the caller's context variables.
 
         Args:
@@ -87,44 +87,44 @@ class Deadlines:
         """
         now = time.monotonic()
         try:
-            self._threads.look(now)
+            self._threads.poll(now)
             self.admit()
             if now >= deadline:
                 raise FunctionTimeoutError(
                     self.function, 0.0, "its deadline passed before it began"
                 )
-            thread = self._threads.lend()
+            thread = self._threads.acquire()
         except BaseException:
             on_end()
             raise
         invocation = Invocation(self, work, on_end)
-        ongoing = Ongoing(self, invocation, thread, deadline, deadline - now, cancel)
+        ongoing = Handle(self, invocation, thread, deadline, deadline - now, cancel)
         thread.begin(ongoing.invocation)
         return ongoing
 
-    def abandon(self, ongoing: "Ongoing[Any]") -> bool:
+    def abandon(self, ongoing: "Handle[Any]") -> bool:
         """Give work up, and tell where it was; False when it has ended: its outcome counts."""
         thread = ongoing.thread
         if not self._threads.abandon(ongoing.invocation, thread):
             return False
         where = thread.where  # before it hears of it
         ongoing.cancel()
-        ongoing.invocation.cancelled = thread.give_up()
+        ongoing.invocation.cancelled = thread.cancel_coroutine()
         log.error(
             "function '%s' was not done at its deadline; thread %s was at:\n%s",
             self.function,
             thread.name,
             where,
         )
-        self._threads.judge()
+        self._threads.check_exhaustion()
         return True
 
 
 @dataclass(frozen=True)
-class Ongoing(Generic[_Value]):
+class Handle(Generic[_Value]):
     """Work that has begun, for whoever waits for it; ``limit`` is the seconds it was given."""
 
-    owner: Deadlines
+    owner: DeadlineExecutor
     invocation: Invocation[_Value]
     thread: InvocationThread
     deadline: float

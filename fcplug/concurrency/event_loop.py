@@ -17,15 +17,15 @@ from traceback import StackSummary, walk_stack
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from fcplug.process.forks import call_in_child, end_forked_child, lineage
+from fcplug.process.forks import call_in_child, end_forked_child, fork_counter
 from fcplug.result import authors_frames
 
 if TYPE_CHECKING:
     import asyncio
     import selectors
 
-_LOOK = 1.0  # seconds between two looks at whether the loop turns
-_BLOCKED = 2  # looks in a row that found it did not; a freeze of the instance spoils one
+_CHECK_INTERVAL = 1.0  # seconds between two looks at whether the loop turns
+_MISSES = 2  # looks in a row that found it did not; a freeze of the instance spoils one
 
 _HANDLE = ("asyncio.events", "_run")  # of a Handle: what the loop runs, and in which context
 
@@ -44,9 +44,9 @@ class EventLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="fcplug-event-loop", daemon=True)
-        self._looked = 0.0
+        self._checked_at = 0.0
         self._turned = True
-        self._stood = 0
+        self._misses = 0
         self._selector: selectors.BaseSelector | None = None
         self._closing = False
         call_in_child(self._leave_to_parent)
@@ -106,32 +106,32 @@ class EventLoop:
         """Run a coroutine to its end and return its value; whatever it raises is raised.
 
         It sees the caller's context variables. It is cancelled if the waiting is interrupted, or
-        if the caller is a ``Waiter`` that nobody waits for any more. ``task`` tells of another one
-        that it waits for in turn, whose stack says more.
+        if the caller is a ``WaitingThread`` that nobody waits for any more. ``task`` tells of
+        another one that it waits for in turn, whose stack says more.
         """
-        call = _Call(self, coroutine, name, task)
+        call = _CoroutineCall(self, coroutine, name, task)
         thread = threading.current_thread()
-        if not isinstance(thread, Waiter):
+        if not isinstance(thread, WaitingThread):
             return call.wait()
-        thread.waits_for(call)
+        thread.set_awaited(call)
         try:
             return call.wait()
         finally:
-            thread.waits_for(None)
+            thread.set_awaited(None)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Tell the log of code that keeps the loop from turning; at most one real look a second."""
         now = time.monotonic()
         with self._lock:
-            if self._loop is None or now - self._looked < _LOOK:
+            if self._loop is None or now - self._checked_at < _CHECK_INTERVAL:
                 return
-            self._looked = now
+            self._checked_at = now
             if self._turned:
-                self._turned, self._stood = False, 0
-                self._loop.call_soon_threadsafe(self._turn)
+                self._turned, self._misses = False, 0
+                self._loop.call_soon_threadsafe(self._note_turn)
                 return
-            self._stood += 1
-            if self._stood != _BLOCKED:
+            self._misses += 1
+            if self._misses != _MISSES:
                 return
         function, stack = self.running()
         logging.getLogger("fcplug").error(
@@ -176,18 +176,18 @@ class EventLoop:
             for task in tasks:
                 task.cancel()
             if tasks:
-                await asyncio.wait(tasks, timeout=_LOOK)
+                await asyncio.wait(tasks, timeout=_CHECK_INTERVAL)
             await self._loop.shutdown_asyncgens()
         finally:
             self._closing = True
             self._loop.stop()
 
-    def _turn(self) -> None:
+    def _note_turn(self) -> None:
         self._turned = True
 
     def _run(self) -> None:
         """Run the loop for ever: a task that exits, or stops it, must not hang everyone else."""
-        forks = lineage.forks
+        forks = fork_counter.forks
         while self._loop and not self._loop.is_closed():
             if self._closing:
                 self._loop.close()
@@ -196,7 +196,7 @@ class EventLoop:
                 with suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_forever()
             finally:
-                if lineage.forks != forks:
+                if fork_counter.forks != forks:
                     end_forked_child(None)
 
     def _leave_to_parent(self) -> None:
@@ -205,30 +205,30 @@ class EventLoop:
             self._selector.close()
 
 
-class Waiter(threading.Thread):
+class WaitingThread(threading.Thread):
     """A thread that may hear that nobody waits for it any more.
 
     The coroutine that it waits for by then is cancelled, once; none is begun afterwards.
     """
 
-    _call: "_Call[Any] | None" = None
-    _unwanted = False
+    _call: "_CoroutineCall[Any] | None" = None
+    _cancelled = False
 
-    def give_up(self) -> bool:
+    def cancel_coroutine(self) -> bool:
         """Cancel the coroutine that the thread waits for; return whether there is one.
 
         To be called from another thread. A second call changes nothing.
         """
-        self._unwanted = True
+        self._cancelled = True
         call = self._call
         if call:
             call.cancel()
         return call is not None
 
-    def waits_for(self, call: "_Call[Any] | None") -> None:
+    def set_awaited(self, call: "_CoroutineCall[Any] | None") -> None:
         """Note what the thread waits for from now on."""
         self._call = call
-        if call and self._unwanted:  # in this order: either this or ``give_up`` sees both
+        if call and self._cancelled:  # in this order: either this or ``cancel_coroutine`` sees both
             call.cancel()
 
     def coroutine_stack(self) -> StackSummary | None:
@@ -237,7 +237,7 @@ class Waiter(threading.Thread):
         return call.stack() if call else None
 
 
-class _Call(Generic[_Value]):
+class _CoroutineCall(Generic[_Value]):
     """One coroutine on the loop, and the thread that waits for its end."""
 
     def __init__(
@@ -252,7 +252,7 @@ class _Call(Generic[_Value]):
         self._coroutine = coroutine
         self._function = function
         self._other = other
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
         self._ended = threading.Lock()
@@ -264,8 +264,8 @@ class _Call(Generic[_Value]):
         """Run the coroutine on the loop, and return or raise what it does."""
         self._loop.call_soon_threadsafe(self._begin)
         try:
-            while not self._ended.acquire(timeout=_LOOK):
-                self._event_loop.look()
+            while not self._ended.acquire(timeout=_CHECK_INTERVAL):
+                self._event_loop.poll()
         except BaseException:  # the waiting was interrupted
             self.cancel()
             raise
@@ -310,7 +310,7 @@ class _Call(Generic[_Value]):
             self._value = await self._coroutine
         except BaseException as error:
             self._error = error
-        if lineage.forks != self._forks:
+        if fork_counter.forks != self._forks:
             end_forked_child(self._error)
 
     def _end(self, task: "asyncio.Task[None]") -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from fcplug.concurrency.deadline import Deadlines
+from fcplug.concurrency.deadline import DeadlineExecutor
 
 _Value = TypeVar("_Value")
 
 
-class Steps:
+class SteppedTask:
     """Work whose steps are asked for one at a time, and run on a thread of their own.
 
     Nothing runs between two steps, so nothing is made that nobody has asked for.
@@ -26,7 +26,7 @@ class Steps:
 
     def __init__(
         self,
-        deadlines: Deadlines,
+        deadlines: DeadlineExecutor,
         deadline: float,
         *,
         cancel: Callable[[], None],

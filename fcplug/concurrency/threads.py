@@ -15,13 +15,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from fcplug.concurrency.event_loop import Waiter
-from fcplug.process.forks import end_forked_child, lineage
+from fcplug.concurrency.event_loop import WaitingThread
+from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.result import authors_frames, error_type_of
 
 log = logging.getLogger("fcplug")
 
-_LOOK = 1.0  # seconds between two looks at the processor time of abandoned threads
+_CHECK_INTERVAL = 1.0  # seconds between two looks at the processor time of abandoned threads
 
 _Value = TypeVar("_Value")
 
@@ -34,7 +34,7 @@ class Owner(Protocol):
     dropped: int
 
 
-class Threads:
+class ThreadPool:
     """The threads that invocations with a deadline run on, one set for the whole process.
 
     Made when none is idle; the last one used is the next, and one that has had no work for a
@@ -66,7 +66,7 @@ class Threads:
         self._numbers = itertools.count(1)
         self._idle: list[InvocationThread] = []
         self._abandoned: set[InvocationThread] = set()
-        self._looked = 0.0
+        self._checked_at = 0.0
 
     @property
     def idle(self) -> int:
@@ -78,23 +78,23 @@ class Threads:
         """How many abandoned invocations still run."""
         return len(self._abandoned)
 
-    def look(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Find out whether the process is exhausted; at most one real look a second.
 
         ``now`` is ``time.monotonic()``. Every invocation with a deadline looks; a server whose
         functions have none may, at each turn of its loop.
         """
-        if self._abandoned and now - self._looked >= _LOOK:
-            self._looked = now
-            self.judge()
+        if self._abandoned and now - self._checked_at >= _CHECK_INTERVAL:
+            self._checked_at = now
+            self.check_exhaustion()
 
-    def judge(self) -> None:
+    def check_exhaustion(self) -> None:
         """Tell ``on_exhausted`` if the process is exhausted and nobody was told yet."""
         with self._lock:  # no thread of the set ends meanwhile: its clock can be read
             count = len(self._abandoned)
             seconds = sum(thread.cpu() - thread.cpu_before for thread in self._abandoned)
-            worn = count >= self._max_abandoned or seconds >= self._max_cpu
-            if not worn or self.exhausted:
+            exhausted = count >= self._max_abandoned or seconds >= self._max_cpu
+            if not exhausted or self.exhausted:
                 return
             self.exhausted = True
         log.error(
@@ -105,7 +105,7 @@ class Threads:
         )
         self._on_exhausted()
 
-    def lend(self) -> "InvocationThread":
+    def acquire(self) -> "InvocationThread":
         """Return a thread that nobody else has.
 
         Raises:
@@ -141,7 +141,7 @@ class Threads:
             self._abandoned.discard(thread)
             return False
 
-    def dismiss(self, thread: "InvocationThread") -> bool:
+    def retire(self, thread: "InvocationThread") -> bool:
         """Let an idle thread end; False when it was lent out at this very moment."""
         try:
             self._idle.remove(thread)
@@ -170,7 +170,7 @@ class Invocation(Generic[_Value]):
         self.done = threading.Lock()
         self.done.acquire()
         self._context = contextvars.copy_context()
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
         self._work = work
         self._on_end = on_end
         self._value: _Value
@@ -182,7 +182,7 @@ class Invocation(Generic[_Value]):
             self._value = self._context.run(self._work)
         except BaseException as error:
             self._error = error
-        if lineage.forks != self._forks:
+        if fork_counter.forks != self._forks:
             end_forked_child(self._error)
         try:
             self._on_end()
@@ -207,10 +207,10 @@ class Invocation(Generic[_Value]):
         )
 
 
-class InvocationThread(Waiter):
+class InvocationThread(WaitingThread):
     """A thread that answers one invocation after the other, until it is abandoned or idle."""
 
-    def __init__(self, threads: Threads, name: str) -> None:
+    def __init__(self, threads: ThreadPool, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self.cpu_before = 0.0
         self._threads = threads
@@ -252,7 +252,7 @@ class InvocationThread(Waiter):
     def _wait(self) -> bool:
         if self._wake.acquire(timeout=self._threads.idle_limit):
             return True
-        return not self._threads.dismiss(self) and self._wake.acquire()
+        return not self._threads.retire(self) and self._wake.acquire()
 
     def _answer(self) -> bool:
         """Answer the invocation given; False when it had been abandoned, or there is none."""

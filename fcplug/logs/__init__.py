@@ -13,8 +13,8 @@ from fcplug.logs.process_log import (
     end_lines,
     finish,
     open_standard_descriptors,
-    say,
     stop_waiting,
+    write_status,
 )
 from fcplug.logs.records import JsonFormatter, TextFormatter
 from fcplug.logs.streams import LineStream
@@ -32,6 +32,6 @@ __all__ = [
     "finish",
     "open_standard_descriptors",
     "phase",
-    "say",
     "stop_waiting",
+    "write_status",
 ]

@@ -7,7 +7,7 @@ from types import TracebackType
 from fcplug import protocol
 from fcplug.context import Context, current
 from fcplug.logs import process_log
-from fcplug.process.forks import end_forked_child, lineage
+from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.result import explain
 
 
@@ -27,7 +27,7 @@ class _Frame(AbstractContextManager[None]):
         self._context = context
 
     def __enter__(self) -> None:
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
         self._token = current.set(self._context)
         process_log.write(protocol.start_line(self._which, self._context.request_id))
 
@@ -37,7 +37,7 @@ class _Frame(AbstractContextManager[None]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if lineage.forks != self._forks:
+        if fork_counter.forks != self._forks:
             end_forked_child(error)
         try:
             if error is not None:

@@ -21,7 +21,7 @@ from fcplug.logs.records import (
 from fcplug.logs.streams import LineBytes, LineStream
 
 _LOGGERS = ("fcplug", "fcplug.server", "fcplug.supervisor")
-_FLUSHING = 1.0  # seconds that the handlers of user code have to flush when the process ends
+_FLUSH_TIMEOUT = 1.0  # seconds that the handlers of user code have to flush when the process ends
 
 
 class _ProcessLog:
@@ -31,7 +31,7 @@ class _ProcessLog:
     error: Output | None = None  # the same as ``out`` where both are one file
     stdout: LineStream | None = None
     stderr: LineStream | None = None
-    lost: int | None = None  # lines dropped before the process was told to stop
+    dropped: int | None = None  # lines dropped before the process was told to stop
 
     @property
     def outputs(self) -> set[Output]:
@@ -73,7 +73,11 @@ def configure(
     formatter = JsonFormatter() if style == "json" else TextFormatter()
     # on FC both are one file: sharing an output, their lines do not mix either
     made = [
-        Output(number, waits=blocked == "wait", loss_notice=lambda count: _loss(formatter, count))
+        Output(
+            number,
+            waits=blocked == "wait",
+            dropped_notice=lambda count: _dropped_record(formatter, count),
+        )
         for number in (descriptors[:1] if os.path.sameopenfile(*descriptors) else descriptors)
     ]
     handler = RecordHandler(made[0], formatter)
@@ -119,7 +123,7 @@ def open_standard_descriptors() -> None:
             os.set_inheritable(number, True)
 
 
-def say(text: str) -> None:
+def write_status(text: str) -> None:
     """Write lines about the process itself; nothing waits for their reader for long."""
     end_lines(None)
     write(text, waits=False)
@@ -134,15 +138,15 @@ def end_lines(invocation: object | None) -> None:
         _flush(sys.stdout)
     if sys.stderr is not _log.stderr:
         _flush(sys.stderr)
-    if out.begun:
+    if out.unfinished:
         out.end_lines(invocation)
-    if error.begun:
+    if error.unfinished:
         error.end_lines(invocation)
 
 
 def stop_waiting() -> None:
     """Let no line wait for its reader any longer: the process stops."""
-    _log.lost = _lost()
+    _log.dropped = _dropped()
     for output in _log.outputs:
         output.stop_waiting()
 
@@ -153,7 +157,7 @@ def finish() -> int:
     Returns:
         How many lines were dropped since ``stop_waiting``, or before without a word in the log.
     """
-    if _log.lost is None:
+    if _log.dropped is None:
         stop_waiting()
     for output in _log.outputs:
         output.end_all_lines()
@@ -161,15 +165,15 @@ def finish() -> int:
     flushing = threading.Thread(target=logging.shutdown, name="fcplug-flush", daemon=True)
     with contextlib.suppress(RuntimeError):  # the system has no thread left
         flushing.start()
-        flushing.join(_FLUSHING)
-    notice = _log.out.report_loss() if _log.out else b""
+        flushing.join(_FLUSH_TIMEOUT)
+    notice = _log.out.report_dropped() if _log.out else b""
     if notice and _log.error and _log.error is not _log.out:
         _log.error.write(notice, waits=False)
-    return _lost() - (_log.lost or 0) or len(notice)
+    return _dropped() - (_log.dropped or 0) or len(notice)
 
 
-def _lost() -> int:
-    return sum(output.lost for output in _log.outputs)
+def _dropped() -> int:
+    return sum(output.dropped for output in _log.outputs)
 
 
 def exchange_state(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,12 +190,12 @@ def take_loggers(handler: RecordHandler, level: str) -> Callable[[], None]:
     before = [(logger, logger.__class__, vars(logger).copy()) for logger in loggers]
     for logger in loggers:
         logger.__class__ = RuntimeLogger
-        vars(logger).update(output_handler=handler, least=logging.getLevelName(level))
+        vars(logger).update(output_handler=handler, min_level=logging.getLevelName(level))
 
     def undo() -> None:
         for logger, kind, attributes in before:
             logger.__class__ = kind
-            for name in ("output_handler", "least"):
+            for name in ("output_handler", "min_level"):
                 vars(logger).pop(name)
                 if name in attributes:
                     vars(logger)[name] = attributes[name]
@@ -229,7 +233,7 @@ def _root_restorer() -> Callable[[], None]:
     return restore
 
 
-def _loss(formatter: RecordFormatter, count: int) -> str:
+def _dropped_record(formatter: RecordFormatter, count: int) -> str:
     """Return the record that says how many lines are missing; it belongs to no call."""
     text = f"{count} lines of the log were dropped: nobody read it, or it could not be written"
     facts = {"name": "fcplug", "levelname": "WARNING", "levelno": logging.WARNING, "msg": text}

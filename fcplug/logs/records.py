@@ -118,11 +118,11 @@ class RuntimeLogger(logging.Logger):
     """
 
     output_handler: RecordHandler
-    least: int
+    min_level: int
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's spelling
         """Return whether a level is written."""
-        return level >= self.least
+        return level >= self.min_level
 
     def makeRecord(self, *facts: Any) -> logging.LogRecord:  # noqa: N802
         """Make a record by no factory of the user's; ``facts`` are what logging passes here."""

@@ -19,7 +19,7 @@ _PROGRAM = (
 )
 
 
-def shut(sock: socket) -> None:
+def block_new_connections(sock: socket) -> None:
     """Have the kernel drop what asks for a new connection, for whoever holds the socket.
 
     A listener that is closed resets what was connected since it last accepted: however quick, it

@@ -19,13 +19,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _libc = ctypes.CDLL(None)
 
 
-class Process:
+class Child:
     """A child process; ``mailbox`` is the number under which its siblings reach it."""
 
     def __init__(self, pid: int, mailbox: int) -> None:
         self.pid = pid
         self.mailbox = mailbox
-        self.killed_at = math.inf  # when it is killed, once it was told to stop
+        self.kill_at = math.inf  # when it is killed, once it was told to stop
         self._started = time.monotonic()
 
     @property
@@ -47,7 +47,7 @@ class Process:
         os.kill(self.pid, number)
 
 
-def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Process:
+def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Child:
     """Start a process that runs ``body`` and ends with the code it returns.
 
     The process starts with the signals of ``mask`` blocked. SIGTERM, SIGINT and SIGHUP are held
@@ -60,10 +60,10 @@ def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Process:
     parent = os.getpid()
     pid = os.fork()
     if pid:
-        return Process(pid, mailbox)
+        return Child(pid, mailbox)
     code = 1
     try:
-        _settle(parent, mask)
+        _set_up(parent, mask)
         code = body()
         _flush()
     except BaseException as error:
@@ -72,7 +72,7 @@ def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Process:
         os._exit(code)  # whatever happened: this is not the parent
 
 
-def ended() -> Iterator[tuple[int, int]]:
+def reap() -> Iterator[tuple[int, int]]:
     """Yield pid and exit code of the children that have ended, strangers included.
 
     As the first process of a container it is us who must reap what others left behind.
@@ -87,7 +87,7 @@ def ended() -> Iterator[tuple[int, int]]:
         yield pid, os.waitstatus_to_exitcode(status)
 
 
-def describe(code: int) -> str:
+def describe_exit(code: int) -> str:
     """Return an exit code in words: ``SIGSEGV`` or ``exit code 3``."""
     if code >= 0:
         return f"exit code {code}"
@@ -103,12 +103,12 @@ def _flush() -> None:
             stream.flush()
 
 
-def _settle(parent: int, mask: Iterable[int]) -> None:
+def _set_up(parent: int, mask: Iterable[int]) -> None:
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which passes it on once
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it died before it could be bound to us
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    held_signals.hold(forget=True)
+    held_signals.hold(discard=True)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)

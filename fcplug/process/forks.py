@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 
-class Lineage:
+class ForkCounter:
     """How often this process was forked since its first ancestor, to notice a fork in between."""
 
     forks = 0
@@ -23,8 +23,8 @@ class Lineage:
         self.forks += 1
 
 
-lineage = Lineage()
-os.register_at_fork(after_in_child=lineage.count)
+fork_counter = ForkCounter()
+os.register_at_fork(after_in_child=fork_counter.count)
 
 
 def call_in_child(method: Callable[[], None]) -> None:

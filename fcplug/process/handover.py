@@ -23,7 +23,7 @@ class Handover:
         for each in (self.listener, self._connection):
             each.set_inheritable(False)
 
-    def wait_for_turn(self, loaded: Sequence[str], failed: Sequence[str]) -> None:
+    def wait_to_serve(self, loaded: Sequence[str], failed: Sequence[str]) -> None:
         """Report, and return when this process is to serve; else the process ends."""
         report = {"loaded": loaded, "failed": failed}
         self._connection.sendall(json.dumps(report).encode() + b"\n")

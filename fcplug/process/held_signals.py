@@ -11,7 +11,7 @@ STOP = (signal.SIGTERM, signal.SIGINT)
 _ALL = (*STOP, signal.SIGHUP)
 
 
-class Held:
+class HeldSignals:
     """A handler that notes signals; a second stop signal ends the process at once.
 
     Attributes:
@@ -33,22 +33,22 @@ class Held:
             os._exit(128 + number)  # as a shell reports it; nothing may hold up a second signal
 
 
-def hold(*, forget: bool = False) -> None:
+def hold(*, discard: bool = False) -> None:
     """Keep SIGTERM, SIGINT and SIGHUP for whoever can act on them, as soon as there is somebody.
 
-    What is held already stays so, except with ``forget``: in a process that was just forked it is
+    What is held already stays so, except with ``discard``: in a process that was just forked it is
     the parent's.
     """
-    if forget or current() is None:
-        held = Held()
+    if discard or current() is None:
+        held = HeldSignals()
         for number in _ALL:
             signal.signal(number, held)
 
 
-def current() -> Held | None:
+def current() -> HeldSignals | None:
     """Return the handler that holds the stop signals, or None."""
     handler = signal.getsignal(signal.SIGTERM)
-    return handler if isinstance(handler, Held) else None
+    return handler if isinstance(handler, HeldSignals) else None
 
 
 def release() -> Iterator[int]:

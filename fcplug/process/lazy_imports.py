@@ -12,28 +12,28 @@ _ABSENT = {("asyncio", "Runner")} if sys.version_info < (3, 11) else set()
 
 
 @contextmanager
-def postponed(*names: str) -> Iterator[None]:
+def lazy_modules(*names: str) -> Iterator[None]:
     """Have whoever imports these modules within get a stand-in, which imports them when used.
 
     Afterwards their names mean the modules themselves again, for everybody who imports them then.
     What is imported already is left as it is. For a process that runs no other code yet: an import
     by another thread meanwhile would get the stand-in, too.
     """
-    stand_ins = {name: _StandIn(name) for name in names if name not in sys.modules}
-    for name in stand_ins:
+    proxies = {name: _LazyModule(name) for name in names if name not in sys.modules}
+    for name in proxies:
         package = name.rpartition(".")[0]
         if package:
             importlib.import_module(package)  # small, and what the import system asks first
-    sys.modules.update(stand_ins)
+    sys.modules.update(proxies)
     try:
         yield
     finally:
-        for name, stand_in in stand_ins.items():
-            if sys.modules.get(name) is stand_in:
+        for name, proxy in proxies.items():
+            if sys.modules.get(name) is proxy:
                 del sys.modules[name]
 
 
-class _StandIn(ModuleType):
+class _LazyModule(ModuleType):
     """Looks like a module: its attributes are later ones while it is in the module's place."""
 
     def __getattr__(self, name: str) -> Any:
@@ -41,34 +41,34 @@ class _StandIn(ModuleType):
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is not self:
             return getattr(importlib.import_module(self.__name__), name)
-        return _Later(
+        return _LazyValue(
             lambda: getattr(importlib.import_module(self.__name__), name),
             name,
             lambda: sys.modules.get(self.__name__) is self,
         )
 
 
-class _Later:
+class _LazyValue:
     """A value that is there once something of it is used; a call of it is one, too, until then."""
 
-    __slots__ = ("__name__", "_early", "_value")
+    __slots__ = ("__name__", "_is_active", "_value")
 
-    def __init__(self, value: Callable[[], Any], name: str, early: Callable[[], bool]) -> None:
+    def __init__(self, value: Callable[[], Any], name: str, is_active: Callable[[], bool]) -> None:
         self.__name__ = name
         self._value = value
-        self._early = early
+        self._is_active = is_active
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self._early():
+        if not self._is_active():
             return self._value()(*args, **kwargs)
-        made: list[Any] = []
+        results: list[Any] = []
 
         def result() -> Any:
-            if not made:
-                made.append(self._value()(*args, **kwargs))
-            return made[0]
+            if not results:
+                results.append(self._value()(*args, **kwargs))
+            return results[0]
 
-        return _Later(result, self.__name__, self._early)
+        return _LazyValue(result, self.__name__, self._is_active)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 log = logging.getLogger("fcplug.supervisor")
 
-_MOST = 128 * 1024  # bytes of a message
-_SIGN = b"="  # begins every answer: no bytes at all mean that the other end is gone
+_MAX_BYTES = 128 * 1024  # bytes of a message
+_ANSWERED = b"="  # begins every answer: no bytes at all mean that the other end is gone
 
 
 class Mailboxes:
@@ -32,13 +32,13 @@ class Mailboxes:
         """The numbers of the mailboxes that have an owner."""
         return [number for number in range(len(self.pairs)) if self._taken[number]]
 
-    def take(self) -> int:
+    def acquire(self) -> int:
         """Return the number of a mailbox that was free."""
         number = self._taken.find(b"\0")
         self._taken[number] = 1
         return number
 
-    def free(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """Let the next process have the mailbox."""
         self._taken[number] = 0
 
@@ -90,7 +90,7 @@ def _receive(reply: socket.socket, until: float) -> bytes | None:
     with reply:
         reply.settimeout(max(0.0, until - time.monotonic()))
         try:
-            answer = reply.recv(_MOST)
+            answer = reply.recv(_MAX_BYTES)
         except OSError:
             return None
     return answer[1:] if answer else None
@@ -98,7 +98,7 @@ def _receive(reply: socket.socket, until: float) -> bytes | None:
 
 def _answer(inbox: socket.socket, handle: Callable[[bytes], bytes]) -> None:
     while True:
-        message, fds, _, _ = socket.recv_fds(inbox, _MOST, 1, socket.MSG_CMSG_CLOEXEC)
+        message, fds, _, _ = socket.recv_fds(inbox, _MAX_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
         for fd in fds:  # none when there was no descriptor left for it
             with socket.socket(fileno=fd) as reply:
                 _reply(reply, handle, message)
@@ -108,6 +108,6 @@ def _reply(reply: socket.socket, handle: Callable[[bytes], bytes], message: byte
     if select.select([reply], [], [], 0)[0]:
         return  # who asked has given up: a message may wait until a mailbox has its next owner
     try:
-        reply.send(_SIGN + handle(message))
+        reply.send(_ANSWERED + handle(message))
     except BaseException as error:
         log.error("a sibling's question failed", exc_info=error)

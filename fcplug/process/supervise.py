@@ -12,12 +12,12 @@ from socket import socket
 
 from fcplug.process import held_signals
 from fcplug.process.siblings import Siblings
-from fcplug.process.supervisor import Team
+from fcplug.process.supervisor import Supervisor
 
 log = logging.getLogger("fcplug.supervisor")
 
-_FAREWELL = 1.0  # seconds that a parent has for its children's end on top of their own time
-_SETTLING = 0.2  # seconds for threads that have done their work to be gone
+_STOP_MARGIN = 1.0  # seconds that a parent has for its children's end on top of their own time
+_THREAD_END = 0.2  # seconds for threads that have done their work to be gone
 _HARMLESS = ("/dev/null", "/dev/random", "/dev/urandom")
 
 
@@ -55,7 +55,7 @@ def supervise(  # noqa: PLR0913 - all that a supervisor is told, and most of it 
     Raises:
         RuntimeError: this is not the main thread, or not the only one.
     """
-    team = Team(
+    team = Supervisor(
         serve,
         sock,
         processes=processes,
@@ -75,7 +75,9 @@ def supervise(  # noqa: PLR0913 - all that a supervisor is told, and most of it 
             return serve(siblings)
         return 0
 
-    leader = Team(lead, sock, processes=1, stop_timeout=stop_timeout + _FAREWELL, restarts=False)
+    leader = Supervisor(
+        lead, sock, processes=1, stop_timeout=stop_timeout + _STOP_MARGIN, restarts=False
+    )
     code = leader.run()
     if loaded[0] or leader.stopping:
         return code
@@ -97,7 +99,7 @@ def _load(preload: Callable[[], None]) -> bool:
 
 
 def _left_behind(before: dict[str, str]) -> list[str]:
-    until = time.monotonic() + _SETTLING
+    until = time.monotonic() + _THREAD_END
     while _threads() > 1 and time.monotonic() < until:
         time.sleep(0.01)
     named = [f"thread {thread.name!r}" for thread in threading.enumerate()]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from socket import socket
 
 from fcplug.process import accept_filter, held_signals
-from fcplug.process.child import Process, describe, ended, fork
+from fcplug.process.child import Child, describe_exit, fork, reap
 from fcplug.process.held_signals import STOP
 from fcplug.process.siblings import Mailboxes, Siblings
 
@@ -20,53 +20,53 @@ log = logging.getLogger("fcplug.supervisor")
 
 _SIGNALS = (*STOP, signal.SIGHUP, signal.SIGCHLD)
 
-_LIVED = 1.0  # seconds after which a start counts as a success
+_STABLE_AFTER = 1.0  # seconds after which a start counts as a success
 _FIRST_PAUSE = 0.02  # seconds before a start that follows a death; doubled while starts fail
 _LONGEST_PAUSE = 5.0
-_PATIENCE = 10  # failed starts ...
-_WINDOW = 60.0  # ... within so many seconds are enough
-_LOOK = 1.0  # seconds between two looks at memory
-_RENEWAL = 10.0  # seconds from one renewal of a place to the next, however it grows
-_LONG = 3600.0
+_MAX_FAILED_STARTS = 10  # failed starts ...
+_FAILURE_WINDOW = 60.0  # ... within so many seconds are enough
+_MEMORY_CHECK = 1.0  # seconds between two looks at memory
+_RENEWAL_PAUSE = 10.0  # seconds from one renewal of a slot to the next, however it grows
+_NOTHING_DUE = 3600.0
 
 
-class Place:
+class Slot:
     """Where one process serves; for a moment also the one that it is to replace."""
 
     def __init__(self) -> None:
-        self.process: Process | None = None
-        self.predecessor: Process | None = None
+        self.process: Child | None = None
+        self.predecessor: Child | None = None
         self.starts_at = 0.0
         self.renewed_at = -math.inf
         self.pause = _FIRST_PAUSE
 
     @property
-    def there(self) -> list[Process]:
+    def processes(self) -> list[Child]:
         """Who is there."""
         return [process for process in (self.process, self.predecessor) if process]
 
-    def clear(self) -> list[Process]:
+    def clear(self) -> list[Child]:
         """Return who was there."""
-        there = self.there
+        processes = self.processes
         self.process = self.predecessor = None
-        return there
+        return processes
 
-    def begin_renewal(self) -> None:
+    def start_renewal(self) -> None:
         """Have a process started that takes over."""
         self.renewed_at = time.monotonic()
         self.predecessor, self.process = self.process, None
         self.starts_at = 0.0
 
-    def vacate(self, *, lived: bool) -> None:
+    def free(self, *, stable: bool) -> None:
         """Have the next process started, later and later while none lives long."""
-        if lived:
+        if stable:
             self.pause = _FIRST_PAUSE
         self.process = None
         self.starts_at = time.monotonic() + self.pause
         self.pause = min(2 * self.pause, _LONGEST_PAUSE)
 
 
-class Team:
+class Supervisor:
     """Processes that all run the same body and share a socket."""
 
     def __init__(  # noqa: PLR0913 - what a team is, by name
@@ -86,13 +86,13 @@ class Team:
         self._memory_watermark = memory_watermark
         self._restarts = restarts
         self._mailboxes = Mailboxes(processes + 1)  # one for whoever leaves
-        self._places = [Place() for _ in range(processes)]
-        self._leaving: list[Process] = []
+        self._slots = [Slot() for _ in range(processes)]
+        self._stopping: list[Child] = []
         self._failed_starts: collections.deque[tuple[float, str]] = collections.deque(
-            maxlen=_PATIENCE
+            maxlen=_MAX_FAILED_STARTS
         )
         self._mask: set[int] = set()
-        self._worst = 0
+        self._exit_code = 0
 
     def run(self) -> int:
         """Keep the processes alive until told to stop; return 0 if all of them stopped in order.
@@ -115,152 +115,162 @@ class Team:
         try:
             while True:
                 self._start_missing()
-                if not self._alive and (self.stopping or not self._restarts):
-                    return self._worst
+                if not self._children and (self.stopping or not self._restarts):
+                    return self._exit_code
                 self._renew()
-                self._kill_late()
+                self._kill_overdue()
                 self._wait()
-                self._bury()
+                self._reap()
         finally:
             self._mailboxes.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     @property
-    def _alive(self) -> list[Process]:
-        there = (process for place in self._places for process in place.there)
-        return [*self._leaving, *there]
+    def _children(self) -> list[Child]:
+        processes = (process for slot in self._slots for process in slot.processes)
+        return [*self._stopping, *processes]
 
     def _start_missing(self) -> None:
-        for place in self._places:
-            if self.stopping or place.process or place.starts_at > time.monotonic():
+        for slot in self._slots:
+            if self.stopping or slot.process or slot.starts_at > time.monotonic():
                 continue
             if not self._restarts:
-                place.starts_at = math.inf
+                slot.starts_at = math.inf
             try:
-                place.process = self._start()
+                slot.process = self._start()
             except OSError as error:
-                self._note_failed_start(place, f"no process can be started: {error}")
+                self._note_failed_start(slot, f"no process can be started: {error}")
 
-    def _start(self) -> Process:
-        mailbox = self._mailboxes.take()
+    def _start(self) -> Child:
+        mailbox = self._mailboxes.acquire()
         try:
             return fork(lambda: self._body(Siblings(self._mailboxes, mailbox)), mailbox, self._mask)
         except OSError:
-            self._mailboxes.free(mailbox)
+            self._mailboxes.release(mailbox)
             raise
 
     def _renew(self) -> None:
         """Replace what uses too much memory, one process at a time, the new one first."""
         if self._memory_watermark is None or self.stopping:
             return
-        for place in self._places:
-            if place.predecessor and place.process and place.process.age >= _LIVED:
-                self._dismiss(place.predecessor)
-                place.predecessor = None
-        if self._leaving or any(place.predecessor for place in self._places):
+        for slot in self._slots:
+            if slot.predecessor and slot.process and slot.process.age >= _STABLE_AFTER:
+                self._terminate(slot.predecessor)
+                slot.predecessor = None
+        if self._stopping or any(slot.predecessor for slot in self._slots):
             return
-        for place in self._places:
-            used = place.process.resident if place.process else 0
-            if used > self._memory_watermark and time.monotonic() > place.renewed_at + _RENEWAL:
+        for slot in self._slots:
+            used = slot.process.resident if slot.process else 0
+            if (
+                used > self._memory_watermark
+                and time.monotonic() > slot.renewed_at + _RENEWAL_PAUSE
+            ):
                 log.warning("a process uses %d bytes: it is replaced", used)
-                place.begin_renewal()
+                slot.start_renewal()
                 self._start_missing()
                 return
 
-    def _dismiss(self, process: Process) -> None:
+    def _terminate(self, process: Child) -> None:
         process.send(signal.SIGTERM)
-        process.killed_at = time.monotonic() + self._stop_timeout
-        self._leaving.append(process)
+        process.kill_at = time.monotonic() + self._stop_timeout
+        self._stopping.append(process)
 
-    def _kill_late(self) -> None:
-        for process in self._leaving:
-            if time.monotonic() >= process.killed_at:
+    def _kill_overdue(self) -> None:
+        for process in self._stopping:
+            if time.monotonic() >= process.kill_at:
                 log.error(
                     "process %d has not stopped within %g s: it is killed",
                     *(process.pid, self._stop_timeout),
                 )
                 process.send(signal.SIGKILL)
-                process.killed_at = math.inf
+                process.kill_at = math.inf
 
     def _wait(self) -> None:
         """Sleep until a signal comes or something is due."""
-        due = [process.killed_at for process in self._leaving]
+        due = [process.kill_at for process in self._stopping]
         if not self.stopping:
-            due += [place.starts_at for place in self._places if not place.process]
+            due += [slot.starts_at for slot in self._slots if not slot.process]
         now = time.monotonic()
-        patience = min([*due, now + (_LONG if self._memory_watermark is None else _LOOK)]) - now
-        came = signal.sigtimedwait(_SIGNALS, max(0.0, patience))
+        timeout = (
+            min([*due, now + (_NOTHING_DUE if self._memory_watermark is None else _MEMORY_CHECK)])
+            - now
+        )
+        came = signal.sigtimedwait(_SIGNALS, max(0.0, timeout))
         if not came:
             return
         if came.si_signo in STOP:
-            self._have_one_that_answers()
+            self._ensure_one_process()
             self._stop(came.si_signo)
         elif came.si_signo == signal.SIGHUP:
-            for process in self._alive:
+            for process in self._children:
                 process.send(signal.SIGHUP)
 
-    def _have_one_that_answers(self) -> None:
+    def _ensure_one_process(self) -> None:
         """Before a stop, have at least one process: it answers what has connected already."""
-        self._bury()
-        if not self.stopping and not self._alive:
+        self._reap()
+        if not self.stopping and not self._children:
             with contextlib.suppress(OSError):  # no room: what has connected is lost
-                self._places[0].process = self._start()
+                self._slots[0].process = self._start()
 
     def _stop(self, number: int) -> None:
         if self.stopping:
-            self._worst = 128 + number  # as a shell reports it
-            for process in self._alive:
+            self._exit_code = 128 + number  # as a shell reports it
+            for process in self._children:
                 process.send(signal.SIGKILL)
             return
         self.stopping = True
-        accept_filter.shut(self._sock)
+        accept_filter.block_new_connections(self._sock)
         self._sock.close()  # else what connects after the last process left would wait for nobody
-        for place in self._places:
-            for process in place.clear():
-                self._dismiss(process)
+        for slot in self._slots:
+            for process in slot.clear():
+                self._terminate(process)
 
-    def _bury(self) -> None:
-        for pid, code in ended():
-            for process in self._alive:
+    def _reap(self) -> None:
+        for pid, code in reap():
+            for process in self._children:
                 if process.pid == pid:
-                    self._mailboxes.free(process.mailbox)
+                    self._mailboxes.release(process.mailbox)
                     self._remove(process, code)
 
-    def _remove(self, process: Process, code: int) -> None:
-        if process in self._leaving:
-            self._leaving.remove(process)
+    def _remove(self, process: Child, code: int) -> None:
+        if process in self._stopping:
+            self._stopping.remove(process)
             if self.stopping:
-                self._worst = self._worst or int(code != 0)
+                self._exit_code = self._exit_code or int(code != 0)
             return
-        for place in self._places:
-            if place.process is process:
-                self._mourn(place, process, code)
-            elif place.predecessor is process:
-                place.predecessor = None
+        for slot in self._slots:
+            if slot.process is process:
+                self._on_exit(slot, process, code)
+            elif slot.predecessor is process:
+                slot.predecessor = None
 
-    def _mourn(self, place: Place, process: Process, code: int) -> None:
-        what = describe(code)
+    def _on_exit(self, slot: Slot, process: Child, code: int) -> None:
+        what = describe_exit(code)
         if code or self._restarts:
             log.error("process %d ended after %.1f s: %s", process.pid, process.age, what)
         if not self._restarts:
-            place.process = None
-            self._worst = code if code >= 0 else 1
-        elif process.age >= _LIVED:
-            place.vacate(lived=True)
+            slot.process = None
+            self._exit_code = code if code >= 0 else 1
+        elif process.age >= _STABLE_AFTER:
+            slot.free(stable=True)
         else:
-            self._note_failed_start(place, what)
+            self._note_failed_start(slot, what)
 
-    def _note_failed_start(self, place: Place, what: str) -> None:
-        place.vacate(lived=False)
+    def _note_failed_start(self, slot: Slot, what: str) -> None:
+        slot.free(stable=False)
         now = time.monotonic()
         self._failed_starts.append((now, what))
         first = self._failed_starts[0][0]
-        if len(self._failed_starts) == _PATIENCE and now - first < _WINDOW and not self.stopping:
+        if (
+            len(self._failed_starts) == _MAX_FAILED_STARTS
+            and now - first < _FAILURE_WINDOW
+            and not self.stopping
+        ):
             counts = collections.Counter(what for _, what in self._failed_starts)
             causes = ", ".join(f"{what} {count} times" for what, count in counts.items())
             log.critical(
                 "giving up: %d processes ended right after their start, in %.1f s: %s",
-                *(_PATIENCE, now - first, causes),
+                *(_MAX_FAILED_STARTS, now - first, causes),
             )
-            self._worst = 1
+            self._exit_code = 1
             self._stop(signal.SIGTERM)

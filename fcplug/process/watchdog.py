@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-_RHYTHM = 0.5  # seconds between two settings of the timer, however often the loop turns
-_LEAST = 3  # seconds: less, and the timer would run out between two beats of a healthy loop
+_BEAT_INTERVAL = 0.5  # seconds between two settings of the timer, however often the loop turns
+_MIN_SECONDS = 3  # seconds: less, and the timer would run out between two beats of a healthy loop
 _MARGIN = 0.05  # seconds: more than a setting of the timer takes
 _SIGEV_THREAD = 2
 
@@ -75,10 +75,10 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float, file: "FileDescriptorLike") -> None:
-        if seconds < _LEAST:
-            raise ValueError(f"a watchdog of {seconds} s: at least {_LEAST} s")
-        grace = math.ceil(seconds / 2 + _RHYTHM)  # whole seconds, as alarm() counts
-        self._patience = seconds + _RHYTHM - grace
+        if seconds < _MIN_SECONDS:
+            raise ValueError(f"a watchdog of {seconds} s: at least {_MIN_SECONDS} s")
+        grace = math.ceil(seconds / 2 + _BEAT_INTERVAL)  # whole seconds, as alarm() counts
+        self._timeout = seconds + _BEAT_INTERVAL - grace
         self._set_at: float | None = None
         self._libc = _libc()
         self._before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -99,8 +99,8 @@ class Watchdog:
                 self._set_at = None
             return
         now = time.monotonic()
-        if self._set_at is None or now - self._set_at >= _RHYTHM:
-            self._set(self._patience)
+        if self._set_at is None or now - self._set_at >= _BEAT_INTERVAL:
+            self._set(self._timeout)
             self._set_at = now
 
     def stop(self) -> None:
@@ -112,10 +112,13 @@ class Watchdog:
 
     def _set(self, seconds: float) -> None:
         now = time.monotonic()
-        if self._set_at is not None and now - self._set_at > self._patience - _MARGIN:
+        if self._set_at is not None and now - self._set_at > self._timeout - _MARGIN:
             # it has run out or will at once, and another thread sets the alarm then: call that
             # off only when it is there
-            while not signal.getitimer(signal.ITIMER_REAL)[0] and time.monotonic() < now + _RHYTHM:
+            while (
+                not signal.getitimer(signal.ITIMER_REAL)[0]
+                and time.monotonic() < now + _BEAT_INTERVAL
+            ):
                 time.sleep(0.001)
         signal.alarm(0)
         whole, part = divmod(seconds, 1)

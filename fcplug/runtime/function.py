@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import logs
 from fcplug.concurrency.bulkhead import Bulkhead
-from fcplug.concurrency.deadline import Deadlines
+from fcplug.concurrency.deadline import DeadlineExecutor
 from fcplug.concurrency.once import Once
-from fcplug.concurrency.stepper import Steps
-from fcplug.concurrency.threads import Threads
+from fcplug.concurrency.stepper import SteppedTask
+from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.encoding import encode
@@ -38,7 +38,7 @@ class _Limits(NamedTuple):
     """What holds for one invocation from its begin to its end, whatever an edit changes."""
 
     bulkhead: Bulkhead | None
-    deadlines: Deadlines | None
+    deadlines: DeadlineExecutor | None
 
     def leave(self) -> None:
         """Give the place back."""
@@ -59,7 +59,7 @@ class Function:
             since both may run hooks of the same module.
     """
 
-    def __init__(self, spec: FunctionSpec, load: Load, threads: Threads) -> None:
+    def __init__(self, spec: FunctionSpec, load: Load, threads: ThreadPool) -> None:
         self.spec = spec
         self.stopped = threading.Event()
         self.after: threading.Event | None = None
@@ -68,7 +68,7 @@ class Function:
         self._loaded: Once[Plugins | Workers] = Once()
         self._initialized: Once[bytes] = Once()
         self._bulkhead: Bulkhead | None = None
-        self._deadlines: Deadlines | None = None
+        self._deadlines: DeadlineExecutor | None = None
         self._limits = self._limits_of(spec)
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
@@ -239,7 +239,7 @@ class Function:
             opened.callback(close_body, response.body)
             return response
 
-        steps = Steps(
+        steps = SteppedTask(
             limits.deadlines,
             deadline,
             cancel=own.cancel,
@@ -293,7 +293,7 @@ class Function:
         if self._deadlines:
             self._deadlines.max_abandoned = most
         elif in_time:
-            self._deadlines = Deadlines(spec.name, self._threads, most)
+            self._deadlines = DeadlineExecutor(spec.name, self._threads, most)
         return _Limits(
             self._bulkhead if spec.concurrency else None, self._deadlines if in_time else None
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fcplug import logs, protocol, result
 from fcplug.concurrency.event_loop import EventLoop
-from fcplug.concurrency.threads import Threads
+from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.file import ConfigFile
 from fcplug.config.loader import Config
 from fcplug.context import Context
@@ -59,7 +59,7 @@ class Runtime:
     ) -> None:
         self._environ = environ
         self._access_log = config.runtime.access_log
-        threads = Threads(on_exhausted)
+        threads = ThreadPool(on_exhausted)
         code = LoadedCode(environ, watched=code_is_watched)
         hooks = SharedHooks()
         self._shared = Shared(EventLoop(), threads, environ, os.getcwd(), hooks, code)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import protocol
 from fcplug.concurrency.event_loop import EventLoop
-from fcplug.concurrency.threads import Threads
+from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.loader import Config
 from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
@@ -28,7 +28,7 @@ class Shared(NamedTuple):
     """
 
     event_loop: EventLoop
-    threads: Threads
+    threads: ThreadPool
     environ: Mapping[str, str]
     folder: str
     hooks: SharedHooks

@@ -41,7 +41,7 @@ def announce(text: str, log_format: str) -> None:
     if log_format == "json":
         log.info("%s", text)
     else:
-        logs.say(f"{text}\n")
+        logs.write_status(f"{text}\n")
 
 
 class _Loader(threading.Thread):

@@ -5,7 +5,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from fcplug.process.held_signals import STOP, Held
+from fcplug.process.held_signals import STOP, HeldSignals
 
 
 class StopSignals:
@@ -17,7 +17,7 @@ class StopSignals:
     """
 
     def __init__(self, wake: int) -> None:
-        self._held = Held()
+        self._held = HeldSignals()
         self._wake = wake
         self._before: dict[signal.Signals, Any] = {}
         self._wake_before = -1
@@ -33,7 +33,7 @@ class StopSignals:
         self._wake_before = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in STOP:
             before = self._before[number] = signal.signal(number, self._held)
-            if isinstance(before, Held) and before.stop is not None:
+            if isinstance(before, HeldSignals) and before.stop is not None:
                 self._held.stop = before.stop
         return self
 

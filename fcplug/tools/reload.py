@@ -226,7 +226,7 @@ class _Supervisor:
                 self._current.send(number)
             return
         kill = self._stopping
-        accept_filter.shut(self._listener)  # what has connected is still answered
+        accept_filter.block_new_connections(self._listener)  # what has connected is still answered
         self._stopping = True
         if self._next:
             self._next.send(signal.SIGKILL)

@@ -16,7 +16,7 @@ from fcplug.errors import (
     UnknownFunction,
     quantity,
 )
-from fcplug.process.forks import end_forked_child, lineage
+from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.web import access
@@ -81,7 +81,7 @@ class _Exchange(Iterator[bytes]):
         self._body = _NOTHING
         self._missing: int | None = None  # bytes of the Content-Length, where one is given
         self._first: bytes | None = None
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
 
     def begin(self, method: str, work: Callable[[], Response]) -> Response | Result:
         self._phase.enter_context(self._lines)
@@ -140,7 +140,7 @@ class _Exchange(Iterator[bytes]):
 
     def _end_forked_child(self) -> None:
         """End a child that the application has forked: the answer is the parent's to send."""
-        if lineage.forks != self._forks:
+        if fork_counter.forks != self._forks:
             end_forked_child(None)
 
     def _count(self, chunk: bytes | None) -> None:

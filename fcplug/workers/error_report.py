@@ -66,5 +66,5 @@ class Report(Header, frozen=True):
         what, where, fix = self.load_error.what, self.load_error.where, self.load_error.fix
         causes = [line for line in self.trace if isinstance(line, str)]
         error = PluginError(self.kind, what, fix=fix, causes=causes).located(where)
-        error.explained = self.explained
+        error.log_text = self.explained
         return error

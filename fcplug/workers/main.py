@@ -21,7 +21,7 @@ from fcplug.encoding import encode
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
-from fcplug.process.forks import end_forked_child, lineage
+from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.web.response import Response, close_body, close_failed
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import Report
@@ -72,7 +72,7 @@ class _Worker:
         self._spec = assignment.spec
         self._plugins = plugins
         self._context: Context | None = None
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
 
     def answer(self, frame: Frame) -> None:
         """Run one call; whatever it raises is its answer."""
@@ -139,7 +139,7 @@ class _Worker:
 
     def _end_forked_child(self, error: BaseException | None) -> None:
         """End a child that the handler has forked: the call is the parent's to answer."""
-        if lineage.forks != self._forks:
+        if fork_counter.forks != self._forks:
             end_forked_child(error)
 
     def _call(self, hook: str, event: bytes, context: Context) -> Any:
@@ -175,7 +175,7 @@ def _prepare(assignment: Assignment) -> None:
     if settings.memory_limit is not None:
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
-    current_loop.provide()
+    current_loop.install()
     if settings.python is not None:
         code_path.add(os.environ)
     else:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from fcplug.concurrency.bulkhead import Bulkhead
-from fcplug.concurrency.deadline import Deadlines
-from fcplug.concurrency.threads import Threads
+from fcplug.concurrency.deadline import DeadlineExecutor
+from fcplug.concurrency.threads import ThreadPool
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.identity import Credentials
 from fcplug.result import failure
@@ -37,8 +37,8 @@ class Bench:
         self.exhausted = 0
         self.ended = 0
         self.gate = threading.Event()
-        self.threads = Threads(self._exhaust, **limits)
-        self.deadlines = Deadlines("resize", self.threads)
+        self.threads = ThreadPool(self._exhaust, **limits)
+        self.deadlines = DeadlineExecutor("resize", self.threads)
         self._lock = threading.Lock()
 
     def run(
@@ -46,17 +46,17 @@ class Bench:
         work: Callable[[], Any],
         seconds: float = PATIENCE,
         cancel: Callable[[], None] = nothing,
-        deadlines: Deadlines | None = None,
+        deadlines: DeadlineExecutor | None = None,
     ) -> Any:
         return (deadlines or self.deadlines).run(
             work, time.monotonic() + seconds, cancel=cancel, on_end=self._end
         )
 
-    def hang(self, deadlines: Deadlines | None = None) -> str:
+    def hang(self, deadlines: DeadlineExecutor | None = None) -> str:
         """Abandon an invocation that ends when the gate opens; return its thread's name."""
         return self.abandon(lambda: self.gate.wait(PATIENCE), deadlines)
 
-    def abandon(self, work: Callable[[], Any], deadlines: Deadlines | None = None) -> str:
+    def abandon(self, work: Callable[[], Any], deadlines: DeadlineExecutor | None = None) -> str:
         """Abandon an invocation that has begun; return its thread's name."""
         begun = threading.Event()
 
@@ -226,7 +226,7 @@ def test_a_function_with_too_many_abandoned_invocations_is_refused_until_one_end
     with pytest.raises(ConcurrencyExceeded, match="'resize' is refused: 8 of its invocations were"):
         bench.run(nothing)
     assert bench.ended == 1
-    neighbour = Deadlines("neighbour", bench.threads)
+    neighbour = DeadlineExecutor("neighbour", bench.threads)
     assert bench.run(lambda: 7, deadlines=neighbour) == 7
     own.set()
     wait_until(lambda: bench.deadlines.abandoned == 7)
@@ -235,7 +235,7 @@ def test_a_function_with_too_many_abandoned_invocations_is_refused_until_one_end
 
 def test_a_process_with_too_many_abandoned_invocations_is_exhausted_once() -> None:
     bench = Bench(max_abandoned=3)
-    functions = [Deadlines(f"f{number}", bench.threads) for number in range(4)]
+    functions = [DeadlineExecutor(f"f{number}", bench.threads) for number in range(4)]
     for function in functions[:2]:
         bench.hang(function)
     assert not bench.threads.exhausted
@@ -258,9 +258,9 @@ def test_abandoned_invocations_that_use_the_processor_exhaust_the_process() -> N
             pass
 
     bench.abandon(spin)
-    neighbour = Deadlines("neighbour", bench.threads)
+    neighbour = DeadlineExecutor("neighbour", bench.threads)
     wait_until(lambda: bench.run(lambda: bench.threads.exhausted, deadlines=neighbour))
-    bench.threads.look(time.monotonic() + 5)
+    bench.threads.poll(time.monotonic() + 5)
     assert bench.exhausted == 1
     done.set()
 
@@ -269,7 +269,7 @@ def test_abandoned_invocations_that_only_wait_do_not() -> None:
     bench = Bench(max_cpu=0.2)
     bench.hang()
     time.sleep(0.4)
-    bench.threads.look(time.monotonic() + 5)
+    bench.threads.poll(time.monotonic() + 5)
     assert bench.exhausted == 0
     bench.gate.set()
 
@@ -320,7 +320,7 @@ def test_a_system_without_threads_to_give_is_told_and_the_place_given_back() -> 
 
 def test_ending_and_being_abandoned_at_the_same_moment_is_one_of_both() -> None:
     bench = Bench()
-    patient = Deadlines("resize", bench.threads, max_abandoned=10_000)
+    patient = DeadlineExecutor("resize", bench.threads, max_abandoned=10_000)
     outcomes: Counter[str] = Counter()
     cancelled = 0
     ended = threading.Semaphore(0)
@@ -361,10 +361,12 @@ def test_ending_and_being_abandoned_at_the_same_moment_is_one_of_both() -> None:
 def test_under_load_every_call_has_one_outcome_and_the_counts_add_up() -> None:
     before = threading.active_count()
     bench = Bench(max_abandoned=100_000, max_cpu=1000.0, idle_limit=0.2)
-    deadlines = [Deadlines(f"f{number}", bench.threads, max_abandoned=6) for number in range(4)]
+    deadlines = [
+        DeadlineExecutor(f"f{number}", bench.threads, max_abandoned=6) for number in range(4)
+    ]
     logging.getLogger("fcplug").setLevel(logging.CRITICAL)
 
-    def call(choice: random.Random, function: Deadlines) -> str:
+    def call(choice: random.Random, function: DeadlineExecutor) -> str:
         cancelled = threading.Event()
         token = choice.random()
 
@@ -411,7 +413,7 @@ def test_under_load_every_call_has_one_outcome_and_the_counts_add_up() -> None:
 
 def test_a_function_that_never_returns_leaves_its_neighbours_alone(bench: Bench) -> None:
     places = Bulkhead("hung", 4)
-    hung = Deadlines("hung", bench.threads)
+    hung = DeadlineExecutor("hung", bench.threads)
     over, told = threading.Event(), threading.Semaphore(0)
 
     def hung_client(_number: int) -> Counter[str]:

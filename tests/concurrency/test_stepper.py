@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from fcplug.concurrency.deadline import Deadlines
-from fcplug.concurrency.stepper import Steps
-from fcplug.concurrency.threads import Threads
+from fcplug.concurrency.deadline import DeadlineExecutor
+from fcplug.concurrency.stepper import SteppedTask
+from fcplug.concurrency.threads import ThreadPool
 from fcplug.errors import FunctionTimeoutError
 
 PATIENCE = 20.0  # seconds
@@ -22,9 +22,9 @@ class Work:
         self.said: list[str] = []
         self.over = threading.Event()
         self.at_end = at_end
-        self.threads = Threads(lambda: None)
-        self.deadlines = Deadlines("f", self.threads)
-        self.steps = Steps(
+        self.threads = ThreadPool(lambda: None)
+        self.deadlines = DeadlineExecutor("f", self.threads)
+        self.steps = SteppedTask(
             self.deadlines,
             time.monotonic() + seconds,
             cancel=lambda: self.said.append("cancelled"),

@@ -387,7 +387,7 @@ def test_configure_sends_records_and_prints_to_standard_output(style: str, tmp_p
         f"logs.configure({style!r}, 'WARNING')\n"
         "logging.info('no'); logging.warning('yes')\n"
         "logging.getLogger('waitress.queue').warning('no')\n"
-        "print(type(sys.stdout).__name__); logs.say('said\\n')\n"
+        "print(type(sys.stdout).__name__); logs.write_status('said\\n')\n"
     )
     done = run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     first, *rest = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Imports that are postponed: who gets a stand-in, what it can, and that nobody else meets it."""
+"""Lazy imports: who gets a stand-in, what it can, and that nobody else meets it."""
 
 import importlib
 import json
@@ -10,18 +10,18 @@ from textwrap import dedent
 
 import pytest
 
-from fcplug.process.lazy_imports import postponed
+from fcplug.process.lazy_imports import lazy_modules
 from support.deployed import deploy, start
 
 SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
 FALCON = """\
 import sys
-from fcplug.process.lazy_imports import postponed
+from fcplug.process.lazy_imports import lazy_modules
 
 names = "asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"
 seldom = {*names, "ssl", "email", "urllib.request"}
 before = set(sys.modules)
-with postponed(*names):
+with lazy_modules(*names):
     import falcon
 assert not (seldom & sys.modules.keys()) - before, seldom & sys.modules.keys()
 """
@@ -99,19 +99,19 @@ for module in (asyncio, http.cookiejar, tree):
 def test_what_is_imported_already_is_left_as_it_is() -> None:
     import json  # noqa: PLC0415
 
-    with postponed("json"):
+    with lazy_modules("json"):
         assert sys.modules["json"] is json
 
 
 def test_an_import_that_fails_leaves_no_stand_in_behind() -> None:
     assert "wave" not in sys.modules
-    with pytest.raises(ModuleNotFoundError), postponed("wave"):
+    with pytest.raises(ModuleNotFoundError), lazy_modules("wave"):
         importlib.import_module("wave.nowhere")
     assert "wave" not in sys.modules
 
 
 def test_what_the_module_has_not_is_missed_when_it_is_used() -> None:
-    with postponed("wave"):
+    with lazy_modules("wave"):
         import wave  # noqa: PLC0415
 
         nothing = wave.nothing  # type: ignore[attr-defined]
@@ -126,7 +126,7 @@ def test_what_the_module_has_not_is_missed_when_it_is_used() -> None:
 
 
 def test_an_object_made_early_is_made_once_when_it_is_used() -> None:
-    with postponed("queue"):
+    with lazy_modules("queue"):
         import queue  # noqa: PLC0415
 
         line: queue.Queue[str] = queue.Queue(3)

@@ -13,7 +13,7 @@ import pytest
 
 from fcplug.concurrency.event_loop import EventLoop
 from fcplug.concurrency.once import Once
-from fcplug.concurrency.threads import Threads
+from fcplug.concurrency.threads import ThreadPool
 from fcplug.config import loader
 from fcplug.context import Context
 from fcplug.errors import ConcurrencyExceeded, PluginError
@@ -179,7 +179,7 @@ def function(code: Code) -> MakeFunction:
             parsed.functions["f"],
             Loader(parsed.document, EventLoop(), {}, SharedHooks()),
         )
-        return Function(spec, lambda: plugins.load(spec), Threads(lambda: None))
+        return Function(spec, lambda: plugins.load(spec), ThreadPool(lambda: None))
 
     return make
 

@@ -163,7 +163,7 @@ def main(port_file: str, limits: str, fds: str, file_size: str) -> None:
 
     def stopping() -> None:
         print("draining", flush=True)
-        accept_filter.shut(sock)
+        accept_filter.block_new_connections(sock)
 
     code = serve(
         app,

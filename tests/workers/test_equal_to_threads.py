@@ -185,9 +185,9 @@ def test_all_output_is_out_before_the_answer(style: str, capfd: pytest.CaptureFi
     with isolated(log_format=style, log_level="WARNING") as workers:
         workers.load()
         for number in range(3):
-            logs.say(f"start {number}\n")
+            logs.write_status(f"start {number}\n")
             assert act(workers, "print_things") == b"done"
-            logs.say(f"end {number}\n")
+            logs.write_status(f"end {number}\n")
     out = capfd.readouterr().out
     for number in range(3):
         own = out.partition(f"start {number}\n")[2].partition(f"end {number}\n")[0].splitlines()

@@ -168,7 +168,7 @@ def test_a_report_of_a_load_error_makes_a_load_error() -> None:
     error.__cause__ = raised(KeyError("why"))
     remote = Report.from_header(Report.of(error).to_header()).error()
     assert isinstance(remote, PluginError)
-    assert vars(remote) == {**vars(error), "explained": result.explain(error)}
+    assert vars(remote) == {**vars(error), "log_text": result.explain(error)}
     assert result.explain(remote) == result.explain(error)
 
 

@@ -99,7 +99,9 @@ def _parser() -> "argparse.ArgumentParser":
         "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"fcplug {fcplug.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND ...", dest="command")
+    commands = parser.add_subparsers(
+        prog="fcplug", title="commands", metavar="COMMAND ...", dest="command"
+    )
     _add_serve(commands.add_parser("serve", help=_OWN["serve"], description=_OWN["serve"]))
     for name in ("bootstrap", "schema"):
         command = commands.add_parser(name, help=_OWN[name], description=_OWN[name])

@@ -100,6 +100,7 @@ class ConfigError(FcplugError):
 
     def __init__(self, problems: Iterable[Problem], advice: str = "") -> None:
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
+        self.advice = advice
         super().__init__("\n".join(filter(None, [*map(str, self.problems), advice])))
 
 
@@ -123,10 +124,14 @@ class PluginError(FcplugError):
     ``kind`` is the ``errorType``: FC's own for code that cannot be loaded (ImportModuleError,
     UserCodeSyntaxError, UserCodeError, HandlerNotFound, InvalidHandleName), else one of
     PluginNotFound, PluginAmbiguous, PluginInvalid and SettingsInvalid.
+
+    Attributes:
+        problems: those of functions.yaml that ``what`` names, each with its place.
     """
 
     def __init__(self, kind: str, what: str, *, fix: str = "", causes: Sequence[str] = ()) -> None:
         super().__init__(what)
+        self.problems: Sequence[Problem] = ()
         self.kind = kind
         self.what = what
         self.fix = fix

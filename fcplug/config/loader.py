@@ -76,6 +76,33 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: the text has problems; it holds all of them.
     """
+    document, checked, problems = _checked(text, file, environ)
+    if problems:
+        raise ConfigError(problems)
+    return _config(document, checked)
+
+
+def examine(
+    text: str, file: str, environ: Mapping[str, str]
+) -> tuple[Config | None, list[Problem]]:
+    """Return what of a configuration is sound, None if nothing is, and every problem found.
+
+    Without problems it is what ``parse`` returns. Else it lacks the functions and routes that
+    cannot be used, and has the default for every other value that is wrong.
+    """
+    from fcplug.config import salvage  # noqa: PLC0415 - nothing that serves needs it
+
+    try:
+        document, checked, problems = _checked(text, file, environ)
+    except ConfigError as error:
+        return None, error.problems
+    sound = salvage.sound(checked) if problems else checked
+    return (_config(document, sound) if sound else None), problems
+
+
+def _checked(
+    text: str, file: str, environ: Mapping[str, str]
+) -> tuple[Document, File, list[Problem]]:
     document, problems = read_document(text, file, environ)
 
     def report(path: Path, what: str, key: str = "") -> None:
@@ -85,8 +112,10 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
     if checked is not INVALID:
         for path, what in contradictions(checked, document.values or {}):
             report(path, what)
-    if problems:
-        raise ConfigError(problems)
+    return document, checked, problems
+
+
+def _config(document: Document, checked: File) -> Config:
     return Config(
         document=document,
         runtime=checked.runtime,

@@ -43,6 +43,12 @@ def find(given: str | None, environ: Mapping[str, str], code: str = protocol.COD
     raise _missing(FILE, "there is no configuration", looked)
 
 
+def near(file: str) -> list[str]:
+    """Return the configurations that are there, of those somebody may mean by a missing one."""
+    folder = os.path.dirname(file)
+    return _found(["", folder, os.path.dirname(folder)])
+
+
 def unreadable(file: str, error: OSError) -> ConfigError:
     """Return the error for a file that exists and cannot be read."""
     what, advice = f"cannot be read: {error.strerror}", ""
@@ -56,9 +62,7 @@ def unreadable(file: str, error: OSError) -> ConfigError:
 
 
 def _missing(file: str, what: str, looked: str) -> ConfigError:
-    folder = os.path.dirname(file)
-    near = _found(["", folder, os.path.dirname(folder)])
-    fix = _advice(near) or (
+    fix = _advice(near(file)) or (
         f"  fix: write {file}, or name another one with --config FILE or {VARIABLE}\n{_EXAMPLE}"
     )
     return ConfigError([Problem(file, 0, 0, "", what)], looked + fix)

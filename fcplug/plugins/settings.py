@@ -8,7 +8,7 @@ from typing import Any
 from fcplug.config import schema
 from fcplug.config.document import Document
 from fcplug.config.location import Path
-from fcplug.errors import PluginError, did_you_mean
+from fcplug.errors import PluginError, Problem, did_you_mean
 from fcplug.result import causes_of, message_of, told
 
 _Parameter = inspect.Parameter
@@ -22,7 +22,7 @@ class Settings:
         self._document = document
         self._values = values
         self._path = path
-        self._problems: list[str] = []
+        self._problems: list[Problem] = []
 
     def instance(self, kind: type) -> Any:
         """Make a plugin of its class; the settings are its keyword arguments.
@@ -85,10 +85,12 @@ class Settings:
         shared: Path = ("defaults", "settings")
         inherited = (*self._path, key) not in locations and (*shared, key) in locations
         path = shared if inherited else self._path
-        self._problems.append(str(self._document.problem(path, what, key)))
+        self._problems.append(self._document.problem(path, what, key))
 
     def _error(self) -> PluginError:
-        return PluginError("SettingsInvalid", "\n".join(self._problems))
+        error = PluginError("SettingsInvalid", "\n".join(map(str, self._problems)))
+        error.problems = self._problems
+        return error
 
 
 def _hints(kind: type) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fcplug import protocol
 from fcplug.config.loader import Config
 from fcplug.config.model import MatchEntry, RouteEntry
 from fcplug.context import Context
-from fcplug.errors import UnknownFunction, did_you_mean
+from fcplug.errors import Problem, UnknownFunction, did_you_mean
 
 log = logging.getLogger("fcplug")
 
@@ -18,13 +18,14 @@ _MOST_REPORTED = 100  # unknown names; callers may make up any number of them
 _WILDCARDS = "*?["
 
 
-class _Rule(NamedTuple):
+class Rule(NamedTuple):
     """A route, ready to be asked: the headers to look at, and functions with running weights."""
 
     wanted: tuple[tuple[str, re.Pattern[str]], ...]
     targets: tuple[tuple[str, int], ...]
 
     def matches(self, context: Context) -> bool:
+        """Return whether a call has all that the route asks for."""
         return all(pattern.fullmatch(context.header(name)) for name, pattern in self.wanted)
 
 
@@ -37,14 +38,13 @@ class Router:
     """
 
     def __init__(self, config: Config) -> None:
-        self._rules = [_rule(route) for route in config.routes]
+        self._rules = rules(config)
         self._functions: Mapping[str, object] = config.functions
         self._default = config.default
         self._alone = next(iter(config.functions)) if len(config.functions) == 1 else None
         self._reported: dict[str, object] = {}
-        for index, earlier in _unreachable(config.routes):
-            what = f"never matches: routes[{earlier}] comes first, and takes all that this would"
-            log.warning("%s", config.document.problem(("routes", index), what))
+        for problem in unreachable(config):
+            log.warning("%s", problem)
 
     def resolve(self, context: Context) -> str:
         """Return the name of the function that answers.
@@ -55,8 +55,7 @@ class Router:
         targets = self._targets(context)
         if len(targets) == 1:
             return targets[0][0]
-        ticket = _ticket(context.request_id) % targets[-1][1]
-        return next(name for name, below in targets if ticket < below)
+        return pick(targets, context.request_id)
 
     def candidates(self, context: Context) -> list[str]:
         """Return every function that may answer calls with these headers, whatever their id.
@@ -105,7 +104,12 @@ class Router:
         )
 
 
-def _rule(route: RouteEntry) -> _Rule:
+def rules(config: Config) -> list[Rule]:
+    """Return the routes of a configuration, ready to be asked."""
+    return [_rule(route) for route in config.routes]
+
+
+def _rule(route: RouteEntry) -> Rule:
     weights = {route.to: 1} if isinstance(route.to, str) else route.to
     running = 0
     targets = []
@@ -113,17 +117,17 @@ def _rule(route: RouteEntry) -> _Rule:
         if weight:
             running += weight
             targets.append((name, running))
-    return _Rule(
+    return Rule(
         tuple(
             (name, re.compile(fnmatch.translate(text)))
-            for name, text in _patterns(route.match).items()
+            for name, text in patterns(route.match).items()
         ),
         tuple(targets),
     )
 
 
-def _patterns(match: MatchEntry) -> dict[str, str]:
-    """Return what a match asks for, by the header that it looks at."""
+def patterns(match: MatchEntry) -> dict[str, str]:
+    """Return the text that a match asks for, by the header that it looks at."""
     wanted = {
         protocol.FUNCTION_NAME: match.function,
         protocol.FUNCTION_HANDLER: match.handler,
@@ -132,13 +136,14 @@ def _patterns(match: MatchEntry) -> dict[str, str]:
     return {name: text for name, text in wanted.items() if text}
 
 
-def _unreachable(routes: tuple[RouteEntry, ...]) -> Iterator[tuple[int, int]]:
-    """Yield each route that can never match, and the earlier one that takes its calls."""
-    patterns = [_patterns(route.match) for route in routes]
-    for index, special in enumerate(patterns):
-        for earlier, general in enumerate(patterns[:index]):
+def unreachable(config: Config) -> Iterator[Problem]:
+    """Yield each route that can never match, since an earlier one takes its calls."""
+    wanted = [patterns(route.match) for route in config.routes]
+    for index, special in enumerate(wanted):
+        for earlier, general in enumerate(wanted[:index]):
             if all(_covers(text, special.get(name)) for name, text in general.items()):
-                yield index, earlier
+                what = f"never matches: routes[{earlier}] comes first, and takes all of its calls"
+                yield config.document.problem(("routes", index), what)
                 break
 
 
@@ -153,6 +158,12 @@ def _covers(general: str, special: str | None) -> bool:
     prefix = general.removesuffix("*")
     is_prefix = prefix != general and not any(char in prefix for char in _WILDCARDS)
     return general == special or (is_prefix and special.startswith(prefix))
+
+
+def pick(targets: tuple[tuple[str, int], ...], request_id: str) -> str:
+    """Return the one of several functions that answers a request, and each of its retries."""
+    ticket = _ticket(request_id) % targets[-1][1]
+    return next(name for name, below in targets if ticket < below)
 
 
 def _ticket(request_id: str) -> int:

@@ -127,23 +127,28 @@ class Snapshot:
             plugins = self._loader.load(spec)
             self._shared.code.note()
             return plugins
-        from fcplug.workers import Workers, WorkerSettings  # noqa: PLC0415 - where some are isolated
-
-        runtime = self.config.runtime
-        settings = WorkerSettings(
-            workers=spec.workers or 1,
-            memory_limit=spec.memory_limit,
-            max_calls=spec.max_calls,
-            python=spec.python,
-            log_format=runtime.log_format,
-            log_level=runtime.log_level,
-            folder=self._shared.folder,
-            log_blocked=runtime.log_blocked,
-        )
-        workers = Workers(spec, self.config.document, settings)
+        workers = workers_of(spec, self.config, self._shared.folder)
         try:
             workers.load()
         except BaseException:
             workers.close()
             raise
         return workers
+
+
+def workers_of(spec: FunctionSpec, config: Config, folder: str) -> "Workers":
+    """Return the worker processes of a function, none of them started; they begin in a folder."""
+    from fcplug.workers import Workers, WorkerSettings  # noqa: PLC0415 - where some are isolated
+
+    runtime = config.runtime
+    settings = WorkerSettings(
+        workers=spec.workers or 1,
+        memory_limit=spec.memory_limit,
+        max_calls=spec.max_calls,
+        python=spec.python,
+        log_format=runtime.log_format,
+        log_level=runtime.log_level,
+        folder=folder,
+        log_blocked=runtime.log_blocked,
+    )
+    return Workers(spec, config.document, settings)

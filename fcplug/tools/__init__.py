@@ -5,5 +5,7 @@ from collections.abc import Mapping
 PACKAGES = ("click", "jinja2", "rich")
 """What the extra ``fcplug[tools]`` brings and every command of ``COMMANDS`` may import."""
 
-COMMANDS: Mapping[str, str] = {}
+COMMANDS: Mapping[str, str] = {
+    "check": "check functions.yaml and every plugin that it names",
+}
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

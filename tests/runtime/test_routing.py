@@ -367,7 +367,7 @@ def test_a_route_that_can_never_match_is_logged_with_its_place(
     warnings: Logged, earlier: str, later: str, unreachable: bool
 ) -> None:
     router(f"routes:\n  - {{match: {earlier}, to: a}}\n  - {{match: {later}, to: b}}\n")
-    what = "routes[1]: never matches: routes[0] comes first, and takes all that this would"
+    what = "routes[1]: never matches: routes[0] comes first, and takes all of its calls"
     assert warnings() == ([f"f.yaml:5:5: {what}"] if unreachable else [])
 
 

@@ -51,6 +51,30 @@ def test_a_misspelled_command_is_wrong_usage_and_the_right_one_is_suggested() ->
     assert "there is no command 'bootstrep' (did you mean 'bootstrap'?)" in done.stderr
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_the_tools_each_command_names_the_pip_command(lean: Path, command: str) -> None:
+    done = fcplug_command(command, "--help", python=lean)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"fcplug {command} needs click and jinja2 and rich: {lean} -m pip install 'fcplug[tools]'\n"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_has_an_example_and_fits_40_columns(command: str) -> None:
+    done = fcplug_command(command, "--help", COLUMNS="40")
+    assert done.returncode == 0
+    assert f"fcplug {command}" in done.stdout.partition("xample")[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_option_is_wrong_usage(command: str) -> None:
+    done = fcplug_command(command, "--no-such-option")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--no-such-option" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_shell_completes_the_names_of_commands() -> None:
     done = fcplug_command(_FCPLUG_COMPLETE="bash_complete", COMP_WORDS="fcplug ", COMP_CWORD="1")
     assert {f"plain,{name}" for name in (*OWN, *COMMANDS)} == set(done.stdout.splitlines())

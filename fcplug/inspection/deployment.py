@@ -1,0 +1,122 @@
+"""``s.yaml``: what Serverless Devs deploys, as far as it concerns ``functions.yaml``."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+from fcplug.config.location import Location
+from fcplug.errors import Problem
+
+NAMES = ("s.yaml", "s.yml")
+_MAX_SIZE = 1024 * 1024  # bytes
+_DEFAULT_TIMEOUT = 3  # seconds: FC's own, and that of the component fc3
+_UNKNOWN = "${"  # begins what only Serverless Devs can fill in
+
+
+class Deployed(NamedTuple):
+    """One function that a file deploys by the component fc3.
+
+    ``props`` are its settings, and ``locations`` says where each stands, under its dotted name.
+    """
+
+    file: str
+    name: str
+    props: dict[str, Any]
+    locations: dict[str, Location]
+
+    def get(self, dotted: str) -> Any:
+        """Return a setting, None if it is not set or only Serverless Devs can tell it."""
+        value: Any = self.props
+        for key in dotted.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        return None if isinstance(value, str) and _UNKNOWN in value else value
+
+    def number(self, dotted: str, default: int) -> int | None:
+        """Return a setting that is a number, ``default`` if it is not set, None if unknown."""
+        value: Any = self.props.get(dotted, default)
+        return value if isinstance(value, int) else None
+
+    @property
+    def timeout(self) -> int | None:
+        """Seconds until FC ends a call, None if unknown."""
+        return self.number("timeout", _DEFAULT_TIMEOUT)
+
+    def problem(self, dotted: str, what: str) -> Problem:
+        """Return a problem at a setting, or at the nearest place that the file has."""
+        known = [key for key in (dotted, "functionName") if key in self.locations]
+        place = self.locations[known[0] if known else ""]
+        return Problem(self.file, *place, f"{self.name}.{dotted}" if dotted else self.name, what)
+
+
+def find(config_file: str) -> str:
+    """Return the ``s.yaml`` beside a configuration, or beside its folder; empty if none is."""
+    folder = os.path.dirname(config_file)
+    for near in dict.fromkeys([folder, os.path.normpath(os.path.join(folder, "..")), ""]):
+        for name in NAMES:
+            path = os.path.normpath(os.path.join(near, name))
+            if os.path.isfile(path):
+                return path
+    return ""
+
+
+def read(file: str) -> tuple[list[Deployed], list[Problem]]:
+    """Return the functions that a file deploys, and what keeps it from being read."""
+    try:
+        with open(file, encoding="utf-8") as stream:
+            text = stream.read(_MAX_SIZE)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return list(_functions(file, root)), []
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        return [], [Problem(file, *place, "", f"cannot be read: {error.problem}")]
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        what = str(error).partition("\n")[0]
+        return [], [Problem(file, 0, 0, "", f"cannot be read: {what or type(error).__name__}")]
+
+
+def _functions(file: str, root: Any) -> Iterator[Deployed]:
+    for key, resource in _items(_child(root, "resources")):
+        component, props = _child(resource, "component"), _child(resource, "props")
+        if getattr(component, "value", "").partition("@")[0] != "fc3" or props is None:
+            continue
+        locations: dict[str, Location] = {"": _location(props)}
+        values = _plain(props, "", locations, 0)
+        name = values.get("functionName")
+        if isinstance(name, str) and _UNKNOWN not in name:
+            yield Deployed(file, name, values, locations)
+        elif name is None:
+            yield Deployed(file, key, values, locations)
+
+
+def _plain(node: Any, at: str, locations: dict[str, Location], depth: int) -> Any:
+    """Return a node's mappings and plain values; what stands deeper is left out."""
+    if isinstance(node, yaml.MappingNode) and depth < 4:
+        values = {}
+        for key_node, value in node.value:
+            key = str(key_node.value)
+            inner = f"{at}.{key}" if at else key
+            locations[inner] = _location(key_node)
+            values[key] = _plain(value, inner, locations, depth + 1)
+        return values
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:int" and node.value.isdigit():
+            return int(node.value)
+        return node.value
+    return ""
+
+
+def _items(node: Any) -> list[tuple[str, Any]]:
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    return [(str(key.value), value) for key, value in node.value]
+
+
+def _child(node: Any, key: str) -> Any:
+    return dict(_items(node)).get(key)
+
+
+def _location(node: Any) -> Location:
+    return Location(node.start_mark.line + 1, node.start_mark.column + 1)

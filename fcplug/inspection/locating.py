@@ -1,0 +1,29 @@
+"""The configuration that a command looks at, and what to say if there is none."""
+
+import shlex
+from collections.abc import Mapping
+
+from fcplug.config import search
+from fcplug.errors import ConfigError
+
+
+def locate(file: str | None, environ: Mapping[str, str], command: str) -> str:
+    """Return the path of a configuration: the given one, else where ``fcplug serve`` finds it.
+
+    Args:
+        file: what the command was given.
+        environ: the process environment.
+        command: what to write before the name of another file, as errors advise.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return search.find(file, environ)
+    except ConfigError as error:
+        problem = error.problems[0]
+        if file:
+            problem = problem._replace(what="there is no such file")
+        found = search.near(problem.file)
+        fix = f"{command} {shlex.quote(found[0])}" if found else "fcplug new project NAME makes one"
+        raise ConfigError([problem], f"  fix: {fix}") from None

@@ -4,6 +4,7 @@ A front decides what a request asks for. The platform's phases go on to Falcon; 
 straight to the runtime, since what an application answers is sent as it is.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -23,7 +24,7 @@ from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.runtime import Runtime
-from fcplug.web.environ import body_of
+from fcplug.web.environ import HEALTH_CHECK
 from fcplug.web.exchange import failure_status
 from fcplug.web.response import close_body
 
@@ -32,41 +33,23 @@ if TYPE_CHECKING:
 
     from fcplug.web.auth import Gate
 
+    ContextOf = Callable[[WSGIEnvironment], Context]
+
 log = logging.getLogger("fcplug")
 
 _OK = 200
 _FAILED = 404  # never 500: FC restarts an instance whose hook answers it
 _TOO_MANY = 429
-_HIDDEN = "fcplug.hidden"  # in no environ
 _UNAUTHORIZED = "401 Unauthorized"
 _FORBIDDEN = "403 Forbidden"
 _PHASE_FAILED = f"{_FAILED} Not Found"
 
-_KEYS = {
-    name: protocol.environ_key(name) for name in (*protocol.CONTEXT_HEADERS, protocol.CONTROL_PATH)
-}
-_KEYS_WITHOUT_CREDENTIALS = {**_KEYS, **dict.fromkeys(protocol.CREDENTIAL_HEADERS, _HIDDEN)}
+_SUCCESS_FIELDS = {protocol.STATUS: str(_OK), "Content-Type": protocol.EVENT_TYPE}
+_FAILURE_FIELDS = {protocol.STATUS: str(_FAILED), "Content-Type": protocol.ERROR_TYPE}
+_CONTROL_PATH = protocol.ENVIRON_NAMES[protocol.CONTROL_PATH]
+_CREDENTIALS = [protocol.ENVIRON_NAMES[name] for name in protocol.CREDENTIAL_HEADERS]
 _CLIENT_IP = protocol.environ_key(protocol.CLIENT_IP)
 _FORWARDED_PROTO = protocol.environ_key(protocol.FORWARDED_PROTO)
-
-
-class EnvironHeaders:
-    """The headers of a WSGI request, by their lower-case names.
-
-    Credentials are there only if whoever sends them is ``trusted``.
-    """
-
-    __slots__ = ("_environ", "_keys")
-
-    def __init__(self, environ: Mapping[str, Any], *, trusted: bool = True) -> None:
-        self._environ = environ
-        self._keys = _KEYS if trusted else _KEYS_WITHOUT_CREDENTIALS
-
-    def get(self, name: str, /) -> str | None:
-        """Return the value of a header, None when it was not sent."""
-        key = self._keys.get(name) or protocol.environ_key(name)
-        value: str | None = self._environ.get(key)
-        return value
 
 
 def create_app(
@@ -84,9 +67,9 @@ def create_app(
             "auth is not asked for: %s is set, as on Function Compute", protocol.INSTANCE_VARIABLE
         )
 
-    def context_of(sent: "WSGIEnvironment") -> Context:
-        return Context.from_headers(EnvironHeaders(sent, trusted=trusted), environ)
-
+    names = protocol.ENVIRON_NAMES if trusted else protocol.UNTRUSTED_ENVIRON_NAMES
+    # a partial costs no call of Python's own
+    context_of = functools.partial(Context, environ=environ, header_names=names)
     return _Front(
         _phases(runtime, context_of),
         _Web(runtime, context_of, trusted=trusted),
@@ -117,21 +100,24 @@ class _Front:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        control = environ.get(_KEYS[protocol.CONTROL_PATH], "")
+        control = environ.get(_CONTROL_PATH, "")
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if protocol.is_health_check(method, path, control, self._health_path):
+        is_health_check = environ.pop(HEALTH_CHECK, None)  # from fcplug's own server
+        if is_health_check is None:
+            is_health_check = protocol.is_health_check(method, path, control, self._health_path)
+        if is_health_check:
             start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
             return [b"ok\n"]
         if self._gate and (why := self._gate(environ)):
             return _refuse(_UNAUTHORIZED, Unauthorized(why), start_response)
-        phase = protocol.phase_of(control, method, path)
+        phase = protocol.BY_CONTROL_PATH.get(control) or protocol.phase_of(control, method, path)
         if phase is Phase.WEB:
             return self._web(environ, start_response)
         if phase is not Phase.INVOKE and not self._trusted:
-            return _refuse(_FORBIDDEN, Forbidden(phase.value), start_response)
+            return _refuse(_FORBIDDEN, Forbidden(phase.path), start_response)
         if self._web.takes(environ):
             return self._web(environ, start_response, phase)
-        environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.value, "POST"
+        environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.path, "POST"
         return self._phases(environ, start_response)
 
 
@@ -141,7 +127,7 @@ class _Web:
     def __init__(
         self,
         runtime: Runtime,
-        context_of: "Callable[[WSGIEnvironment], Context]",
+        context_of: "ContextOf",
         *,
         trusted: bool,
     ) -> None:
@@ -163,8 +149,8 @@ class _Web:
         if self._trusted:
             _believe(environ)
         else:
-            for name in protocol.CREDENTIAL_HEADERS:
-                environ.pop(_KEYS[name], None)
+            for key in _CREDENTIALS:
+                environ.pop(key, None)
         answer = self._runtime.web(environ, context, phase)
         if isinstance(answer, Result):
             if phase is Phase.WEB:
@@ -191,40 +177,50 @@ def _believe(environ: "WSGIEnvironment") -> None:
 
 def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers with one status for FC: the application's first, else a success."""
-    others = [field for field in headers if field[0].lower() != protocol.STATUS]
-    own = (value for name, value in headers if name.lower() == protocol.STATUS and value)
-    return [*others, (protocol.STATUS, next(own, str(_OK)))]
+    fields, status = [], ""
+    for field in headers:
+        if field[0].lower() == protocol.STATUS:
+            status = status or field[1]
+        else:
+            fields.append(field)
+    fields.append((protocol.STATUS, status or str(_OK)))
+    return fields
 
 
-def _phases(
-    runtime: Runtime, context_of: "Callable[[WSGIEnvironment], Context]"
-) -> "WSGIApplication":
+def _phases(runtime: Runtime, context_of: "ContextOf") -> "WSGIApplication":
     """Return the Falcon app of the four phases, each of which is a path."""
-
-    def hook(run: Callable[[Context], Result]) -> _Resource:
-        return _Resource(lambda req: run(context_of(req.env)))
-
     app = falcon.App()
-    app.add_route(
-        Phase.INVOKE.value,
-        _Resource(lambda req: runtime.invoke(body_of(req.env), context_of(req.env))),
-    )
-    app.add_route(Phase.INITIALIZE.value, hook(runtime.initialize))
-    app.add_route(Phase.PRE_FREEZE.value, hook(runtime.pre_freeze))
-    app.add_route(Phase.PRE_STOP.value, hook(runtime.pre_stop))
+    app.add_route(Phase.INVOKE.path, _Invoke(runtime, context_of))
+    app.add_route(Phase.INITIALIZE.path, _Hook(runtime.initialize, context_of))
+    app.add_route(Phase.PRE_FREEZE.path, _Hook(runtime.pre_freeze, context_of))
+    app.add_route(Phase.PRE_STOP.path, _Hook(runtime.pre_stop, context_of))
     app.add_error_handler(Exception, _failed)
     # Falcon types start_response more narrowly than WSGI does
     return cast("WSGIApplication", app)
 
 
-class _Resource:
-    """One phase, whatever method it was asked with."""
+class _Invoke:
+    """The resource of events; the front has made every method a POST."""
 
-    def __init__(self, answer: Callable[[falcon.Request], Result]) -> None:
-        self._answer = answer
+    def __init__(self, runtime: Runtime, context_of: "ContextOf") -> None:
+        self._runtime = runtime
+        self._context_of = context_of
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        _send(resp, self._answer(req))
+        # a length is always there, of a chunked body too: the server or the guard gives it
+        event = req.env["wsgi.input"].read(int(req.env.get("CONTENT_LENGTH") or 0))
+        _send(resp, self._runtime.invoke(event, self._context_of(req.env)))
+
+
+class _Hook:
+    """The resource of one lifecycle hook."""
+
+    def __init__(self, run: Callable[[Context], Result], context_of: "ContextOf") -> None:
+        self._run = run
+        self._context_of = context_of
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        _send(resp, self._run(self._context_of(req.env)))
 
 
 def _gate(settings: RuntimeEntry, environ: Mapping[str, str]) -> "Gate | None":
@@ -251,10 +247,12 @@ def _send_failure(status: str, failure: Result, start_response: "StartResponse")
 
 
 def _send(resp: falcon.Response, answer: Result) -> None:
-    status = _OK if answer.error is None else _FAILED
-    resp.set_header(protocol.STATUS, str(status))
-    resp.content_type = protocol.EVENT_TYPE if answer.error is None else protocol.ERROR_TYPE
-    resp.status = _TOO_MANY if isinstance(answer.error, ConcurrencyExceeded) else status
+    if answer.error is None:
+        resp.status = _OK
+        resp.set_headers(_SUCCESS_FIELDS)
+    else:
+        resp.status = _TOO_MANY if isinstance(answer.error, ConcurrencyExceeded) else _FAILED
+        resp.set_headers(_FAILURE_FIELDS)
     resp.data = answer.body
 
 
@@ -262,6 +260,6 @@ def _failed(
     req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]
 ) -> None:
     """Answer what went wrong in the runtime itself, or with a request that Falcon refuses."""
-    context = Context.from_headers(EnvironHeaders(req.env), {})
+    context = Context(req.env, {}, header_names=protocol.ENVIRON_NAMES)
     log.error("a request failed in the runtime", exc_info=error)
     _send(resp, result.failure(error, context.credentials))

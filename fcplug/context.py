@@ -1,13 +1,10 @@
 """Who is calling, with what identity and time left.
 
 A superset of the contexts of FC's built-in Python 3.9, 3.10 and 3.12 runtimes, so that handlers
-written for either run unchanged. Parts are made when they are first asked for: an invocation that
+written for any of them run unchanged. Parts are made when they are first read: an invocation that
 reads none pays for none.
 """
 
-import base64
-import binascii
-import json
 import logging
 import math
 import re
@@ -16,21 +13,21 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from fcplug import protocol
-from fcplug.identity import Credentials, FunctionInfo, ServiceInfo, Tracing
+from fcplug.identity import (
+    Credentials,
+    FcSpellings,
+    FunctionInfo,
+    ServiceInfo,
+    Tracing,
+    decoded_baggages,
+)
 
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _Part = TypeVar("_Part")
-
-
-class Headers(Protocol):
-    """The headers of one call: a lower-case name to its value, None when not sent."""
-
-    def get(self, name: str, /) -> str | None:
-        """Return the value of a header."""
 
 
 class RequestLogger(logging.Logger):
@@ -42,7 +39,7 @@ class RequestLogger(logging.Logger):
         self._context = context
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's spelling
-        """Tell whether a level is written; never cached, as nobody would clear this cache."""
+        """Return whether a level is written; not cached, as nothing would clear this cache."""
         return level > self.manager.disable and level >= self.getEffectiveLevel()
 
     def handle(self, record: logging.LogRecord) -> None:
@@ -51,56 +48,67 @@ class RequestLogger(logging.Logger):
         super().handle(record)
 
 
-class Context:
+class Context(FcSpellings):
     """What a handler knows about its invocation.
 
     Attributes:
         request_id: the platform's id of this call; one is made where none (or none that could
             stand in a log line) was sent.
         settings: the function's ``settings`` of functions.yaml.
+        deadline: the moment on ``time.monotonic()``, in seconds, when time is up: the sooner of
+            FC's limit and the function's ``timeout`` in functions.yaml. None without a limit.
     """
 
     __slots__ = (
         "_cancelled",
         "_environ",
+        "_header_names",
         "_headers",
         "_name",
         "_parts",
         "_received",
         "_timeout",
+        "deadline",
         "request_id",
         "settings",
     )
 
-    request_id: str
-    settings: Mapping[str, Any]
-
     def __init__(
         self,
-        headers: Headers,
+        headers: protocol.Headers,
         environ: Mapping[str, str],
-        request_id: str,
-        received: float,
+        *,
+        header_names: Mapping[str, str] = protocol.SAME_NAMES,
+        age: float = 0.0,
     ) -> None:
+        """Make the context of a call.
+
+        Args:
+            headers: what was sent with the call.
+            environ: the process environment, for headers that are not sent or, as on FC 3.0, empty.
+            header_names: what ``headers`` calls a header; its own lower-case name by default.
+            age: seconds since the call was received.
+        """
         self._headers = headers
+        self._header_names = header_names
         self._environ = environ
-        self._received = received
+        self._received = time.monotonic() - age
         self._timeout = math.inf
         self._cancelled = False
         self._name = ""
         self._parts: dict[type, Any] = {}
-        self.request_id = request_id
-        self.settings = _NO_SETTINGS
+        self.settings: Mapping[str, Any] = _NO_SETTINGS
+        sent = headers.get(header_names[protocol.REQUEST_ID]) or ""
+        self.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+        self.deadline: float | None = None
+        limit = headers.get(header_names[protocol.FUNCTION_TIMEOUT])
+        if limit and (seconds := _integer(limit, 0)):
+            self.deadline = self._received + seconds
 
     @classmethod
-    def from_headers(cls, headers: Headers, environ: Mapping[str, str]) -> "Context":
-        """Make a context of a call's headers, with the environment where they are silent.
-
-        An empty header counts as absent: FC 3.0 sends most of them empty.
-        """
-        sent = headers.get(protocol.REQUEST_ID) or ""
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
-        return cls(headers, environ, request_id, time.monotonic())
+    def from_headers(cls, headers: protocol.Headers, environ: Mapping[str, str]) -> "Context":
+        """Return the context of a call whose headers go by their lower-case names."""
+        return cls(headers, environ)
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that make this context again, credentials included."""
@@ -124,17 +132,29 @@ class Context:
     ) -> "Context":
         """Return this context as one function sees it: its settings and its own time limit.
 
-        ``name`` is what ``functions.yaml`` calls it, for calls that name none.
+        ``timeout`` is in seconds; ``name`` is the one of ``functions.yaml``, for calls without one.
         """
-        context = Context(self._headers, self._environ, self.request_id, self._received)
-        context.settings = settings
-        context._name = name
-        context._timeout = math.inf if timeout is None else timeout
-        return context
+        own = Context.__new__(Context)
+        own._headers = self._headers
+        own._header_names = self._header_names
+        own._environ = self._environ
+        own._received = self._received
+        own._timeout = math.inf
+        own._cancelled = False
+        own._name = name
+        own._parts = {}
+        own.request_id = self.request_id
+        own.settings = settings
+        own.deadline = self.deadline
+        if timeout is not None:
+            own._timeout = timeout
+            limit = self._received + timeout
+            own.deadline = limit if self.deadline is None else min(limit, self.deadline)
+        return own
 
     def header(self, name: str) -> str:
         """Return one ``x-fc-*`` header, else the variable that stands in for it, else ``""``."""
-        if value := self._headers.get(name):
+        if value := self._headers.get(self._header_names[name]):
             return value
         for variable in protocol.VARIABLES.get(name, ()):
             if value := self._environ.get(variable):
@@ -207,79 +227,21 @@ class Context:
         return _integer(self.header(protocol.RETRY_COUNT), 0)
 
     @property
-    def deadline(self) -> float | None:
-        """The moment on ``time.monotonic()``, in seconds, when time is up; None without a limit.
-
-        The sooner of FC's limit and the function's ``timeout`` in functions.yaml.
-        """
-        limit = _integer(self.header(protocol.FUNCTION_TIMEOUT), 0) or math.inf
-        limit = min(limit, self._timeout)
-        return None if limit == math.inf else self._received + limit
-
-    @property
     def cancelled(self) -> bool:
-        """Tell whether nobody waits for the result any more: the deadline has passed.
+        """Whether nobody waits for the result any more: the deadline has passed.
 
-        A handler that works in a loop looks at it and ends; nothing else ends its thread.
+        A handler that works in a loop checks it and returns; nothing else ends its thread.
         """
         return self._cancelled
 
     def cancel(self) -> None:
-        """Tell the handler that nobody waits for its result any more."""
+        """Let the handler know that nobody waits for its result any more."""
         self._cancelled = True
 
     def remaining_time(self) -> float:
         """Return the seconds left until the deadline, 0 once past it, ``inf`` without one."""
         deadline = self.deadline
         return math.inf if deadline is None else max(0.0, deadline - time.monotonic())
-
-    requestId = property(lambda self: self.request_id)  # noqa: N815 - FC's spelling
-    accountId = property(lambda self: self.account_id)  # noqa: N815 - FC's spelling
-    retryCount = property(lambda self: self.retry_count)  # noqa: N815 - FC's spelling
-
-    def getLogger(self) -> logging.Logger:  # noqa: N802 - FC's spelling
-        """Return ``logger``."""
-        return self.logger
-
-    def to_json(self) -> str:
-        """Return the context as FC's Python 3.9 runtime writes it: credentials included."""
-        keys, function, service, tracing = (
-            self.credentials,
-            self.function,
-            self.service,
-            self.tracing,
-        )
-        return json.dumps(
-            {
-                "requestId": self.request_id,
-                "credentials": {
-                    "accessKeyId": keys.access_key_id,
-                    "accessKeySecret": keys.access_key_secret,
-                    "securityToken": keys.security_token,
-                },
-                "function": {
-                    "name": function.name,
-                    "handler": function.handler,
-                    "memory": function.memory,
-                    "timeout": function.timeout,
-                },
-                "service": {
-                    "name": service.name,
-                    "logProject": service.log_project,
-                    "logStore": service.log_store,
-                    "qualifier": service.qualifier,
-                    "versionId": service.version_id,
-                },
-                "region": self.region,
-                "accountId": self.account_id,
-                "retryCount": self.retry_count,
-                "tracing": {
-                    "openTracingSpanContext": tracing.span_context,
-                    "openTracingSpanBaggages": dict(tracing.span_baggages),
-                    "jaegerEndpoint": tracing.jaeger_endpoint,
-                },
-            }
-        )
 
     def __repr__(self) -> str:
         name = self.header(protocol.FUNCTION_NAME)
@@ -293,7 +255,7 @@ class Context:
         return part
 
     def _credentials(self) -> Credentials:
-        sent = [self._headers.get(name) or "" for name in protocol.CREDENTIAL_HEADERS]
+        sent = [self._headers.get(self._header_names[n]) or "" for n in protocol.CREDENTIAL_HEADERS]
         if not sent[0]:
             sent = [self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES]
         return Credentials(*sent)
@@ -323,7 +285,7 @@ class Context:
         return Tracing(
             span_context=self.header(protocol.SPAN_CONTEXT),
             jaeger_endpoint=self.header(protocol.JAEGER_ENDPOINT),
-            span_baggages=_baggages(self.header(protocol.SPAN_BAGGAGES)),
+            span_baggages=decoded_baggages(self.header(protocol.SPAN_BAGGAGES)),
         )
 
 
@@ -336,11 +298,3 @@ def _integer(text: str, fallback: int) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     return fallback
-
-
-def _baggages(text: str) -> Mapping[str, str]:
-    try:
-        value = json.loads(base64.b64decode(text, validate=True)) if text else {}
-    except (binascii.Error, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

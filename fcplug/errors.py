@@ -255,7 +255,7 @@ class EventRequestError(FcplugError):
         super().__init__(
             f"function '{function}' answers web requests and this is an event: send an HTTP "
             "request to its own path, or give the function a handler; if its application has "
-            f"a route for {protocol.Phase.INVOKE.value}, give it phases: app"
+            f"a route for {protocol.Phase.INVOKE.path}, give it phases: app"
         )
 
 

@@ -1,6 +1,11 @@
 """The values a context is made of, named as FC's built-in Python runtimes name them."""
 
+import base64
+import binascii
+import json
+import logging
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -77,3 +82,67 @@ class Tracing(msgspec.Struct, frozen=True):
     span_context: str
     jaeger_endpoint: str
     span_baggages: Mapping[str, str]
+
+
+def decoded_baggages(text: str) -> Mapping[str, str]:
+    """Return the object that a header carries as base64 of JSON; empty for anything else."""
+    try:
+        value = json.loads(base64.b64decode(text, validate=True)) if text else {}
+    except (binascii.Error, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class FcSpellings:
+    """What FC's built-in Python runtimes call parts of a context, beside the names of fcplug."""
+
+    __slots__ = ()
+
+    requestId = property(lambda self: self.request_id)  # noqa: N815 - FC's spelling
+    accountId = property(lambda self: self.account_id)  # noqa: N815 - FC's spelling
+    retryCount = property(lambda self: self.retry_count)  # noqa: N815 - FC's spelling
+
+    def getLogger(self: Any) -> logging.Logger:  # noqa: N802 - FC's spelling
+        """Return ``logger``."""
+        logger: logging.Logger = self.logger
+        return logger
+
+    def to_json(self: Any) -> str:
+        """Return the context as FC's Python 3.9 runtime writes it: credentials included."""
+        keys, function, service, tracing = (
+            self.credentials,
+            self.function,
+            self.service,
+            self.tracing,
+        )
+        return json.dumps(
+            {
+                "requestId": self.request_id,
+                "credentials": {
+                    "accessKeyId": keys.access_key_id,
+                    "accessKeySecret": keys.access_key_secret,
+                    "securityToken": keys.security_token,
+                },
+                "function": {
+                    "name": function.name,
+                    "handler": function.handler,
+                    "memory": function.memory,
+                    "timeout": function.timeout,
+                },
+                "service": {
+                    "name": service.name,
+                    "logProject": service.log_project,
+                    "logStore": service.log_store,
+                    "qualifier": service.qualifier,
+                    "versionId": service.version_id,
+                },
+                "region": self.region,
+                "accountId": self.account_id,
+                "retryCount": self.retry_count,
+                "tracing": {
+                    "openTracingSpanContext": tracing.span_context,
+                    "openTracingSpanBaggages": dict(tracing.span_baggages),
+                    "jaegerEndpoint": tracing.jaeger_endpoint,
+                },
+            }
+        )

@@ -1,6 +1,7 @@
 """One running process of the runtime: what is composed of what, from the socket to the exit."""
 
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -175,9 +176,7 @@ class Instance:
                     drain_timeout=settings.drain_timeout,
                     min_send_rate=settings.min_send_rate,
                 ),
-                express=lambda method, path, control: protocol.is_health_check(
-                    method, path, control, health_path
-                ),
+                express=functools.partial(protocol.is_health_check, health_path=health_path),
                 on_turn=beat,
                 on_drain=begin_drain,
                 on_stop=stop,

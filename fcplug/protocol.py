@@ -7,6 +7,8 @@ be spelled out.
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
+from typing import Protocol
 
 PREFIX = "x-fc-"  # of every header that is FC's own
 
@@ -59,6 +61,43 @@ CONTEXT_HEADERS = (
     JAEGER_ENDPOINT,
 )
 """Every header that a context is made of."""
+
+
+class Headers(Protocol):
+    """The headers of one call, by names that their sender chose."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the value of a header, None when it was not sent."""
+
+
+class _SameNames(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return name
+
+
+SAME_NAMES: Mapping[str, str] = _SameNames({name: name for name in CONTEXT_HEADERS})
+"""What ``Headers`` call a header, where they use its own lower-case name."""
+
+
+def environ_key(header: str) -> str:
+    """Return what a WSGI environ calls a request header."""
+    return f"HTTP_{header.upper().replace('-', '_')}"
+
+
+class _EnvironNames(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return environ_key(name)
+
+
+ENVIRON_NAMES: Mapping[str, str] = _EnvironNames(
+    {name: environ_key(name) for name in (*CONTEXT_HEADERS, CONTROL_PATH)}
+)
+"""What a WSGI environ calls a header."""
+
+UNTRUSTED_ENVIRON_NAMES: Mapping[str, str] = _EnvironNames(
+    {**ENVIRON_NAMES, **dict.fromkeys(CREDENTIAL_HEADERS, "fcplug.hidden")}  # in no environ
+)
+"""What a WSGI environ calls a header, with credentials left out: not of trusted callers."""
 
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     FUNCTION_NAME: ("FC_FUNCTION_NAME",),
@@ -131,24 +170,40 @@ INITED_LINE = "FunctionCompute fcplug runtime inited."
 
 
 class Phase(Enum):
-    """What a request asks for; the value is the path that FC gives the phase."""
+    """What a request asks for; the value is the path that FC gives the phase.
 
-    INVOKE = "/invoke"
-    INITIALIZE = "/initialize"
-    PRE_FREEZE = "/pre-freeze"
-    PRE_STOP = "/pre-stop"
-    WEB = "/http-invoke"
+    The lines that FC wants around a phase are there with ``%s`` for the request id: every call
+    writes two, and to make them anew costs a call of Python each.
+
+    Attributes:
+        path: the value.
+        start_line: the line before the phase runs.
+        end_line: the line after it ran.
+        failed_line: the line after it failed, with FC's own suffix.
+    """
+
+    INVOKE = "/invoke", "Invoke"
+    INITIALIZE = "/initialize", "Initialize"
+    PRE_FREEZE = "/pre-freeze", "PreFreeze"
+    PRE_STOP = "/pre-stop", "PreStop"
+    WEB = "/http-invoke", "Invoke"
+
+    path: str
+    start_line: str
+    end_line: str
+    failed_line: str
+
+    def __new__(cls, path: str, log_name: str) -> "Phase":
+        """Make a member from its path and its name in FC's log lines."""
+        phase = object.__new__(cls)
+        phase._value_ = phase.path = path
+        phase.start_line = f"FC {log_name} Start RequestId: %s\n"
+        phase.end_line = f"FC {log_name} End RequestId: %s\n"
+        phase.failed_line = f"FC {log_name} End RequestId: %s, Error: Unhandled function error\n"
+        return phase
 
 
-LOG_NAMES: Mapping[Phase, str] = {
-    Phase.INVOKE: "Invoke",
-    Phase.INITIALIZE: "Initialize",
-    Phase.PRE_FREEZE: "PreFreeze",
-    Phase.PRE_STOP: "PreStop",
-    Phase.WEB: "Invoke",
-}
-
-_BY_CONTROL_PATH = {phase.value: phase for phase in Phase}
+BY_CONTROL_PATH: Mapping[str, Phase] = {phase.path: phase for phase in Phase}
 _BY_REQUEST = {
     ("POST", "/invoke"): Phase.INVOKE,
     ("POST", "/initialize"): Phase.INITIALIZE,
@@ -158,27 +213,23 @@ _BY_REQUEST = {
 
 
 def phase_of(control_path: str, method: str, path: str) -> Phase:
-    """Tell which phase a request asks for.
+    """Return the phase that a request asks for.
 
     The control path wins: on an HTTP call method and path are the client's to choose. Local tools
     do not send it; then method and path decide. An unknown control path counts as absent.
     """
-    by_control = _BY_CONTROL_PATH.get(control_path)
+    by_control = BY_CONTROL_PATH.get(control_path)
     return by_control or _BY_REQUEST.get((method, path), Phase.WEB)
 
 
-def environ_key(header: str) -> str:
-    """Return the name of a request header in a WSGI environ."""
-    return f"HTTP_{header.upper().replace('-', '_')}"
-
-
 def is_health_check(method: str, path: str, control_path: str, health_path: str | None) -> bool:
-    """Tell whether a request is a health check: with a control path, its path is the client's."""
+    """Return whether a request is a health check; with a control path, its path is the client's."""
     return not control_path and path == health_path and method in ("GET", "HEAD")
 
 
+@lru_cache(maxsize=1024)  # the same few names come with every answer
 def is_reserved(header: str) -> bool:
-    """Tell whether a response header is the platform's or the server's to set."""
+    """Return whether a response header is the platform's or the server's to set."""
     name = header.lower()
     return name in _RESERVED or (name.startswith(PREFIX) and name != STATUS)
 
@@ -195,17 +246,6 @@ def proxy_prefix(path: str, service: str, function: str) -> str:
     if named.partition(".")[0] != service or called != function:
         return ""
     return f"{PROXY_PATH}{named}/{called}"
-
-
-def start_line(phase: Phase, request_id: str) -> str:
-    """Return the line FC wants before a phase runs."""
-    return f"FC {LOG_NAMES[phase]} Start RequestId: {request_id}\n"
-
-
-def end_line(phase: Phase, request_id: str, *, failed: bool) -> str:
-    """Return the line FC wants after a phase ran, with FC's own suffix when it failed."""
-    suffix = ", Error: Unhandled function error" if failed else ""
-    return f"FC {LOG_NAMES[phase]} End RequestId: {request_id}{suffix}\n"
 
 
 def port(environ: Mapping[str, str]) -> int:

@@ -29,7 +29,7 @@ class _Frame(AbstractContextManager[None]):
     def __enter__(self) -> None:
         self._forks = fork_counter.forks
         self._token = current.set(self._context)
-        process_log.write(protocol.start_line(self._which, self._context.request_id))
+        process_log.write(self._which.start_line % self._context.request_id)
 
     def __exit__(
         self,
@@ -43,9 +43,8 @@ class _Frame(AbstractContextManager[None]):
             if error is not None:
                 logging.getLogger("fcplug").error("%s", explain(error))
         finally:
-            failed = error is not None
+            which = self._which
+            line = which.end_line if error is None else which.failed_line
             process_log.end_lines(self._context)
-            process_log.write(
-                protocol.end_line(self._which, self._context.request_id, failed=failed)
-            )
+            process_log.write(line % self._context.request_id)
             current.reset(self._token)

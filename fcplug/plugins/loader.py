@@ -34,6 +34,7 @@ class Plugins:
 
     Attributes:
         hook: calls a hook of all of them, in the order of ``functions.yaml``.
+        invoke: answers one event; a deadline is the handler's to heed, as no thread can be stopped.
         package: the distribution and version that the handler, else the application, comes from.
     """
 
@@ -50,7 +51,7 @@ class Plugins:
         self._application = application and wsgi_call.Caller(application)
         self._environs = environs
         self._use = use
-        self._invoke = _direct(manager)
+        self.invoke = _direct(manager)
 
     @property
     def shared_hooks(self) -> Set[object]:
@@ -77,13 +78,7 @@ class Plugins:
             return results[-1] if results else b""
         return b"" if results is None else results  # a wrapper's own
 
-    def invoke(self, event: bytes, context: Context, _deadline: float | None) -> Any:
-        """Answer one event; a thread cannot be stopped, the deadline is the handler's to heed."""
-        return self._invoke(event, context)
-
-    def web(
-        self, environ: "WSGIEnvironment", context: Context, _deadline: float | None
-    ) -> Response:
+    def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
         """Answer one web request by the application, on the caller's thread to the body's end."""
         assert self._application is not None  # noqa: S101 - its function asks only if there is one
         return self._application.call(self._environs.make(environ, context))

@@ -20,9 +20,9 @@ class RelayedRuntime(Runtime):
         """Run the hooks that siblings were asked for from now on, and have them run ours."""
         self._siblings = siblings
         hooks: dict[str, Callable[[Context], Result]] = {
-            Phase.INITIALIZE.value: super().initialize,
-            Phase.PRE_FREEZE.value: super().pre_freeze,
-            Phase.PRE_STOP.value: super().pre_stop,
+            Phase.INITIALIZE.path: super().initialize,
+            Phase.PRE_FREEZE.path: super().pre_freeze,
+            Phase.PRE_STOP.path: super().pre_stop,
         }
 
         def answer(message: bytes) -> bytes:
@@ -47,7 +47,7 @@ class RelayedRuntime(Runtime):
         self, which: Phase, context: Context, own: Callable[[Context], Result]
     ) -> Result:
         result = own(context)
-        message = json.dumps([which.value, context.to_headers()]).encode()
+        message = json.dumps([which.path, context.to_headers()]).encode()
         if None in self._siblings.ask(message, _PATIENCE):
-            logging.getLogger("fcplug").warning("%s did not reach every process", which.value)
+            logging.getLogger("fcplug").warning("%s did not reach every process", which.path)
         return result

@@ -1,9 +1,10 @@
-"""One live function: who may come in, how long each may stay, and when it is over."""
+"""One live function: which invocations are admitted, how long each may take, and its end."""
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import logs
@@ -16,41 +17,71 @@ from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.encoding import encode
 from fcplug.errors import EventRequestError
-from fcplug.plugins.loader import Plugins
 from fcplug.protocol import Phase
-from fcplug.web.response import Body, Response, close_body
+from fcplug.runtime.backend import Backend
+from fcplug.web.response import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-    from fcplug.workers import Workers
 
 log = logging.getLogger("fcplug")
 
 _QUIET = 3.0  # seconds to wait for another function's stop before the log says so
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
-
-Load = Callable[[], "Plugins | Workers"]
+Load = Callable[[], Backend]
 
 
 class _Limits(NamedTuple):
-    """What holds for one invocation from its begin to its end, whatever an edit changes."""
+    """The limits that an invocation was admitted under; an edit does not change them for it."""
 
     bulkhead: Bulkhead | None
     deadlines: DeadlineExecutor | None
 
+    def admit(self, deadline: float | None) -> None:
+        """Admit one invocation; it may wait in line for its permit, until the deadline.
+
+        Raises:
+            ConcurrencyExceeded: the line is full, or too many abandoned invocations still run.
+        """
+        if self.deadlines:
+            self.deadlines.admit()  # no waiting in line behind what hangs
+        if self.bulkhead:
+            self.bulkhead.enter(deadline)
+
     def leave(self) -> None:
-        """Give the place back."""
+        """Return the permit."""
         if self.bulkhead:
             self.bulkhead.leave()
+
+
+class _SteppedAnswer:
+    """The steps of one web answer that has a deadline; all of them run on one thread."""
+
+    def __init__(self, answer: Callable[[], Response]) -> None:
+        self._answer = answer
+        self._response: Response | None = None
+
+    def begin(self) -> Response:
+        """Call the application."""
+        self._response = self._answer()
+        return self._response
+
+    def next_chunk(self) -> bytes | None:
+        """Return the next bytes of the body, None at its end."""
+        return next(self._response.body, None) if self._response else None
+
+    def close(self) -> None:
+        """Close the answer, if the application gave one."""
+        if self._response:
+            self._response.close()
 
 
 class Function:
     """A function of the configuration, from its plugins' import to its retirement.
 
     ``load`` imports the plugins, here or in workers; it is tried again until it succeeds.
-    ``threads`` are those of invocations with a deadline; workers keep theirs themselves.
+    ``threads`` run invocations that have a deadline; workers have threads of their own.
 
     Attributes:
         spec: its entry; ``update`` replaces it by one with other limits.
@@ -65,7 +96,7 @@ class Function:
         self.after: threading.Event | None = None
         self._load = load
         self._threads = threads
-        self._loaded: Once[Plugins | Workers] = Once()
+        self._loaded: Once[Backend] = Once()
         self._initialized: Once[bytes] = Once()
         self._bulkhead: Bulkhead | None = None
         self._deadlines: DeadlineExecutor | None = None
@@ -77,12 +108,12 @@ class Function:
 
     @property
     def loaded(self) -> bool:
-        """Tell whether the plugins have been imported."""
+        """Whether the plugins have been imported."""
         return self._loaded.done
 
     @property
     def initialized(self) -> bool:
-        """Tell whether the initialize hooks have run, and no stop since."""
+        """Whether the initialize hooks have run, and no stop since."""
         return self._initialized.done
 
     def update(self, spec: FunctionSpec, load: Load) -> None:
@@ -107,7 +138,7 @@ class Function:
         changed = not same_hooks or self.spec.settings != other.spec.settings
         return changed and plugins.shared_hooks_in_use
 
-    def load(self) -> "Plugins | Workers":
+    def load(self) -> Backend:
         """Import the plugins, once.
 
         Raises:
@@ -128,28 +159,24 @@ class Function:
         Raises:
             PluginError: a plugin cannot be made to serve.
             ConcurrencyExceeded: as many invocations as the function may have run and wait.
-            FunctionTimeoutError: the time is up; whatever still runs, runs for nobody.
+            FunctionTimeoutError: the time is up; the invocation may go on, and its result is lost.
         """
         own, limits = self._own(context), self._limits
-        deadline = own.deadline
-        if limits.deadlines:
-            limits.deadlines.admit()  # no waiting in line behind what hangs
-        if limits.bulkhead:
-            limits.bulkhead.enter(deadline)
-        if limits.deadlines is None or deadline is None:
-            try:
-                return self._invoke(event, own, deadline)
-            finally:
-                limits.leave()
-        return limits.deadlines.run(
-            lambda: self._invoke(event, own, deadline),
-            deadline,
-            cancel=own.cancel,
-            on_end=limits.leave,
-        )
+        limits.admit(own.deadline)
+        if limits.deadlines and own.deadline is not None:
+            return limits.deadlines.run(
+                partial(self._invoke, event, own),
+                own.deadline,
+                cancel=own.cancel,
+                on_end=limits.leave,
+            )
+        try:
+            return self._invoke(event, own)
+        finally:
+            limits.leave()
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
-        """Answer one web request; until its body is closed it counts as running.
+        """Answer one web request; until the response is closed it counts as running.
 
         A function without an application gets it as FC's HTTP event.
 
@@ -158,18 +185,24 @@ class Function:
             PluginError, ConcurrencyExceeded, FunctionTimeoutError: as ``invoke``.
         """
         own, limits = self._own(context), self._limits
-        deadline = own.deadline
-        if limits.deadlines:
-            limits.deadlines.admit()
-        if limits.bulkhead:
-            limits.bulkhead.enter(deadline)
-        if limits.deadlines and deadline is not None:
-            return self._web_in_time(environ, own, deadline, limits)
-        with ExitStack() as held:
-            held.callback(limits.leave)
+        limits.admit(own.deadline)
+        if limits.deadlines and own.deadline is not None:
+            answer = _SteppedAnswer(partial(self._web, environ, own))
+            steps = SteppedTask(
+                limits.deadlines,
+                own.deadline,
+                cancel=own.cancel,
+                at_end=answer.close,
+                on_end=limits.leave,
+            )
+            return _in_steps(answer, steps)
+        try:
             response = self._web(environ, own)
-            held.callback(close_body, response.body)
-            return response._replace(body=Body(response.body, held.pop_all().close))
+        except BaseException:
+            limits.leave()
+            raise
+        response.on_close.append(limits.leave)
+        return response
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks of a function that is initialized."""
@@ -214,57 +247,37 @@ class Function:
     def _own(self, context: Context) -> Context:
         return context.for_function(self.spec.settings, self.spec.timeout, self.spec.name)
 
-    def _invoke(self, event: bytes, own: Context, deadline: float | None) -> bytes:
-        if self.spec.handler is None:
+    def _invoke(self, event: bytes, own: Context) -> bytes:
+        handler = self.spec.handler
+        if handler is None:
             raise EventRequestError(self.spec.name)
-        return encode(self._ready(own).invoke(event, own, deadline), self.spec.handler)
+        backend = self._loaded.value
+        if backend is None or not self._initialized.done:
+            backend = self._bring_up(own)
+        return encode(backend.invoke(event, own), handler)
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
         if self.spec.application is None:
             from fcplug.web import http_event  # noqa: PLC0415 - most functions never need it
 
             event = http_event.event_of(environ, own)
-            return http_event.response_of(self._invoke(event, own, own.deadline))
-        return self._ready(own).web(environ, own, own.deadline)
+            return http_event.response_of(self._invoke(event, own))
+        backend = self._loaded.value
+        if backend is None or not self._initialized.done:
+            backend = self._bring_up(own)
+        return backend.web(environ, own)
 
-    def _web_in_time(
-        self, environ: "WSGIEnvironment", own: Context, deadline: float, limits: _Limits
-    ) -> Response:
-        """Answer on a thread of the deadline's, from the application's call to its body's end."""
-        assert limits.deadlines is not None  # noqa: S101 - who calls has looked
-        opened = ExitStack()
-
-        def begin() -> Response:
-            response = self._web(environ, own)
-            opened.callback(close_body, response.body)
-            return response
-
-        steps = SteppedTask(
-            limits.deadlines,
-            deadline,
-            cancel=own.cancel,
-            at_end=opened.close,
-            on_end=limits.leave,
-        )
-        with ExitStack() as held:
-            held.callback(steps.end)
-            response = steps.do(begin)
-            chunks = iter(lambda: steps.do(lambda: next(response.body, None)), None)
-            return response._replace(body=Body(chunks, held.pop_all().close))
-
-    def _ready(self, own: Context) -> "Plugins | Workers":
-        plugins = self.load()
-        if not self.initialized:
-            self._initialize_first(plugins, own)
-        return plugins
-
-    def _initialize_first(self, plugins: "Plugins | Workers", own: Context) -> None:
-        """Initialize before the first invocation: FC was not told to ask for it."""
-        if not plugins.implements("initialize"):
+    def _bring_up(self, own: Context) -> Backend:
+        """Load and initialize before the first invocation: FC has no initializer configured."""
+        backend = self.load()
+        if self.initialized:
+            return backend
+        if backend.implements("initialize"):
+            with logs.phase(Phase.INITIALIZE, own):
+                self._initialize(own)
+        else:
             self._initialize(own)
-            return
-        with logs.phase(Phase.INITIALIZE, own):
-            self._initialize(own)
+        return backend
 
     def _initialize(self, own: Context) -> bytes:
         return self._initialized.run(lambda: self._run_initialize(own))
@@ -297,3 +310,14 @@ class Function:
         return _Limits(
             self._bulkhead if spec.concurrency else None, self._deadlines if in_time else None
         )
+
+
+def _in_steps(answer: _SteppedAnswer, steps: SteppedTask) -> Response:
+    """Return a response whose every chunk is a step; closing it ends the steps."""
+    try:
+        response = steps.do(answer.begin)
+    except BaseException:
+        steps.end()
+        raise
+    chunks = iter(partial(steps.do, answer.next_chunk), None)
+    return Response(response.status, response.headers, chunks, [steps.end])

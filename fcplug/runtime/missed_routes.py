@@ -36,6 +36,6 @@ class MissedRoutes:
             "function '%s': %s was answered by %s; if the application has a route for it, set "
             "phases: app in functions.yaml",
             spec.name,
-            phase.value,
+            phase.path,
             "its lifespan" if ran else "the runtime, and the application was not called",
         )

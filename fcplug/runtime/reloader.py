@@ -19,7 +19,7 @@ from fcplug.runtime.snapshot import Shared, Snapshot
 
 log = logging.getLogger("fcplug")
 
-INTERVAL = 1.0  # seconds between two looks at the file
+INTERVAL = 1.0  # seconds between two reads of the file
 _MOST_THREADS = 32  # that stop replaced functions; an edit of defaults may replace hundreds
 _NO_FUNCTIONS: Mapping[int, Function] = MappingProxyType({})
 
@@ -34,6 +34,10 @@ class Reloader:
 
     A function whose hooks would run again on a module that serves is the exception: its new object
     is initialized after the old one was stopped, and its invocations wait for that.
+
+    Attributes:
+        snapshot: what answers now.
+        next_poll: when the file is to be read again, on ``time.monotonic()``; never without a file.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Reloader:
         self._file = file
         self._environ = environ
         self._lock = threading.Lock()
-        self._next = time.monotonic() + INTERVAL if file else float("inf")
+        self.next_poll = time.monotonic() + INTERVAL if file else float("inf")
         self._starting = threading.Lock()
         self._retiring: dict[threading.Thread, str] = {}
         self._ending = False
@@ -55,24 +59,24 @@ class Reloader:
         with self._starting:
             return dict(self._retiring)
 
-    def look(self) -> None:
-        """Look at the file, at most once in an interval; one thread does, the others go on."""
-        while time.monotonic() >= self._next and self._lock.acquire(blocking=False):
+    def poll(self) -> None:
+        """Read the file, at most once in an interval; one thread does, the others go on."""
+        while time.monotonic() >= self.next_poll and self._lock.acquire(blocking=False):
             try:
-                self._next = time.monotonic() + INTERVAL
-                self._look()
+                self.next_poll = time.monotonic() + INTERVAL
+                self._poll()
             finally:
                 self._lock.release()
-            if self._next:
-                return  # else a look was asked for meanwhile: this one may have been too early
+            if self.next_poll:
+                return  # else another was requested meanwhile: this one may have been too early
 
-    def look_now(self) -> None:
-        """Look at the file from a thread of its own, as a signal asks for."""
+    def request_poll(self) -> None:
+        """Read the file at once, on a thread of its own, as a signal asks for."""
         if self._file:
-            self._next = 0.0
-            threading.Thread(target=self.look, name="fcplug-reload", daemon=True).start()
+            self.next_poll = 0.0
+            threading.Thread(target=self.poll, name="fcplug-reload", daemon=True).start()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._shared.code.report_edits()
         try:
             config = self._file.changed() if self._file else None

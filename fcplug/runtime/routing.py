@@ -52,6 +52,10 @@ class Router:
         Raises:
             UnknownFunction: no route, name or default leads to one.
         """
+        if not self._rules:  # most calls name the function, and no route is asked
+            name = context.header(protocol.FUNCTION_NAME)
+            if name in self._functions:
+                return name
         targets = self._targets(context)
         if len(targets) == 1:
             return targets[0][0]

@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from fcplug import logs, protocol, result
@@ -24,7 +23,7 @@ from fcplug.runtime.missed_routes import MissedRoutes
 from fcplug.runtime.reloader import Reloader
 from fcplug.runtime.snapshot import Shared, Snapshot
 from fcplug.web import exchange
-from fcplug.web.response import Body, Response, close_body
+from fcplug.web.response import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -82,16 +81,18 @@ class Runtime:
 
     def invoke(self, event: bytes, context: Context) -> Result:
         """Answer one event by the function that the context leads to."""
-        self._reloader.look()
-
-        def work() -> bytes:
-            function = self._enter(context)
-            try:
-                return function.invoke(event, context)
-            finally:
-                function.leave()
-
-        return _answer(Phase.INVOKE, context, work)
+        reloader = self._reloader
+        if time.monotonic() >= reloader.next_poll:
+            reloader.poll()
+        try:
+            with logs.phase(Phase.INVOKE, context):
+                function = self._enter(context)
+                try:
+                    return Result(function.invoke(event, context))
+                finally:
+                    function.leave()
+        except BaseException as error:
+            return result.failure(error, context.credentials)
 
     def initialize(self, context: Context) -> Result:
         """Run the initializers of the functions the context leads to; of all if it names none."""
@@ -139,23 +140,27 @@ class Runtime:
         The function is held until the response's body is closed. Steps of one response may come
         from several threads, one after the other; a body that fails raises BodyCut.
         """
-        self._reloader.look()
+        reloader = self._reloader
+        if time.monotonic() >= reloader.next_poll:
+            reloader.poll()
 
         def work() -> Response:
-            with ExitStack() as held:
-                function = self._enter(context)
-                held.callback(function.leave)
+            function = self._enter(context)
+            try:
                 if phase is Phase.INITIALIZE:
                     function.initialize(context)  # a lifespan's startup, within FC's own lines
                 response = function.web(environ, context)
-                held.callback(close_body, response.body)
-                return response._replace(body=Body(response.body, held.pop_all().close))
+            except BaseException:
+                function.leave()
+                raise
+            response.on_close.append(function.leave)
+            return response
 
         return exchange.answer(environ, context, work, phase, access_log=self._access_log)
 
     def reload(self) -> None:
-        """Look at the configuration's file at once, whatever the rate limit, without waiting."""
-        self._reloader.look_now()
+        """Read the configuration's file at once, whatever the rate limit, without waiting."""
+        self._reloader.request_poll()
 
     @property
     def loaded(self) -> list[str]:
@@ -228,9 +233,11 @@ class Runtime:
         return [function for function in self._snapshot.functions if function.initialized]
 
     def _enter(self, context: Context) -> Function:
-        """Return the function that answers, held: an edit retires it only once it was left."""
+        """Return the function that answers, entered: an edit retires it only once it was left."""
         while True:
-            function = self._snapshot.resolve(context)
+            snapshot = self._reloader.snapshot
+            name = snapshot.router.resolve(context)
+            function = snapshot.live.get(name) or snapshot.function(name)
             if function is not None and function.enter():
                 return function
 

@@ -12,8 +12,9 @@ from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import UnknownFunction
 from fcplug.plugins.loaded_code import LoadedCode
-from fcplug.plugins.loader import Loader, Plugins
+from fcplug.plugins.loader import Loader
 from fcplug.plugins.shared_hooks import SharedHooks
+from fcplug.runtime.backend import Backend
 from fcplug.runtime.function import Function, Load
 from fcplug.runtime.routing import Router
 
@@ -40,47 +41,44 @@ class Snapshot:
 
     The next version's snapshot keeps the functions whose entry did not change, or in its limits
     only; ``update_kept`` applies these.
+
+    Attributes:
+        forwarding: whether some function's application answers events and lifecycle calls itself.
+        router: names the function that answers a call.
+        live: the functions that have been made so far, by name.
     """
 
     def __init__(self, config: Config, shared: Shared, before: "Snapshot | None" = None) -> None:
         self.config = config
         self.forwarding = any(spec.phases == "app" for spec in config.functions.values())
-        self._router = Router(config)
+        self.router = Router(config)
         self._shared = shared
         self._loader = Loader(config.document, shared.event_loop, shared.environ, shared.hooks)
         self._lock = threading.Lock()
         self._closed = False
-        self._functions: dict[str, Function] = {}
+        self.live: dict[str, Function] = {}
         for function in before.functions if before else ():
             spec = config.functions.get(function.spec.name)
             if spec and spec.without_limits() == function.spec.without_limits():
-                self._functions[spec.name] = function
-        self._kept = list(self._functions.values())
+                self.live[spec.name] = function
+        self._kept = list(self.live.values())
 
     @property
     def functions(self) -> list[Function]:
-        """The functions that have come to life so far."""
+        """The functions that have been made so far."""
         with self._lock:
-            return list(self._functions.values())
+            return list(self.live.values())
 
     def function(self, name: str) -> Function | None:
         """Return a function of the configuration, None once this snapshot is closed."""
-        function = self._functions.get(name)
+        function = self.live.get(name)
         if function is None:
             with self._lock:
                 if self._closed:
                     return None
-                function = self._functions.get(name) or self._make(name)
-                self._functions[name] = function
+                function = self.live.get(name) or self._make(name)
+                self.live[name] = function
         return function
-
-    def resolve(self, context: Context) -> Function | None:
-        """Return the function that answers a call, None once this snapshot is closed.
-
-        Raises:
-            UnknownFunction: no route, name or default leads to one.
-        """
-        return self.function(self._router.resolve(context))
 
     def candidates(self, context: Context) -> list[str]:
         """Return the functions that calls like this may lead to; all if it names none.
@@ -89,7 +87,7 @@ class Snapshot:
             UnknownFunction: it names one that nothing leads to.
         """
         named = context.header(protocol.FUNCTION_NAME) or context.header(protocol.FUNCTION_HANDLER)
-        return self._router.candidates(context) if named else list(self.config.functions)
+        return self.router.candidates(context) if named else list(self.config.functions)
 
     def forwards(self, context: Context) -> bool:
         """Return whether a call's function has an application that answers all phases."""
@@ -99,7 +97,7 @@ class Snapshot:
     def leads_to(self, context: Context) -> FunctionSpec | None:
         """Return the entry of the function that answers a call, None if none does."""
         try:
-            return self.config.functions[self._router.resolve(context)]
+            return self.config.functions[self.router.resolve(context)]
         except UnknownFunction:
             return None
 
@@ -110,10 +108,10 @@ class Snapshot:
             function.update(spec, self._load_of(spec))
 
     def close(self) -> list[Function]:
-        """Bring no more functions to life; return those that have come."""
+        """Make no more functions; return those that were made."""
         with self._lock:
             self._closed = True
-            return list(self._functions.values())
+            return list(self.live.values())
 
     def _make(self, name: str) -> Function:
         spec = self.config.functions[name]
@@ -122,7 +120,7 @@ class Snapshot:
     def _load_of(self, spec: FunctionSpec) -> Load:
         return lambda: self._load(spec)
 
-    def _load(self, spec: FunctionSpec) -> "Plugins | Workers":
+    def _load(self, spec: FunctionSpec) -> Backend:
         if spec.isolation == "thread":
             plugins = self._loader.load(spec)
             self._shared.code.note()

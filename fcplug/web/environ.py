@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 COOKIES = "fcplug.cookies"  # the cookie fields of a request that has several, one on each line
+HEALTH_CHECK = "fcplug.health_check"  # whether the server took the request for a health check
 _OF_A_REQUEST = (
     "AUTH_TYPE",
     "CONTENT_LENGTH",
@@ -83,6 +84,8 @@ class Environs:
             made.pop(key, None)
         made["fc.context"] = context
         made["fc.request_uri"] = environ.get("REQUEST_URI", environ["PATH_INFO"])
+        if not environ["PATH_INFO"].startswith(protocol.PROXY_PATH):
+            return made
         prefix = protocol.proxy_prefix(
             environ["PATH_INFO"],
             context.header(protocol.SERVICE_NAME),

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from contextvars import Context as Variables
 from contextvars import copy_context
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.web import access
-from fcplug.web.response import BodyCut, Response, close_body, close_failed, has_no_body, length_of
+from fcplug.web.response import BodyCut, Response, close_failed, has_no_body, length_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -33,7 +33,6 @@ _STATUS: Mapping[type, str] = {
     FunctionTimeoutError: "504 Gateway Timeout",
     UnknownFunction: "404 Not Found",
 }
-_NOTHING: Iterator[bytes] = iter(())
 
 
 def answer(
@@ -63,7 +62,7 @@ def failure_status(error: BaseException | None, otherwise: str = _FAILED) -> str
     return _STATUS.get(type(error), otherwise)
 
 
-class _Exchange(Iterator[bytes]):
+class _Exchange:
     """The body of an answer; its end, however it comes, ends the phase."""
 
     def __init__(
@@ -75,20 +74,21 @@ class _Exchange(Iterator[bytes]):
     ) -> None:
         self._variables = variables
         self._context = context
-        self._lines = logs.phase(phase, context)
+        self._phase: AbstractContextManager[None] | None = logs.phase(phase, context)
         self._line = line
-        self._phase = ExitStack()
-        self._body = _NOTHING
+        self._response: Response | None = None  # None once it is closed
         self._missing: int | None = None  # bytes of the Content-Length, where one is given
         self._first: bytes | None = None
         self._forks = fork_counter.forks
 
     def begin(self, method: str, work: Callable[[], Response]) -> Response | Result:
-        self._phase.enter_context(self._lines)
+        """Do the work and make the first bytes, between the lines of the phase."""
+        if self._phase:
+            self._phase.__enter__()
         try:
-            response = work()
-            self._end_forked_child()
-            self._body = response.body
+            self._response = response = work()
+            if fork_counter.forks != self._forks:  # the answer is the parent's to send
+                end_forked_child(None)
             if self._line:
                 self._line.status = response.status
             headers = _sendable(response.headers)
@@ -96,19 +96,22 @@ class _Exchange(Iterator[bytes]):
                 self._end()
             else:
                 self._missing = length_of(headers)
-                self._first = self._advance()
+                self._first = self._advance(response)
         except BaseException as error:
             failure = result.failure(error, self._context.credentials)
             if self._line:
                 self._line.status, self._line.size = failure_status(error), len(failure.body)
             self._fail(error)
             return failure
-        return response._replace(headers=headers, body=self)
+        return Response(response.status, headers, self)
+
+    def __iter__(self) -> "Iterator[bytes]":
+        return self
 
     def __next__(self) -> bytes:
         chunk, self._first = self._first, None
-        if chunk is None and self._body is not _NOTHING:
-            chunk = self._variables.run(self._step)
+        if chunk is None and self._response:
+            chunk = self._variables.run(self._step, self._response)
         if chunk is None:
             raise StopIteration
         return chunk
@@ -116,37 +119,33 @@ class _Exchange(Iterator[bytes]):
     def close(self) -> None:
         """End the request, if its body was not read to the end."""
         self._first = None
-        if self._body is not _NOTHING:
+        if self._response:
             self._variables.run(self._give_up)
 
-    def _step(self) -> bytes | None:
+    def _step(self, response: Response) -> bytes | None:
         try:
-            return self._advance()
+            return self._advance(response)
         except BaseException as error:
             self._fail(error)
             raise BodyCut from error
 
-    def _advance(self) -> bytes | None:
+    def _advance(self, response: Response) -> bytes | None:
         """Return the next bytes, None at the end; once there are no more, the phase has ended."""
-        chunk = next(self._body, None)
-        self._end_forked_child()
+        chunk = next(response.body, None)
+        if fork_counter.forks != self._forks:
+            end_forked_child(None)
         if self._missing is not None:
-            self._count(chunk)
+            self._count(chunk, response)
         if self._line and chunk:
             self._line.size += len(chunk)
         if chunk is None or self._missing == 0:
             self._end()
         return chunk
 
-    def _end_forked_child(self) -> None:
-        """End a child that the application has forked: the answer is the parent's to send."""
-        if fork_counter.forks != self._forks:
-            end_forked_child(None)
-
-    def _count(self, chunk: bytes | None) -> None:
-        """Hold the body against its Content-Length; what is too long is found before it is sent."""
+    def _count(self, chunk: bytes | None, response: Response) -> None:
+        """Compare the body with its Content-Length, so that no byte too many is ever sent."""
         missing = (self._missing or 0) - len(chunk or b"")
-        if missing == 0 and next(self._body, None) is not None:
+        if missing == 0 and next(response.body, None) is not None:
             missing = -1
         if missing < 0:
             raise InvalidResponse("the body is longer than its Content-Length: correct it")
@@ -157,21 +156,28 @@ class _Exchange(Iterator[bytes]):
         self._missing = missing
 
     def _end(self) -> None:
-        body, self._body = self._body, _NOTHING
-        close_body(body)
-        self._write_line()
-        self._phase.close()
+        response, self._response = self._response, None
+        if response:
+            response.close()
+        self._end_phase(None)
 
     def _fail(self, error: BaseException) -> None:
-        body, self._body = self._body, _NOTHING
-        close_failed(body)
-        self._write_line()
-        self._phase.__exit__(type(error), error, error.__traceback__)
+        response, self._response = self._response, None
+        close_failed(response)
+        self._end_phase(error)
 
-    def _write_line(self) -> None:
+    def _end_phase(self, error: BaseException | None) -> None:
+        """Write the access line and the phase's last line, once."""
         line, self._line = self._line, None
+        phase, self._phase = self._phase, None
         if line:
             line.write()
+        if not phase:
+            return
+        if error:
+            phase.__exit__(type(error), error, error.__traceback__)
+        else:
+            phase.__exit__(None, None, None)
 
     def _give_up(self) -> None:
         log.info("the client went away before its answer was complete")
@@ -183,8 +189,12 @@ class _Exchange(Iterator[bytes]):
 
 def _sendable(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the header fields that an application may set."""
-    sent = [(name, value) for name, value in headers if not protocol.is_reserved(name)]
-    size = sum(len(name) + len(value) + 4 for name, value in sent)
+    sent = []
+    size = 0
+    for name, value in headers:
+        if not protocol.is_reserved(name):
+            sent.append((name, value))
+            size += len(name) + len(value) + 4
     if size > protocol.MAX_RESPONSE_FIELDS:
         log.warning(
             "the answer has %d bytes of header fields; above %d the platform answers 502 in its "

@@ -3,41 +3,41 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+
+import msgspec
 
 log = logging.getLogger("fcplug")
 
 
-class Response(NamedTuple):
-    """A status line such as ``200 OK``, header fields in order, and the body as it is made.
+class Response(msgspec.Struct):
+    """What answers a web request; who gets it closes it, whether the body was read or not.
 
-    Whoever gets the response closes ``body`` when it has a ``close``, read to its end or not.
+    Attributes:
+        status: a status line such as ``200 OK``.
+        headers: header fields, in order.
+        body: the chunks of the body, each made when it is asked for.
+        on_close: what to call when the answer is closed, in this order. Each layer that the answer
+            passes through appends its own.
     """
 
     status: str
     headers: Sequence[tuple[str, str]]
     body: Iterator[bytes]
-
-
-class Body(Iterator[bytes]):
-    """The chunks of a body, and what is to be done once when it is closed."""
-
-    def __init__(self, chunks: Iterator[bytes], on_close: Callable[[], None]) -> None:
-        self._chunks = chunks
-        self._on_close: Callable[[], None] | None = on_close
-
-    def __next__(self) -> bytes:
-        return next(self._chunks)
+    on_close: list[Callable[[], object]] = []  # msgspec makes a list for each
 
     def close(self) -> None:
-        """Close the body, read to its end or not."""
-        on_close, self._on_close = self._on_close, None
-        if on_close:
-            on_close()
+        """Call what waits for the close: once, and all of it even where some raise."""
+        while self.on_close:
+            callback = self.on_close.pop(0)
+            try:
+                callback()
+            except BaseException:
+                self.close()
+                raise
 
 
-class BodyCut(Exception):  # noqa: N818 - it is told to the server alone
-    """A body ends before it is complete, and must not end as if it were; the log tells why."""
+class BodyCut(Exception):  # noqa: N818 - only the server sees it
+    """A body ends before it is complete, and must not look complete; the log says why."""
 
 
 def close_body(body: object) -> None:
@@ -48,7 +48,7 @@ def close_body(body: object) -> None:
 
 
 def close_failed(body: object) -> None:
-    """Close a body after a failure, which is to be told: one of the closing is logged only."""
+    """Close a body, or a response, after a failure; an error of the closing is only logged."""
     try:
         close_body(body)
     except BaseException as error:
@@ -56,13 +56,16 @@ def close_failed(body: object) -> None:
 
 
 def has_no_body(status: str) -> bool:
-    """Tell whether a status line is one that no body follows."""
+    """Return whether a status line is one that no body follows."""
     return status[:3] in ("204", "304")
 
 
 def length_of(headers: Sequence[tuple[str, str]]) -> int | None:
     """Return the Content-Length among header fields, None if there is none."""
-    return next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+    for name, value in headers:
+        if name.lower() == "content-length":
+            return int(value)
+    return None
 
 
 def reason_of(status: int) -> str:

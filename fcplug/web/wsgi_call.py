@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fcplug.errors import InvalidResponse
 from fcplug.web.response import (
-    Body,
     Response,
-    close_body,
     close_failed,
     has_no_body,
     length_of,
@@ -67,9 +65,17 @@ class Caller:
         start = _Start()
         result: Any = self._application(environ, start)
         try:
-            chunks = _chunks(start, _iterable(start, result))
-            first = next(chunks, None)
+            body = _iterable(start, result)
+            whole = isinstance(body, list | tuple) and len(body) <= 1
+            if whole:
+                data = start.take() + b"".join(map(_as_bytes, body))
+                chunks = iter((data,) if data else ())
+                first = None
+            else:
+                chunks = _chunks(start, body)
+                first = next(chunks, None)
             status, headers = start.begin()
+            closing = getattr(result, "close", None)
         except BaseException:
             close_failed(result)
             raise
@@ -77,10 +83,10 @@ class Caller:
             self._advised = True
             name = getattr(self._application, "__qualname__", type(self._application).__name__)
             log.info("the application %s %s; other servers refuse that", name, start.advice)
-        if _whole(result) and environ.get("REQUEST_METHOD") != "HEAD":
-            headers = _measured(status, headers, len(first or b""))
+        if whole and environ.get("REQUEST_METHOD") != "HEAD":
+            headers = _measured(status, headers, len(data))
         made = chunks if first is None else chain((first,), chunks)
-        return Response(status, headers, Body(made, lambda: close_body(result)))
+        return Response(status, headers, made, [closing] if closing else [])
 
 
 class _Start:
@@ -155,7 +161,7 @@ class _Start:
                 )
             self.advise(f"gives the headers as {_told(headers)}: give a list of (name, value)")
             headers = list(headers)
-        if any(isinstance(item, list) for item in headers):
+        if {*map(type, headers)} - {tuple} and any(isinstance(item, list) for item in headers):
             self.advise("gives a header as a list: give a tuple (name, value)")
             headers = [tuple(item) if isinstance(item, list) else item for item in headers]
         _check_headers(headers)
@@ -184,13 +190,6 @@ def _iterable(start: _Start, result: Any) -> Iterable[Any]:
             f"the application returned {_told(result)}: return an iterable of bytes, as [b'...']"
         )
     return result  # type: ignore[no-any-return]
-
-
-def _whole(result: Any) -> bool:
-    """Tell whether the first chunk is all there will be."""
-    return isinstance(result, bytes | str) or (
-        isinstance(result, list | tuple) and len(result) <= 1
-    )
 
 
 def _measured(status: str, headers: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.process.forks import end_forked_child, fork_counter
-from fcplug.web.response import Response, close_body, close_failed
+from fcplug.web.response import Response, close_failed
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import Report
 from fcplug.workers.messages import WEB, Call, Head, Hello, Ready
@@ -115,14 +115,14 @@ class _Worker:
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
         }
-        response = self._plugins.web(environ, context, context.deadline)
+        response = self._plugins.web(environ, context)
         self._end_forked_child(None)
         try:
             self._send_response(frame.number, response)
         except BaseException:
-            close_failed(response.body)
+            close_failed(response)
             raise
-        close_body(response.body)
+        response.close()
 
     def _send_response(self, number: int, response: Response) -> None:
         head = Head(response.status, list(response.headers))

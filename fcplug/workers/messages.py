@@ -1,7 +1,6 @@
 """The headers of frames: what the runtime and a worker tell each other."""
 
 import math
-import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -9,7 +8,6 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from fcplug import protocol
 from fcplug.context import Context
 from fcplug.workers.wire import FrameError
 
@@ -87,5 +85,4 @@ class Call(Header, frozen=True):
 
     def context(self) -> Context:
         """Return the context, its deadline at the same moment."""
-        request_id = self.headers[protocol.REQUEST_ID]
-        return Context(self.headers, self.variables, request_id, time.monotonic() - self.age)
+        return Context(self.headers, self.variables, age=self.age)

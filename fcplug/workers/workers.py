@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from fcplug import logs, result
@@ -15,7 +16,7 @@ from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError
 from fcplug.protocol import Phase
 from fcplug.web.environ import body_of
-from fcplug.web.response import Body, Response, close_body
+from fcplug.web.response import Response
 from fcplug.workers.assignment import Assignment, WorkerSettings
 from fcplug.workers.pool import FAREWELL, Pool
 from fcplug.workers.stream import Stream
@@ -86,8 +87,9 @@ class Workers:
             lambda worker: _initialize(worker, context, deadline), context, deadline
         )
 
-    def invoke(self, event: bytes, context: Context, deadline: float | None) -> bytes:
+    def invoke(self, event: bytes, context: Context) -> bytes:
         """Answer one event in a worker that is initialized, and return the encoded result."""
+        deadline = context.deadline
 
         def work(worker: Worker) -> bytes:
             if not worker.initialized:
@@ -96,21 +98,21 @@ class Workers:
 
         return self._on_a_worker(work, context, deadline)
 
-    def web(self, environ: "WSGIEnvironment", context: Context, deadline: float | None) -> Response:
-        """Answer one web request in a worker that is initialized, and hold it to the body's end."""
+    def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
+        """Answer one web request in an initialized worker, which is held to the body's end."""
+        deadline = context.deadline
         body = body_of(environ)  # once, whoever gets it
 
         def work(worker: Worker) -> Response:
             if not worker.initialized:
                 _initialize_first(worker, context, deadline)
             head = worker.web(environ, body, context, deadline)
-            return Response(head.status, head.headers, Stream(worker, context, deadline))
+            stream = Stream(worker, context, deadline)
+            return Response(head.status, head.headers, stream, [stream.close])
 
         worker, response = self._begin(work, context, deadline)
-        with ExitStack() as held:
-            held.callback(self._give_back, worker, context)
-            held.callback(close_body, response.body)
-            return response._replace(body=Body(response.body, held.pop_all().close))
+        response.on_close.append(partial(self._give_back, worker, context))
+        return response
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks in every initialized worker."""

@@ -119,8 +119,9 @@ def latencies(size: int, calls: int) -> tuple[list[float], list[float]]:
     direct = timed(calls, lambda: plugins.hook.invoke(event=event, context=call(HEADERS)))
     with isolated("worker_functions:echo") as workers:
         workers.load()
-        far = time.monotonic() + 600
-        return direct, timed(calls, lambda: workers.invoke(event, call(HEADERS), far))
+        return direct, timed(
+            calls, lambda: workers.invoke(event, call(HEADERS).for_function({}, 600))
+        )
 
 
 def timed(calls: int, work: Callable[[], object]) -> list[float]:

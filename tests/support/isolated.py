@@ -5,7 +5,6 @@ import json
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def call(headers: Mapping[str, str] | None = None) -> Context:
 def act(workers: Workers, event: str | bytes, seconds: float = PATIENCE) -> bytes:
     """Have the workers answer an event within some seconds."""
     event = event.encode() if isinstance(event, str) else event
-    return workers.invoke(event, call(), time.monotonic() + seconds)
+    return workers.invoke(event, call().for_function({}, seconds))
 
 
 def runs(pid: int) -> bool:

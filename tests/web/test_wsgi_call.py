@@ -9,7 +9,7 @@ import pytest
 
 from fcplug.errors import InvalidResponse
 from fcplug.web import wsgi_call
-from fcplug.web.response import Response, close_body
+from fcplug.web.response import Response
 
 Start = Callable[..., Any]
 
@@ -302,14 +302,14 @@ def test_a_body_is_closed_once_however_it_ends() -> None:
     read = Chunks(b"a", b"b")
     response = call(answering(read))
     assert (list(response.body), read.closed) == ([b"a", b"b"], 0)
-    close_body(response.body)
-    close_body(response.body)
+    response.close()
+    response.close()
     assert read.closed == 1
 
     left = Chunks(b"a", b"b")
     response = call(answering(left))
-    close_body(response.body)
-    close_body(response.body)
+    response.close()
+    response.close()
     assert left.closed == 1
 
     failing = Chunks(fail=ValueError("x"))

@@ -80,7 +80,7 @@ def test_an_exception_is_told_as_in_a_thread(event: str, caplog: pytest.LogCaptu
     with caplog.at_level(logging.ERROR, "fcplug"):
         document, _ = in_thread(handler, event.encode(), call(KEYS))
     with isolated(handler) as workers, pytest.raises(RemoteError) as caught:
-        workers.invoke(event.encode(), call(KEYS), None)
+        workers.invoke(event.encode(), call(KEYS))
     assert result.failure(caught.value, call(KEYS).credentials).body == document
     assert result.explain(caught.value) == caplog.records[-1].getMessage()
     assert b"the-sec" not in document
@@ -139,7 +139,7 @@ def test_the_context_is_the_same() -> None:
     document, _ = in_thread("worker_functions:whoami", b"", context)
     expected = json.loads(document)
     with isolated("worker_functions:whoami", {"settings": {"mark": "m"}}) as workers:
-        told = json.loads(workers.invoke(b"", context, None))
+        told = json.loads(workers.invoke(b"", context))
     for facts in (told, expected):
         assert 0 < facts.pop("left") <= 33
         facts.pop("arguments")
@@ -153,14 +153,14 @@ def test_a_deadline_is_at_the_same_moment() -> None:
     with isolated("worker_functions:whoami") as workers:
         workers.load()
         time.sleep(1)
-        told = json.loads(workers.invoke(b"", context, None))
+        told = json.loads(workers.invoke(b"", context))
     assert told["left"] <= 29
 
 
 def test_keys_are_in_no_environment_and_no_argument() -> None:
     with isolated("worker_functions:whoami", {"settings": {"password": "hidden"}}) as workers:
         workers.initialize(call(KEYS))
-        told = json.loads(workers.invoke(b"", call(KEYS), None))
+        told = json.loads(workers.invoke(b"", call(KEYS)))
     environment = [value for name, value in os.environ.items() if name.startswith("ALIBABA")]
     assert list(told["environment"].values()) == environment
     assert "hidden" not in told["arguments"]
@@ -175,7 +175,7 @@ def test_keys_of_the_environment_stand_in_as_in_a_thread() -> None:
     }
     context = Context.from_headers({}, environment)
     with isolated("worker_functions:whoami") as workers:
-        told = json.loads(workers.invoke(b"", context, None))
+        told = json.loads(workers.invoke(b"", context))
     assert told["credentials"]["accessKeySecret"] == "half"
     assert told["credentials"]["securityToken"] == "a pair"
 

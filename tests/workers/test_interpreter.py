@@ -70,7 +70,7 @@ def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(tmp_path
         with pytest.raises(WorkerUnavailable) as caught:
             workers.load()
         with pytest.raises(WorkerUnavailable):
-            workers.invoke(b"", call(), None)
+            workers.invoke(b"", call())
     python = tmp_path / "its own" / "bin" / "python"
     command = f"{shlex.quote(str(python))} -m pip install {shlex.quote(str(ROOT))}"
     assert str(caught.value) == (

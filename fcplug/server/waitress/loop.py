@@ -165,8 +165,9 @@ class Server(TcpWSGIServer):
         """Have the channel's first request answered by a worker or, for a health check, express."""
         request = channel.requests[0]
         control = request.headers.get(_CONTROL, "")
-        express = request.error is not None or self._express(request.command, request.path, control)
-        if express:
+        if request.error is None:
+            request.is_health_check = self._express(request.command, request.path, control)
+        if request.error or request.is_health_check:
             self.express_dispatcher.add_task(channel)
             return
         self._on_turn(True)

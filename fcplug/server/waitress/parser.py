@@ -31,6 +31,7 @@ class RequestParser:
     headers_finished = False
     expect_continue = False
     error: Refusal | None = None
+    is_health_check = False  # the loop decides it
 
     command = path = query = request_uri = ""
     version = "1.1"

@@ -13,7 +13,7 @@ from waitress.utilities import build_http_date
 
 from fcplug.server.refusal import FAILED, Refusal
 from fcplug.server.waitress.parser import RequestParser
-from fcplug.web.environ import COOKIES
+from fcplug.web.environ import COOKIES, HEALTH_CHECK
 from fcplug.web.response import BodyCut
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class AnswerTask(_Answer, WSGITask):
             "wsgi.url_scheme": request.url_scheme,
             "wsgi.errors": sys.stderr,
             "wsgi.input": request.get_body_stream(),
+            HEALTH_CHECK: request.is_health_check,
         }
         for name, value in request.headers.items():
             environ[variable(name)] = value

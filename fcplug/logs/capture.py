@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
@@ -52,10 +52,24 @@ class Capture(Output):
             self._deliver(data.decode("utf-8", "replace"))
 
 
+class _Relay(logging.Handler):
+    """Passes records on to handlers of others: user code may close it, and not them."""
+
+    others: Sequence[logging.Handler] = ()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Pass a record on to those whose level it has."""
+        for other in self.others:
+            if record.levelno >= other.level:
+                other.handle(record)
+        return True
+
+
 class Redirection:
     """Sends the log, and what is printed, to an output while it is entered, time after time.
 
-    Handlers that others have given the root logger get the records as well. What user code puts in
+    Handlers that others have given the root logger get the records as well, and stay open
+    whatever user code does. What user code puts in
     the place of the streams, or gives the root logger, is there again when it is entered again, and
     not in between.
     """
@@ -72,15 +86,17 @@ class Redirection:
             "stderr": stderr,
         }
         self._streams: tuple[Any, ...] = (stdout, stderr, stdout, stderr)
-        self._root_handlers: list[logging.Handler] = [self._handler]
+        self._relay = _Relay()
+        self._root_handlers: list[logging.Handler] = [self._handler, self._relay]
         self._root_level: int = logging.getLevelName(level)
 
     def __enter__(self) -> None:
         root = logging.getLogger()
         self._outside = _streams(), list(root.handlers), root.level
+        self._relay.others = list(root.handlers)
         self._state = process_log.exchange_state(self._state)
         _set_streams(self._streams)
-        root.handlers[:] = [*root.handlers, *self._root_handlers]
+        root.handlers[:] = self._root_handlers
         root.setLevel(self._root_level)
         self._give_loggers_back = process_log.take_loggers(self._handler, self._level)
 
@@ -93,7 +109,7 @@ class Redirection:
         root = logging.getLogger()
         streams, handlers, level = self._outside
         self._give_loggers_back()
-        self._root_handlers = [handler for handler in root.handlers if handler not in handlers]
+        self._root_handlers = list(root.handlers)
         self._root_level = root.level
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -1,18 +1,19 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import entry_points
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pluggy
 import pytest
 from PIL import Image
 
 import fcplug_thumbnail
-from fcplug import Context, hookspecs
-from fcplug_thumbnail import BadEvent, BadImage, MountMissing, Thumbnail, ThumbnailsFailed
+from fcplug.errors import PluginError
+from fcplug.testing import Answer, Runner, check_handler
+from fcplug_thumbnail import BadEvent, BadImage, MountMissing, ThumbnailsFailed
+
+Make = Callable[..., Answer]
 
 
 def picture(width: int = 400, height: int = 300, to: str = "JPEG") -> bytes:
@@ -21,8 +22,7 @@ def picture(width: int = 400, height: int = 300, to: str = "JPEG") -> bytes:
     return out.getvalue()
 
 
-def opened(data: object) -> Image.Image:
-    assert isinstance(data, bytes)
+def opened(data: bytes) -> Image.Image:
     return Image.open(BytesIO(data))
 
 
@@ -47,6 +47,16 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.fixture
+def make(fc: Runner) -> Make:
+    """Return what invokes the handler: ``make(event, width=100)``."""
+
+    def invoke(event: bytes, **settings: Any) -> Answer:
+        return fc.invoke("thumbnail", event, settings=settings)
+
+    return invoke
+
+
+@pytest.fixture
 def bucket(tmp_path: Path) -> Path:
     """Return a mounted bucket with two photos and a text."""
     folder = tmp_path / "testbucket"
@@ -57,29 +67,34 @@ def bucket(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_image_is_answered_with_a_smaller_one() -> None:
-    image = opened(Thumbnail().invoke(picture(640, 480)))
+def error_of(answer: Answer, kind: type[Exception]) -> str:
+    """Return the text of the error that an answer must have."""
+    assert isinstance(answer.error, kind), answer
+    return str(answer.error)
+
+
+def test_an_image_is_answered_with_a_smaller_one(make: Make) -> None:
+    image = opened(make(picture(640, 480)).body)
     assert (image.format, image.size) == ("JPEG", (320, 240))
 
 
-def test_the_settings_choose_box_format_and_quality() -> None:
-    small = Thumbnail(width=100, height=20, format="webp", quality=50).invoke(picture())
-    image = opened(small)
+def test_the_settings_choose_box_format_and_quality(make: Make) -> None:
+    image = opened(make(picture(), width=100, height=20, format="webp", quality=50).body)
     assert (image.format, image.size) == ("WEBP", (27, 20))
 
 
-def test_a_broken_image_is_called_the_event() -> None:
-    with pytest.raises(BadImage, match=r"^the event \(7 bytes\): format unknown"):
-        Thumbnail().invoke(b"garbage")
+def test_a_broken_image_is_called_the_event(make: Make) -> None:
+    text = error_of(make(b"garbage"), BadImage)
+    assert text.startswith("the event (7 bytes): format unknown")
 
 
-def test_an_image_beyond_max_pixels_is_refused() -> None:
-    with pytest.raises(BadImage, match="400 x 300 pixels; max_pixels allows 1000"):
-        Thumbnail(max_pixels=1000).invoke(picture())
+def test_an_image_beyond_max_pixels_is_refused(make: Make) -> None:
+    text = error_of(make(picture(), max_pixels=1000), BadImage)
+    assert "400 x 300 pixels; max_pixels allows 1000" in text
 
 
-def test_a_thumbnail_is_written_beside_its_object(bucket: Path) -> None:
-    report = Thumbnail(mount=str(bucket)).invoke(oss_event("image/a.jpg", "image/b.png"))
+def test_a_thumbnail_is_written_beside_its_object(make: Make, bucket: Path) -> None:
+    report = make(oss_event("image/a.jpg", "image/b.png"), mount=str(bucket)).json()
     sizes = [
         (bucket / "image" / name).stat().st_size for name in ("a.jpg.thumb.jpg", "b.png.thumb.png")
     ]
@@ -106,29 +121,37 @@ def test_a_thumbnail_is_written_beside_its_object(bucket: Path) -> None:
     assert (image.format, image.size) == ("PNG", (80, 320))
 
 
-def test_a_written_thumbnail_is_called_as_what_it_is(bucket: Path) -> None:
-    thumbnail = Thumbnail(mount=str(bucket), format="webp", suffix="-small")
-    thumbnail.invoke(oss_event("image/a.jpg"))
+def test_a_written_thumbnail_is_called_as_what_it_is(make: Make, bucket: Path) -> None:
+    make(oss_event("image/a.jpg"), mount=str(bucket), format="webp", suffix="-small")
     assert opened((bucket / "image" / "a.jpg-small.webp").read_bytes()).format == "WEBP"
 
 
-def test_the_bucket_may_be_part_of_the_mount(bucket: Path) -> None:
-    Thumbnail(mount=f"{bucket.parent}/{{bucket}}").invoke(oss_event("image/a.jpg"))
+def test_the_bucket_may_be_part_of_the_mount(make: Make, bucket: Path) -> None:
+    make(oss_event("image/a.jpg"), mount=f"{bucket.parent}/{{bucket}}")
     assert "a.jpg.thumb.jpg" in names(bucket / "image")
 
 
-def test_an_object_at_the_top_of_the_bucket_has_its_thumbnail_there(bucket: Path) -> None:
+def test_the_event_of_the_trigger_is_understood(
+    make: Make, bucket: Path, fc_event: Callable[..., bytes]
+) -> None:
+    event = fc_event("oss", bucket="testbucket", key="image/a.jpg")
+    (written,) = make(event, mount=str(bucket)).json()["written"]
+    assert written["thumbnail"] == "oss://testbucket/image/a.jpg.thumb.jpg"
+
+
+def test_an_object_at_the_top_of_the_bucket_has_its_thumbnail_there(
+    make: Make, bucket: Path
+) -> None:
     (bucket / "top").write_bytes(picture())
-    Thumbnail(mount=str(bucket)).invoke(oss_event("top"))
+    make(oss_event("top"), mount=str(bucket))
     assert "top.thumb.jpg" in names(bucket)
 
 
-def test_a_file_written_by_an_invocation_is_skipped_by_the_next(bucket: Path) -> None:
-    thumbnail = Thumbnail(mount=str(bucket))
-    first: Any = thumbnail.invoke(oss_event("image/a.jpg"))
+def test_a_file_written_by_an_invocation_is_skipped_by_the_next(make: Make, bucket: Path) -> None:
+    first = make(oss_event("image/a.jpg"), mount=str(bucket)).json()
     key = first["written"][0]["thumbnail"].removeprefix("oss://testbucket/")
     before = names(bucket / "image")
-    second: Any = thumbnail.invoke(oss_event(key))
+    second = make(oss_event(key), mount=str(bucket)).json()
     assert second == {
         "written": [],
         "skipped": [{"source": f"oss://testbucket/{key}", "reason": "already a thumbnail"}],
@@ -137,54 +160,52 @@ def test_a_file_written_by_an_invocation_is_skipped_by_the_next(bucket: Path) ->
 
 
 @pytest.mark.parametrize("suffix", [".thumb", "-small", "_t.1"])
-def test_what_a_crash_leaves_is_skipped_too(bucket: Path, suffix: str) -> None:
+def test_what_a_crash_leaves_is_skipped_too(make: Make, bucket: Path, suffix: str) -> None:
     (bucket / "image" / f"a.jpg{suffix}.jpg").mkdir()
-    thumbnail = Thumbnail(mount=str(bucket), suffix=suffix)
     # Stopped at its last step, a write tells the name that a crash there would leave.
-    with pytest.raises(IsADirectoryError) as caught:
-        thumbnail.invoke(oss_event("image/a.jpg"))
-    temporary = Path(caught.value.filename).name
-    report: Any = thumbnail.invoke(oss_event(f"image/{temporary}"))
+    error = make(oss_event("image/a.jpg"), mount=str(bucket), suffix=suffix).error
+    assert isinstance(error, IsADirectoryError)
+    temporary = Path(error.filename).name
+    event = oss_event(f"image/{temporary}")
+    report = make(event, mount=str(bucket), suffix=suffix).json()
     assert report["skipped"][0]["reason"] == "already a thumbnail"
 
 
 @pytest.mark.parametrize("name", ["ObjectRemoved:DeleteObject", "ObjectModified:UpdateObjectMeta"])
-def test_objects_that_were_not_created_are_skipped(bucket: Path, name: str) -> None:
-    report: Any = Thumbnail(mount=str(bucket)).invoke(oss_event("image/a.jpg", name=name))
+def test_objects_that_were_not_created_are_skipped(make: Make, bucket: Path, name: str) -> None:
+    report = make(oss_event("image/a.jpg", name=name), mount=str(bucket)).json()
     assert report == {
         "written": [],
         "skipped": [{"source": "oss://testbucket/image/a.jpg", "reason": name}],
     }
 
 
-def test_folders_are_skipped(bucket: Path) -> None:
-    report: Any = Thumbnail(mount=str(bucket)).invoke(oss_event("image/"))
+def test_folders_are_skipped(make: Make, bucket: Path) -> None:
+    report = make(oss_event("image/"), mount=str(bucket)).json()
     assert report == {
         "written": [],
         "skipped": [{"source": "oss://testbucket/image/", "reason": "a folder"}],
     }
 
 
-def test_an_event_without_objects_has_an_empty_report(bucket: Path) -> None:
-    report = Thumbnail(mount=str(bucket)).invoke(oss_event())
+def test_an_event_without_objects_has_an_empty_report(make: Make, bucket: Path) -> None:
+    report = make(oss_event(), mount=str(bucket)).json()
     assert report == {"written": [], "skipped": []}
 
 
-def test_a_single_object_fails_with_its_own_error(bucket: Path) -> None:
-    with pytest.raises(BadImage, match=r"^oss://testbucket/image/c\.txt \(8 bytes\): format"):
-        Thumbnail(mount=str(bucket)).invoke(oss_event("image/c.txt"))
+def test_a_single_object_fails_with_its_own_error(make: Make, bucket: Path) -> None:
+    text = error_of(make(oss_event("image/c.txt"), mount=str(bucket)), BadImage)
+    assert text.startswith("oss://testbucket/image/c.txt (8 bytes): format")
 
 
-def test_an_object_beyond_max_bytes_is_refused(bucket: Path) -> None:
-    with pytest.raises(BadImage, match=r"c\.txt \(8 bytes\): too large: max_bytes allows 7"):
-        Thumbnail(mount=str(bucket), max_bytes=7).invoke(oss_event("image/c.txt"))
+def test_an_object_beyond_max_bytes_is_refused(make: Make, bucket: Path) -> None:
+    answer = make(oss_event("image/c.txt"), mount=str(bucket), max_bytes=7)
+    assert "c.txt (8 bytes): too large: max_bytes allows 7" in error_of(answer, BadImage)
 
 
-def test_a_failing_object_does_not_lose_the_others(bucket: Path) -> None:
+def test_a_failing_object_does_not_lose_the_others(make: Make, bucket: Path) -> None:
     event = oss_event("image/c.txt", "image/a.jpg", "image/gone.jpg", "../x", "image/b.png")
-    with pytest.raises(ThumbnailsFailed) as caught:
-        Thumbnail(mount=str(bucket)).invoke(event)
-    message = str(caught.value)
+    message = error_of(make(event, mount=str(bucket)), ThumbnailsFailed)
     assert message.startswith("3 of the event's objects failed: ")
     assert "oss://testbucket/image/c.txt (BadImage: " in message
     assert "oss://testbucket/image/gone.jpg (FileNotFoundError: " in message
@@ -195,32 +216,31 @@ def test_a_failing_object_does_not_lose_the_others(bucket: Path) -> None:
     assert {"a.jpg.thumb.jpg", "b.png.thumb.png"} < set(names(bucket / "image"))
 
 
-def test_all_objects_failing_says_that_none_was_written(bucket: Path) -> None:
-    with pytest.raises(ThumbnailsFailed, match=r"; written: none$"):
-        Thumbnail(mount=str(bucket)).invoke(oss_event("image/c.txt", "image/gone.jpg"))
+def test_all_objects_failing_says_that_none_was_written(make: Make, bucket: Path) -> None:
+    answer = make(oss_event("image/c.txt", "image/gone.jpg"), mount=str(bucket))
+    assert error_of(answer, ThumbnailsFailed).endswith("; written: none")
 
 
-def test_an_oss_event_without_a_mount_names_the_setting() -> None:
-    with pytest.raises(MountMissing, match="needs the setting mount"):
-        Thumbnail().invoke(oss_event("image/a.jpg"))
+def test_an_oss_event_without_a_mount_names_the_setting(make: Make) -> None:
+    text = error_of(make(oss_event("image/a.jpg")), MountMissing)
+    assert "needs the setting mount" in text
 
 
-def test_json_that_is_not_an_oss_event_is_refused() -> None:
-    with pytest.raises(BadEvent):
-        Thumbnail().invoke(b'{"triggerName": "TestTimer"}')
+def test_json_that_is_not_an_oss_event_is_refused(make: Make) -> None:
+    error_of(make(b'{"triggerName": "TestTimer"}'), BadEvent)
 
 
-def test_the_initializer_needs_no_mount_when_none_is_set() -> None:
-    Thumbnail().initialize()
+def test_the_initializer_needs_no_mount_when_none_is_set(fc: Runner) -> None:
+    assert fc.initialize("thumbnail").error is None
 
 
-def test_the_initializer_accepts_a_mount_that_is_there(bucket: Path) -> None:
-    Thumbnail(mount=str(bucket)).initialize()
+def test_the_initializer_accepts_a_mount_that_is_there(fc: Runner, bucket: Path) -> None:
+    assert fc.initialize("thumbnail", settings={"mount": str(bucket)}).error is None
 
 
-def test_the_initializer_refuses_a_missing_mount(tmp_path: Path) -> None:
-    with pytest.raises(MountMissing, match=r"^setting mount: "):
-        Thumbnail(mount=str(tmp_path / "absent")).initialize()
+def test_the_initializer_refuses_a_missing_mount(fc: Runner, tmp_path: Path) -> None:
+    answer = fc.initialize("thumbnail", settings={"mount": str(tmp_path / "absent")})
+    assert error_of(answer, MountMissing).startswith("setting mount: ")
 
 
 @pytest.mark.parametrize(
@@ -240,36 +260,26 @@ def test_the_initializer_refuses_a_missing_mount(tmp_path: Path) -> None:
         ({"suffix": "/x"}, "suffix: '/x' is not allowed: use letters, digits, '.', '-', '_'"),
     ],
 )
-def test_a_setting_out_of_range_is_named(settings: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match="is not allowed") as caught:
-        Thumbnail(**settings)
-    assert str(caught.value) == message
+def test_a_setting_out_of_range_is_named(
+    make: Make, settings: Mapping[str, Any], message: str
+) -> None:
+    text = error_of(make(picture(), **settings), PluginError)
+    assert f"Thumbnail refuses its settings: {message}" in text
 
 
-def test_one_object_serves_overlapping_invocations(bucket: Path) -> None:
-    thumbnail = Thumbnail(mount=str(bucket), width=50, height=50)
+def test_one_object_serves_overlapping_invocations(make: Make, bucket: Path) -> None:
+    settings = {"mount": str(bucket), "width": 50, "height": 50}
     shapes = [(100 + 10 * index, 100) for index in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        same_object = [pool.submit(thumbnail.invoke, oss_event("image/a.jpg")) for _ in shapes]
-        answers = list(pool.map(lambda shape: thumbnail.invoke(picture(*shape)), shapes))
-    assert answers == [thumbnail.invoke(picture(*shape)) for shape in shapes]
-    assert len({json.dumps(written.result()) for written in same_object}) == 1
+        reports = pool.map(lambda _: make(oss_event("image/a.jpg"), **settings).body, shapes)
+        answers = pool.map(lambda shape: make(picture(*shape), **settings).body, shapes)
+    assert list(answers) == [make(picture(*shape), **settings).body for shape in shapes]
+    assert len(set(reports)) == 1
     assert names(bucket / "image") == ["a.jpg", "a.jpg.thumb.jpg", "b.png", "c.txt"]
 
 
-def test_the_handler_implements_hooks_that_exist() -> None:
-    plugins = pluggy.PluginManager(hookspecs.PROJECT)
-    plugins.add_hookspecs(hookspecs)
-    plugins.register(Thumbnail())
-    plugins.check_pending()
-    context = Context.from_headers({}, {})
-    plugins.hook.initialize(context=context)
-    assert opened(plugins.hook.invoke(event=picture(), context=context)).size == (320, 240)
-
-
-def test_the_package_offers_the_handler_thumbnail() -> None:
-    (offered,) = entry_points(group="fcplug.handlers", name="thumbnail")
-    assert offered.load() is Thumbnail
+def test_the_handler_keeps_the_rules() -> None:
+    check_handler("thumbnail", event=lambda number: picture(100 + number, 50))
 
 
 def test_every_exported_name_exists() -> None:

@@ -99,7 +99,8 @@ def _print_finding(out: Console, finding: Finding, sources: Sources) -> None:
 
 
 def _print_detail(out: Console, label: str, text: str) -> None:
-    out.print(Text.assemble(f"{_INDENT}", (f"{label}: ", "bold"), printable(text)))
+    row = Text.assemble(_INDENT, (f"{label}: ", "bold"), printable(text))
+    out.print(row, soft_wrap=True)  # a command can be copied whole
 
 
 def _summary(result: Result) -> Text:

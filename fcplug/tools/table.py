@@ -1,0 +1,37 @@
+"""Rows for people: a table where it fits, else one block for each row."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from fcplug.tools.console import Console, printable
+
+Cell = str | Text
+_NARROW = 60  # columns, below which a table would be cut to pieces
+
+
+def print_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows under their headings; where the terminal is narrow, each row as a block."""
+    if out.width < _NARROW:
+        for row in rows:
+            _print_block(out, columns, row)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for heading in columns:
+        table.add_column(heading.upper(), overflow="fold")
+    for row in rows:
+        table.add_row(*map(_text, row))
+    out.print(table)
+
+
+def _print_block(out: Console, columns: Sequence[str], row: Sequence[Cell]) -> None:
+    first, *others = zip(columns, map(_text, row), strict=True)
+    out.print(Text.assemble((first[1].plain, "bold")))
+    for heading, cell in others:
+        if cell.plain:
+            out.print(Text.assemble("  ", (f"{heading}: ", "dim"), cell))
+
+
+def _text(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(printable(cell))

@@ -8,10 +8,10 @@ choice, the stricter reading: two readers of one request must never disagree abo
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from msgspec import Struct
 
 from fcplug import protocol
 from fcplug.server.refusal import Refusal, bad_request, head_too_large, not_implemented
@@ -37,7 +37,7 @@ class HeadError(Exception):
         self.refusal = refusal
 
 
-class RequestHead(NamedTuple):
+class RequestHead(Struct, frozen=True):
     """What the first part of a request says.
 
     ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes; the
@@ -57,7 +57,7 @@ class RequestHead(NamedTuple):
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client waits for a word before it sends the body."""
+        """Whether the client waits for a 100 Continue before it sends the body."""
         return (
             self.version == "1.1"
             and self.content_length != 0
@@ -184,7 +184,9 @@ def _split_target(target: bytes, host: str) -> tuple[str, str]:
     if not target.startswith(b"/"):
         target = _origin_form(target, host)
     path, _, query = target.partition(b"?")
-    return unquote_to_bytes(path).decode("latin-1"), query.decode("latin-1")
+    if b"%" in path:
+        path = unquote_to_bytes(path)
+    return path.decode("latin-1"), query.decode("latin-1")
 
 
 def _origin_form(target: bytes, host: str) -> bytes:

@@ -4,7 +4,6 @@ class Adjustments:
     outbuf_high_watermark: int
     inbuf_overflow: int
     connection_limit: int
-    channel_timeout: int
     max_request_header_size: int
     max_request_body_size: int
     ident: str | None

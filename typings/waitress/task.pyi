@@ -11,7 +11,6 @@ class Task:
     status: str
     version: str
     start_time: float
-    has_body: bool
     wrote_header: bool
     complete: bool
     content_length: int | None

@@ -66,6 +66,7 @@ class Server(TcpWSGIServer):
         self._accept_after = self._warned_at = self._checked_at = 0.0
         self._turned_at, self._turned_at_wall = time.monotonic(), time.time()
         self._active = False
+        self._most_connections = settings.limits.connection_limit
         self._unfinished: deque[ClientChannel] = deque()
         self._selector = selectors.DefaultSelector()
         self.dispatcher = LeaderFollowers(settings.limits.threads, self.turn, self.pull_trigger)
@@ -114,7 +115,7 @@ class Server(TcpWSGIServer):
                 self._update_every_interest()
                 continue
             events = happened & at.interest  # none once it is closed
-            unasked = events & READ and not at.readable()
+            unasked = events & READ and not at.wanted() & READ
             if events & READ and not unasked:
                 wasyncore.read(at)
             if events & WRITE:
@@ -139,7 +140,7 @@ class Server(TcpWSGIServer):
         whoever has answered it and finds it out pulls the trigger, so it is looked at once more.
         """
         while at._fileno is not None:
-            wanted = (READ if at.readable() else 0) | (WRITE if at.writable() else 0)
+            wanted = at.wanted()
             before = at.interest
             if wanted == before or (not wanted and before == READ and leave_in):
                 return
@@ -176,14 +177,15 @@ class Server(TcpWSGIServer):
     @property
     def full(self) -> bool:
         """Whether there are as many connections as may be."""
-        return len(self.active_channels) >= self.adj.limits.connection_limit
+        return len(self.active_channels) >= self._most_connections
 
-    def readable(self) -> bool:
-        """Whether connections are accepted now."""
-        if self.full:
-            self._warn("%d connections, the limit: new ones wait", len(self.active_channels))
-            return False
-        return self.accepting and time.monotonic() >= self._accept_after
+    def wanted(self) -> int:
+        """Return READ if connections are accepted now, else 0."""
+        count = len(self.active_channels)
+        if count >= self._most_connections:
+            self._warn("%d connections, the limit: new ones wait", count)
+            return 0
+        return READ if self.accepting and time.monotonic() >= self._accept_after else 0
 
     def handle_accept(self) -> None:
         """Take the connections that the kernel has completed."""
@@ -257,7 +259,8 @@ class Server(TcpWSGIServer):
         if gap > FROZEN or gap_wall > FROZEN:
             for channel in self.active_channels.values():
                 channel.skip_frozen_time(gap, gap_wall)
-        if now - self._checked_at < (_CROWDED_CHECK if self.full else _CHECK):
+        since = now - self._checked_at
+        if since < _CROWDED_CHECK or (since < _CHECK and not self.full):
             return
         self._checked_at = now
         limits = self.adj.limits

@@ -15,7 +15,7 @@ from fcplug.server.waitress.send_rate import SendRate, unacknowledged_bytes
 if TYPE_CHECKING:
     from fcplug.server.limits import WaitressSettings
 
-_LARGE = 64 * 1024  # bytes written that are sent from where they are
+LARGE = 64 * 1024  # bytes written that are sent from where they are
 _TURN_BYTES = (
     8 * 1024 * 1024
 )  # sent from a buffer in one turn of the loop, before others get theirs
@@ -29,7 +29,6 @@ class OutputChannel(HTTPChannel):
 
     is_reset = False  # its end must reach the client as a reset
 
-    _corked: bytes | None = None
     _turn_bytes = _NO_BOUND  # what may still be sent from the buffers in this turn of the loop
     _sent = 0  # bytes that the kernel has taken
     _send_rate: SendRate | None = None  # only while something waits to be sent
@@ -38,46 +37,37 @@ class OutputChannel(HTTPChannel):
         """Send bytes, or have them sent, large ones from where they are rather than copied."""
         if not isinstance(data, bytes):
             return super().write_soon(data)
-        if self._corked is not None:
-            if len(data) <= _LARGE:
-                self._corked += data
-                return len(data)
-            self.uncork()
-        self.send_now(data)
-        return len(data)
-
-    def cork(self) -> None:
-        """Keep small writes, to be sent together."""
-        self._corked = b""
-
-    def uncork(self) -> None:
-        """Send what was corked."""
-        corked, self._corked = self._corked, None
-        if corked:
-            self.send_now(corked)
-
-    def send_now(self, data: bytes) -> None:
-        """Send bytes; what the socket does not take at once waits in a buffer for the loop."""
-        sent = 0
-        with self.outbuf_lock:
-            if not self.connected:
-                raise ClientDisconnected
-            if not self.total_outbufs_len:
-                with contextlib.suppress(OSError):  # the next attempt meets the same error
-                    sent = self.socket.send(data)
-            self._sent += sent
-        if sent:
-            self.last_activity = time.time()
-        if sent == len(data):
-            return
-        if len(data) - sent <= _LARGE:
+        size = len(data)
+        sent = self._send_now(data)
+        if sent == size:
+            return size
+        if size - sent <= LARGE:
             super().write_soon(data[sent:])
-            return
+            return size
         file = BytesIO(data)
         file.seek(sent)
         rest = ReadOnlyFileBasedBuffer(file)
         rest.prepare()
         super().write_soon(rest)
+        return size
+
+    def _send_now(self, data: bytes) -> int:
+        """Send as much as the socket takes at once; return how many bytes that is."""
+        sent = 0
+        self.outbuf_lock.acquire()  # not `with`: a Condition is entered by two calls in Python
+        try:
+            if not self.connected:
+                raise ClientDisconnected
+            if not self.total_outbufs_len:
+                sent = self.socket.send(data)
+                self._sent += sent
+        except OSError:
+            pass  # the next attempt meets the same error
+        finally:
+            self.outbuf_lock.release()
+        if sent:
+            self.last_activity = time.time()
+        return sent
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send from a buffer; return 0 when the socket is full or this turn's share is used up."""

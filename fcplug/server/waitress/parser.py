@@ -1,6 +1,5 @@
 """One request as it comes in, in the shape that waitress's channel and tasks ask for."""
 
-import contextlib
 import re
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
@@ -44,6 +43,7 @@ class RequestParser:
         self.headers: dict[str, str] = {}
         self._head = bytearray()
         self._body: RequestBody | None = None
+        self._whole_body = b""  # a body that came together with its head
 
     def received(self, data: bytes) -> int:
         """Take bytes from the start of ``data``; return how many were taken.
@@ -64,13 +64,15 @@ class RequestParser:
 
     def get_body_stream(self) -> IO[bytes]:
         """Return the body as a file at its start."""
-        return self._body.buffer.getfile() if self._body else BytesIO()
+        return self._body.buffer.getfile() if self._body else BytesIO(self._whole_body)
 
     def close(self) -> None:
         """Free the body."""
         if self._body:
-            with contextlib.suppress(OSError):  # a full disk shows once more on closing
+            try:
                 self._body.buffer.close()
+            except OSError:
+                return  # the disk is full, and the request was refused for it
 
     def _receive_head(self, data: bytes) -> int:
         head, limit = self._head, self.adj.limits.max_header
@@ -88,15 +90,20 @@ class RequestParser:
         elif (end if found else len(head)) > limit:
             self.refuse(head_too_large(f"the request's head is larger than {limit} bytes"))
         elif found:
-            rest = len(head) - end
+            came = len(head) - end  # bytes after the head
+            rest = data[len(data) - came :]
             del head[end:]
-            self._finish_head(bytes(head), waits=not rest)
-            return len(data) if self.error else len(data) - rest
+            taken = self._finish_head(bytes(head), rest)
+            return len(data) if self.error else len(data) - came + taken
         elif _bare_line_feed(head, searched):
             self.refuse(bad_request("not a valid HTTP request: a line ends with LF alone"))
         return len(data)
 
-    def _finish_head(self, data: bytes, *, waits: bool) -> None:
+    def _finish_head(self, data: bytes, rest: bytes) -> int:
+        """Parse the head; return how many bytes of ``rest``, which follow it, are the body.
+
+        A body that came whole needs no buffer. Of any other, nothing is taken here.
+        """
         limits = self.adj.limits
         self._head.clear()
         self.headers_finished = True
@@ -104,7 +111,7 @@ class RequestParser:
             head = parse(data, limits.max_header_fields)
         except HeadError as error:
             self.refuse(error.refusal)
-            return
+            return 0
         self.command, self.version, self.headers = head.method, head.version, head.headers
         self.path, self.query, self.request_uri = head.path, head.query, head.target
         self.cookies = head.cookies
@@ -113,11 +120,18 @@ class RequestParser:
             self._body = ChunkedBody(self._buffer(), limits.max_body)
         elif length > limits.max_body:
             self.refuse(body_too_large(limits.max_body))
-            return
-        elif length:
+            return 0
+        elif length <= len(rest):
+            self.completed = True
+            if length:
+                self._whole_body = rest[:length]
+                self.body_bytes_received = length
+                self.headers["CONTENT_LENGTH"] = str(length)
+            return length
+        else:
             self._body = FixedBody(self._buffer(), length)
-        self.completed = length == 0
-        self.expect_continue = head.expects_continue and waits
+        self.expect_continue = not rest and head.expects_continue
+        return 0
 
     def _receive_body(self, body: RequestBody, data: bytes) -> int:
         try:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import re
 import sys
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import build_http_date
 
 from fcplug.server.refusal import FAILED, Refusal
+from fcplug.server.waitress.output import LARGE
 from fcplug.server.waitress.parser import RequestParser
 from fcplug.web.environ import COOKIES, HEALTH_CHECK
 from fcplug.web.response import BodyCut
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("fcplug.server")
 
 _LENGTH = "content-length"
+_WITHOUT_BODY = ("204", "304")
 _TEXT = rb"[\t -~\x80-\xff]*"
 _FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _TEXT + rb"\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n")
@@ -36,21 +39,17 @@ class Connection(Protocol):
     """What an answer asks of the connection it goes out on."""
 
     refused: bool
-    has_more_input: bool
     environ: dict[str, Any]
 
     @property
-    def draining(self) -> bool:
-        """Whether the process stops: the answer to the last request closes the connection."""
+    def ends_after_answer(self) -> bool:
+        """Whether the process stops and the client has sent nothing after this request."""
 
     def reset(self) -> None:
         """Have the connection end as a broken one does."""
 
-    def cork(self) -> None:
-        """Keep small writes, to be sent together."""
-
-    def uncork(self) -> None:
-        """Send what was held."""
+    def write_soon(self, data: bytes) -> int:
+        """Send bytes; those that the socket does not take wait for the loop."""
 
 
 class _Answer(Task):
@@ -59,6 +58,9 @@ class _Answer(Task):
     channel: Connection
     request: RequestParser
 
+    _sends_body = True  # False for HEAD, 204 and 304; known once the head is built
+    _warned = False
+
     def service(self) -> None:
         """Answer the request; whatever the application raises ends here.
 
@@ -66,7 +68,7 @@ class _Answer(Task):
         client of a BaseException waiting for ever.
         """
         try:
-            self.start()
+            self.start_time = time.time()
             self.execute()
             self.finish()
         except ClientDisconnected:
@@ -83,27 +85,31 @@ class _Answer(Task):
         Raises:
             AnswerError: a field or the status would break the answer's framing.
         """
-        if self.channel.draining and self._is_last():
+        if self.channel.ends_after_answer:
             self._close_after()
-        given = {name.lower() for name, _ in self.response_headers}
-        fields = self._framed(sized=_LENGTH in given)
-        sized = self.has_body and (_LENGTH in given or self.content_length is not None)
+        given = set()
+        for name, _ in self.response_headers:
+            given.add(name.lower())
+        has_body = not self.status.startswith(_WITHOUT_BODY)
+        sized = has_body and (_LENGTH in given or self.content_length is not None)
+        fields = self._framed(has_body=has_body, sized=_LENGTH in given)
         fields += self._connection(sized=sized)
         if "date" not in given:
             fields.append(("Date", _date(int(self.start_time))))
         lines = [f"HTTP/{self.version} {self.status}", *map(": ".join, fields), "", ""]
         head = "\r\n".join(lines).encode("latin-1")
         _check(head)
+        self._sends_body = has_body
         if self.request.command == "HEAD":
-            self.chunked_response = False
+            self._sends_body = self.chunked_response = False
         return head
 
-    def _framed(self, *, sized: bool) -> list[tuple[str, str]]:
+    def _framed(self, *, has_body: bool, sized: bool) -> list[tuple[str, str]]:
         """Return the application's fields, as they are and in their order, and the body's framing.
 
         waitress would sort them, write ``Etag`` for ``ETag``, and close after every chunked answer.
         """
-        if not self.has_body:
+        if not has_body:
             return [field for field in self.response_headers if field[0].lower() != _LENGTH]
         fields = list(self.response_headers)
         if sized:
@@ -126,17 +132,42 @@ class _Answer(Task):
         return [("Connection", "close")]
 
     def write(self, data: bytes) -> None:
-        """Send the head, if it is not sent yet, and the body's next bytes; a HEAD has no body."""
-        if self.request.command == "HEAD":
-            data = b""
-        if self.wrote_header or not data:
-            super().write(data)
-        else:
-            self.channel.cork()
-            try:
-                super().write(data)
-            finally:
-                self.channel.uncork()
+        """Send the head, if it is not sent yet, together with the body's next bytes."""
+        if not self.complete:
+            raise RuntimeError("start_response was not called before the body was written")
+        head = b"" if self.wrote_header else self.build_response_header()
+        body = self._framed_body(data) if data else b""
+        if len(body) > LARGE:  # it is sent from where it is
+            if head:
+                self.channel.write_soon(head)
+                self.wrote_header = True
+            self.channel.write_soon(body)
+        elif head or body:
+            self.channel.write_soon(head + body)
+            self.wrote_header = True
+
+    def _framed_body(self, data: bytes) -> bytes:
+        """Return the bytes to send for a part of the application's body."""
+        if not self._sends_body:
+            if self.request.command != "HEAD":
+                self.content_bytes_written += len(data)  # waitress compares it with the length
+                self._warn_once("an answer with status %r has no body: it is dropped", self.status)
+            return b""
+        if self.chunked_response:
+            return b"%X\r\n%b\r\n" % (len(data), data)
+        if self.content_length is None:
+            return data
+        part = data[: self.content_length - self.content_bytes_written]
+        self.content_bytes_written += len(part)
+        if len(part) < len(data):
+            message = "the application's body is longer than its Content-Length, %d: it is cut"
+            self._warn_once(message, self.content_length)
+        return part
+
+    def _warn_once(self, message: str, *values: object) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(message, *values)
 
     def refuse(self, refusal: Refusal, *, closes: bool) -> None:
         """Send a refusal as the answer, instead of what the application may have begun."""
@@ -163,9 +194,6 @@ class _Answer(Task):
     def _close_after(self) -> None:
         """Have waitress do what it does for a client that asked for it, in HTTP/1.0 too."""
         self.request.headers["CONNECTION"] = "close"
-
-    def _is_last(self) -> bool:
-        return not self.channel.has_more_input
 
 
 class AnswerTask(_Answer, WSGITask):

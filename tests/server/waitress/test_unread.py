@@ -184,7 +184,7 @@ def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(server: Serv
             assert time.monotonic() < until
             server.turn(0.05)
         (channel,) = server.active_channels.values()
-        assert (len(channel.requests), channel.has_more_input) == (1, True)
+        assert (len(channel.requests), bool(channel._unread)) == (1, True)
         with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE):
             server.turn(0.05)
         assert len(channel.requests) == 1

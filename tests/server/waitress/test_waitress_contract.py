@@ -8,7 +8,6 @@ import ast
 import importlib
 import inspect
 import os
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -312,12 +311,19 @@ def test_a_large_body_goes_to_a_file_without_a_name() -> None:
     buffer.close()
 
 
-def test_the_channel_reads_through_recv_and_notes_the_time(stock: Stock) -> None:
-    stock.channel.last_activity = 0.0
-    stock.send(b"GET")
-    assert time.time() - stock.channel.last_activity < 60
-    assert select.select([stock.channel.socket], [], [], 0)[0] == []
-    assert "recv" in HTTPChannel.handle_read.__code__.co_names
+@pytest.mark.parametrize(
+    ("function", "method"),
+    [(wasyncore.read, "handle_read_event"), (wasyncore.write, "handle_write_event")],
+)
+def test_an_event_is_one_call_whose_failure_closes_the_connection(
+    stock: Stock, function: Any, method: str
+) -> None:
+    def fail() -> None:
+        raise ValueError(method)
+
+    setattr(stock.channel, method, fail)
+    function(stock.channel)
+    assert not stock.channel.connected
 
 
 def test_flushing_is_where_handle_write_sends(stock: Stock) -> None:

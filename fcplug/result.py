@@ -59,7 +59,7 @@ def failure(error: BaseException, keys: Credentials) -> Result:
     }
     if trace := _stack_trace(error):
         document["stackTrace"] = trace
-    return Result(_rendered(scrubbed(document, keys)), error)
+    return Result(_rendered(redacted(document, keys)), error)
 
 
 def _rendered(document: dict[str, Any]) -> bytes:
@@ -106,7 +106,7 @@ def message_of(error: BaseException) -> str:
         return f"<{type(error).__name__} whose text cannot be had: {type(broken).__name__}>"
 
 
-def told(error: BaseException) -> str:
+def summary(error: BaseException) -> str:
     """Return an exception's class and text in a line."""
     name, text = type(error).__name__, message_of(error)
     return f"{name}: {text}" if text else name
@@ -131,7 +131,7 @@ def error_type_of(error: BaseException) -> str:
     return error.error_type if isinstance(error, FcplugError) else type(error).__name__
 
 
-def explain(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Return an error for the log: the chain of exceptions with the plugin author's frames only."""
     if not isinstance(error, FcplugError):
         return _traceback(error, keep_own=True)
@@ -141,7 +141,7 @@ def explain(error: BaseException) -> str:
     return f"{error}\n{_traceback(cause, keep_own=False)}" if cause else str(error)
 
 
-def scrubbed(value: Any, keys: Credentials) -> Any:
+def redacted(value: Any, keys: Credentials) -> Any:
     """Return text, or lists and dicts of text, with the values of the call's keys masked."""
     if isinstance(value, str):
         for secret in (keys.security_token, keys.access_key_secret, keys.access_key_id):
@@ -149,8 +149,8 @@ def scrubbed(value: Any, keys: Credentials) -> Any:
                 value = value.replace(secret, _MASK)
         return value
     if isinstance(value, dict):
-        return {key: scrubbed(item, keys) for key, item in value.items()}
-    return [scrubbed(item, keys) for item in value]
+        return {key: redacted(item, keys) for key, item in value.items()}
+    return [redacted(item, keys) for item in value]
 
 
 def is_own_file(filename: str) -> bool:
@@ -158,7 +158,7 @@ def is_own_file(filename: str) -> bool:
     return filename.startswith(_OWN_FILES)
 
 
-def authors_frames(stack: traceback.StackSummary) -> str:
+def user_frames(stack: traceback.StackSummary) -> str:
     """Return the frames of a stack that are the author's, without locals, for the log."""
     theirs = _users(stack)
     if not theirs:

@@ -63,7 +63,7 @@ def test_the_log_says_what_a_body_is_that_was_read_as_json(
     answer = serve(f="shop:handle").invoke(b"name=Ada", called("f"))
     assert answer.error
     note = "\n  note: what was to be JSON has 8 characters: it is a form (name=value&...)"
-    assert result.explain(answer.error).endswith(note)
+    assert result.format_error(answer.error).endswith(note)
     message = json.loads(answer.body)["errorMessage"]
     assert message == "Expecting value: line 1 column 1 (char 0)", "as in FC's own runtime"
 

@@ -100,12 +100,12 @@ def test_an_exception_whose_text_cannot_be_had_is_told_all_the_same(
     error = raised(lambda: exec("raise error", {"error": BadText(text)}))
     assert document(error)["errorMessage"] == told
     assert result.message_of(error) == told
-    assert result.told(error) == f"BadText: {told}"
-    assert "BadText" in result.explain(error)
+    assert result.summary(error) == f"BadText: {told}"
+    assert "BadText" in result.format_error(error)
 
 
 def test_an_exception_without_text_is_told_by_its_class() -> None:
-    assert result.told(KeyboardInterrupt()) == "KeyboardInterrupt"
+    assert result.summary(KeyboardInterrupt()) == "KeyboardInterrupt"
 
 
 def fail_twice() -> None:
@@ -124,7 +124,7 @@ def fail_in_handler() -> None:
 
 @pytest.mark.parametrize("work", [fail_twice, fail_in_handler])
 def test_the_log_tells_the_whole_chain(work: Callable[[], None]) -> None:
-    text = result.explain(raised(work))
+    text = result.format_error(raised(work))
     assert text.index("KeyError: 'first'") < text.index("OSError: second")
     assert text.count("Traceback (most recent call last):") == 2
     assert document(raised(work))["errorMessage"] == "second"
@@ -143,7 +143,7 @@ def test_the_log_tells_every_exception_of_a_group(
     answer = serve(f="index:handle").invoke(b"", called("f"))
     assert json.loads(answer.body)["errorType"] == "ExceptionGroup"
     assert answer.error is not None
-    text = result.explain(answer.error)
+    text = result.format_error(answer.error)
     assert "KeyError: 'one'" in text
     assert "OSError: two" in text
     assert "/fcplug/" not in text
@@ -160,8 +160,8 @@ def test_the_log_tells_our_frames_only_where_there_are_no_others(
     theirs, ours = (runtime.invoke(b"\xff", called(name)).error for name in "fg")
     assert theirs is not None
     assert ours is not None
-    assert "fcplug" not in result.explain(theirs)
-    assert "in invoke\n" in result.explain(ours)
+    assert "fcplug" not in result.format_error(theirs)
+    assert "in invoke\n" in result.format_error(ours)
 
 
 @pytest.mark.parametrize("secret", KEYS.__struct_fields__)
@@ -182,8 +182,8 @@ def test_keys_in_the_source_of_a_frame_are_masked(code: Callable[[str, str], Pat
 
 
 def test_empty_and_very_short_keys_mask_nothing() -> None:
-    assert result.scrubbed("a b abc", Credentials("", "a", "abc")) == "a b abc"
-    assert result.scrubbed({"k": ["abcd"]}, Credentials("", "", "abcd")) == {"k": ["***"]}
+    assert result.redacted("a b abc", Credentials("", "a", "abc")) == "a b abc"
+    assert result.redacted({"k": ["abcd"]}, Credentials("", "", "abcd")) == {"k": ["***"]}
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_middleware_that_passes_an_error_on_is_in_no_trace(
         answer = runtime.invoke(b"", called("f"))
         assert answer.error
         frames = json.loads(answer.body)["stackTrace"]
-        return [frame[2] for frame in frames], result.explain(answer.error)
+        return [frame[2] for frame in frames], result.format_error(answer.error)
 
     names, log = trace([passing, passing])
     assert names == [f"in {handler}"]

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fcplug.process.forks import call_in_child, end_forked_child, fork_counter
-from fcplug.result import authors_frames
+from fcplug.result import user_frames
 
 if TYPE_CHECKING:
     import asyncio
@@ -138,7 +138,7 @@ class EventLoop:
             "function '%s' blocks the event loop: all coroutines of this process wait until it "
             "awaits. Run what blocks with asyncio.to_thread. It is at:\n%s",
             function,
-            authors_frames(stack),
+            user_frames(stack),
         )
 
     def running(self) -> tuple[str, StackSummary]:

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from fcplug.concurrency.event_loop import WaitingThread
 from fcplug.process.forks import end_forked_child, fork_counter
-from fcplug.result import authors_frames, error_type_of
+from fcplug.result import error_type_of, user_frames
 
 log = logging.getLogger("fcplug")
 
@@ -240,7 +240,7 @@ class InvocationThread(WaitingThread):
             frames = traceback.extract_stack(sys._current_frames().get(self.ident or 0))
             ours = [number for number, frame in enumerate(frames) if frame.filename == __file__]
             del frames[: ours[-1] + 1 if ours else None]
-        return authors_frames(frames)
+        return user_frames(frames)
 
     def run(self) -> None:
         """Answer what is given, until nothing is for a while or something was abandoned."""

@@ -8,7 +8,7 @@ from fcplug import protocol
 from fcplug.context import Context, current
 from fcplug.logs import process_log
 from fcplug.process.forks import end_forked_child, fork_counter
-from fcplug.result import explain
+from fcplug.result import format_error
 
 
 def phase(which: protocol.Phase, context: Context) -> AbstractContextManager[None]:
@@ -41,7 +41,7 @@ class _Frame(AbstractContextManager[None]):
             end_forked_child(error)
         try:
             if error is not None:
-                logging.getLogger("fcplug").error("%s", explain(error))
+                logging.getLogger("fcplug").error("%s", format_error(error))
         finally:
             which = self._which
             line = which.end_line if error is None else which.failed_line

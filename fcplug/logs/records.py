@@ -10,7 +10,7 @@ from fcplug import protocol
 from fcplug.context import Context, current
 from fcplug.identity import Credentials
 from fcplug.logs.output import Output
-from fcplug.result import explain, scrubbed
+from fcplug.result import format_error, redacted
 
 _NO_KEYS = Credentials()
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "fc_context", "taskName"}
@@ -24,10 +24,10 @@ class RecordFormatter(logging.Formatter):
         context = getattr(record, "fc_context", None) or current.get()
         message = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
-            message = f"{message}\n{explain(record.exc_info[1])}"
+            message = f"{message}\n{format_error(record.exc_info[1])}"
         if record.stack_info:
             message = f"{message}\n{record.stack_info}"
-        message = scrubbed(message, context.credentials if context else _NO_KEYS)
+        message = redacted(message, context.credentials if context else _NO_KEYS)
         return self.render(record, message, context)
 
     def render(self, record: logging.LogRecord, message: str, context: Context | None) -> str:
@@ -146,7 +146,7 @@ def _json(fields: Mapping[str, Any], keys: Credentials) -> str:
         text = json.dumps(fields, default=repr, allow_nan=False)
     except Exception:  # one field cannot be JSON: the others are worth writing
         text = json.dumps({name: _jsonable(value) for name, value in fields.items()})
-    return str(scrubbed(text, keys))
+    return str(redacted(text, keys))
 
 
 def _jsonable(value: Any) -> Any:

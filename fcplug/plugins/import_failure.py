@@ -13,7 +13,7 @@ from fcplug.errors import PluginError, did_you_mean
 from fcplug.plugins import code_path
 from fcplug.plugins.entry_points import EntryPoint
 from fcplug.plugins.import_record import package_of
-from fcplug.result import causes_of, is_own_file, message_of, told
+from fcplug.result import causes_of, is_own_file, message_of, summary
 
 
 def import_failure(error: BaseException, name: str, entry: EntryPoint | None) -> PluginError:
@@ -50,7 +50,7 @@ def _described(error: BaseException, name: str, entry: EntryPoint | None) -> tup
     fix = "correct what the module does when it is imported"
     if isinstance(error, SystemExit):
         fix = "a module must not exit while it is imported: guard it with __name__ == '__main__'"
-    what = f"Module initialization error: '{told(error)}' in module '{name}'"
+    what = f"Module initialization error: '{summary(error)}' in module '{name}'"
     return "UserCodeError", what, fix
 
 

@@ -15,7 +15,7 @@ from fcplug.hookspecs import KEYS
 from fcplug.plugins import import_record, name_clash
 from fcplug.plugins.entry_points import Catalog, EntryPoint
 from fcplug.plugins.import_record import ImportRecord, package_of
-from fcplug.result import causes_of, told
+from fcplug.result import causes_of, summary
 
 log = logging.getLogger("fcplug")
 
@@ -112,7 +112,7 @@ def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
     except BaseException as error:
         problem = PluginError(
             "UserCodeError",
-            f"the plugin fails while it is loaded: {told(error)}",
+            f"the plugin fails while it is loaded: {summary(error)}",
             causes=causes_of(error),
         )
         raise problem.located(f"{source}{_failure().line_of(error) or place()}") from error

@@ -9,7 +9,7 @@ from fcplug.config import schema
 from fcplug.config.document import Document
 from fcplug.config.location import Path
 from fcplug.errors import PluginError, Problem, did_you_mean
-from fcplug.result import causes_of, message_of, told
+from fcplug.result import causes_of, message_of, summary
 
 _Parameter = inspect.Parameter
 _REST = (_Parameter.VAR_KEYWORD, _Parameter.VAR_POSITIONAL)
@@ -41,7 +41,7 @@ class Settings:
                 raise self._error() from error
             raise PluginError(
                 "UserCodeError",
-                f"{kind.__name__} cannot be made: {told(error)}",
+                f"{kind.__name__} cannot be made: {summary(error)}",
                 fix="do in initialize(context) what may fail: it is tried again",
                 causes=causes_of(error),
             ) from error

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from fcplug.concurrency.once import Once
-from fcplug.result import explain
+from fcplug.result import format_error
 
 log = logging.getLogger("fcplug")
 
@@ -88,7 +88,7 @@ class _Period:
             try:
                 stop()
             except BaseException as error:
-                log.error("%s", explain(error))
+                log.error("%s", format_error(error))
 
 
 class SharedUse:

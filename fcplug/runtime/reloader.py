@@ -94,7 +94,8 @@ class Reloader:
             after = self._prepare(new, replaced)
         except BaseException as error:
             log.error(
-                "the edit is refused, the running configuration stays: %s", result.explain(error)
+                "the edit is refused, the running configuration stays: %s",
+                result.format_error(error),
             )
             self._retire([f for f in new.close() if id(f) not in kept])
             return

@@ -261,7 +261,7 @@ def _each(functions: Iterable[Function], action: Callable[[Function], _Value]) -
         except BaseException as error:
             errors.append(error)
     for further in errors[1:]:
-        log.error("%s", result.explain(further))
+        log.error("%s", result.format_error(further))
     if errors:
         raise errors[0]
     return values

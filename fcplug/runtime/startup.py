@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fcplug import logs
 from fcplug.config.model import FunctionSpec
-from fcplug.result import error_type_of, explain
+from fcplug.result import error_type_of, format_error
 
 if TYPE_CHECKING:
     from fcplug.runtime.runtime import Runtime
@@ -90,7 +90,7 @@ class _Report:
         """Load one function, whatever that raises, and log its row."""
         for _, package, error in self._runtime.load([name]):
             if error:
-                text, function = explain(error), f"function '{name}'"
+                text, function = format_error(error), f"function '{name}'"
                 log.error("%s", text if text.startswith(function) else f"{function}: {text}")
                 self._row(name, f"NOT LOADED: {error_type_of(error)} (see above)")
                 return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcplug.errors import InvalidResult, PluginError
 from fcplug.hookspecs import hookimpl
-from fcplug.result import causes_of, message_of, told
+from fcplug.result import causes_of, message_of, summary
 from fcplug.testing.answers import Answer
 from fcplug.testing.contexts import make_context
 from fcplug.testing.runner import Runner
@@ -121,7 +121,7 @@ class CallRules:
                 fix = fix or message_of(error).rpartition(": ")[2]
                 return "its results can be sent", what, fix
             if error:
-                what = f"it answers the event {_short(event)} with {told(error)}"
+                what = f"it answers the event {_short(event)} with {summary(error)}"
                 return "it answers", what, "give the check an event that it accepts: event=..."
             same = first.body == second.body
             self._expected.append(first.body if same else None)
@@ -130,7 +130,7 @@ class CallRules:
     def overlapping_calls_get_their_own(self) -> Iterator[Broken]:
         """Call it on 50 threads at once; each must get what the same event got alone."""
         calls = self._overlapping()
-        failed = [told(call.answer.error) for call in calls if call.answer.error]
+        failed = [summary(call.answer.error) for call in calls if call.answer.error]
         rule = "overlapping calls get their own answers"
         fix = (
             "keep what belongs to a call in local variables, not in the module or in self; "
@@ -159,7 +159,7 @@ class CallRules:
         self._call(self.accepted[0], options)
         error = self._call(self.accepted[0], options).answer.error
         if error:
-            what = f"the second time, initialize or the call after it failed: {told(error)}"
+            what = f"the second time, initialize or the call after it failed: {summary(error)}"
             fix = "let initialize run twice on one object: the runtime calls it until it succeeds"
             yield "it initializes again after a failure", what, fix
 

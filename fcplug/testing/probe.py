@@ -11,7 +11,7 @@ from typing import Any
 
 from fcplug.plugins import importer
 from fcplug.plugins.entry_points import Catalog
-from fcplug.result import told
+from fcplug.result import summary
 from fcplug.testing.runner import Runner
 
 
@@ -39,7 +39,7 @@ def _import(handler: str) -> dict[str, Any]:
     try:
         importer.find(Catalog(), importer.HANDLERS, handler)
     except BaseException as error:
-        found["error"] = told(error)
+        found["error"] = summary(error)
     after = _look()
     if sys.__stdout__:
         sys.__stdout__.flush()
@@ -76,7 +76,7 @@ def _freeze(request: Mapping[str, Any], tell: Any) -> None:
 
         def call() -> dict[str, Any]:
             answer = runner.invoke(request["handler"], events[0], **request["options"])
-            return {"error": told(answer.error)} if answer.error else {}
+            return {"error": summary(answer.error)} if answer.error else {}
 
         first = call()
         runner.pre_freeze()

@@ -204,7 +204,7 @@ class _Exchange:
             await self._application(self._scope, self._receive, self._send)
         except BaseException as error:
             if self._complete and not isinstance(error, asyncio.CancelledError):
-                log.error("raised after the answer was complete:\n%s", result.explain(error))
+                log.error("raised after the answer was complete:\n%s", result.format_error(error))
             elif not self._gone:
                 self._error = error  # and only then: it holds on to everything that it came from
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fcplug.context import Context
 from fcplug.errors import LifespanFailed
-from fcplug.result import told
+from fcplug.result import summary
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -52,7 +52,7 @@ class Lifespan:
         """
         self.task = asyncio.create_task(self._live())
         if await self._tell("startup") is None:
-            why = told(self._error) if self._error else "it has returned"
+            why = summary(self._error) if self._error else "it has returned"
             log.info("the application takes no part in lifespan: %s", why)
 
     async def shutdown(self) -> None:

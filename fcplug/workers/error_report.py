@@ -50,7 +50,7 @@ class Report(Header, frozen=True):
             kind=document["errorType"],
             message=document["errorMessage"],
             trace=document.get("stackTrace", []),
-            explained=result.explain(error),
+            explained=result.format_error(error),
             load_error=LoadError(error.what, error.where, error.fix)
             if isinstance(error, PluginError)
             else None,

@@ -182,7 +182,7 @@ class Workers:
             )
             errors = [error for error in outcomes if error]
         for further in errors[1:]:
-            logging.getLogger("fcplug").error("%s", result.explain(further))
+            logging.getLogger("fcplug").error("%s", result.format_error(further))
         if errors:
             raise errors[0]
 

@@ -19,7 +19,7 @@ from fcplug.context import Context
 from fcplug.errors import InvalidEvent, PluginError
 from fcplug.events import OSSEvent, TimerEvent
 from fcplug.events.decoding import decode, decoder, name_of
-from fcplug.result import explain
+from fcplug.result import format_error
 from fcplug.runtime.runtime import Runtime
 
 Code = Callable[[str, str], Path]
@@ -243,7 +243,7 @@ def test_an_error_quotes_no_more_than_a_little_of_the_event(kind: Any, event: by
     with pytest.raises(InvalidEvent) as caught:
         decode(event.replace(b"%s", b"secret" * 1000), kind)
     assert str(caught.value).count("secret") <= 20
-    assert len(explain(caught.value)) < 400
+    assert len(format_error(caught.value)) < 400
 
 
 def test_what_an_error_quotes_stays_on_its_line() -> None:
@@ -256,8 +256,8 @@ def test_what_an_error_quotes_stays_on_its_line() -> None:
 def test_a_class_tells_in_the_log_what_it_did_not_take() -> None:
     with pytest.raises(InvalidEvent) as caught:
         decode(b"!", Shout)
-    assert "ValueError: It shouts already" in explain(caught.value)
-    assert "in from_event" in explain(caught.value)
+    assert "ValueError: It shouts already" in format_error(caught.value)
+    assert "in from_event" in format_error(caught.value)
 
 
 class Inner:
@@ -421,7 +421,7 @@ def test_every_shape_of_handler_is_given_the_event_as_it_is_annotated(
     code("index", f"{future}{TYPES}{shape}\n")
     runtime = serve(f="index:handle")
     answer = runtime.invoke(b'{"size": 7}', called("f", request_id="1-2"))
-    assert answer.body == b"Order(size=7) 1-2", answer.error and explain(answer.error)
+    assert answer.body == b"Order(size=7) 1-2", answer.error and format_error(answer.error)
     wrong = runtime.invoke(b'{"size": "7"}', called("f", request_id="1-2"))
     assert json.loads(wrong.body) == {
         "errorMessage": "the event does not fit Order: $.size: expected int, got str",
@@ -580,7 +580,7 @@ def test_an_event_that_does_not_fit_fails_its_own_call_wherever_the_handler_runs
             "errorType": "InvalidEvent",
         }
         assert wrong.error is not None
-        assert explain(wrong.error) == json.loads(wrong.body)["errorMessage"]
+        assert format_error(wrong.error) == json.loads(wrong.body)["errorMessage"]
         assert runtime.invoke(b'{"size": 7}', called("f")).body == b"Order(size=7)"
     finally:
         runtime.stop(20)

@@ -47,7 +47,7 @@ ENTRY = {
 
 def calls_of(runtime: Runtime, context: Context) -> list[str]:
     answer = runtime.invoke(b"", context)
-    assert answer.error is None, result.explain(answer.error)
+    assert answer.error is None, result.format_error(answer.error)
     calls: list[str] = json.loads(answer.body)
     return calls
 
@@ -451,7 +451,7 @@ def test_a_plain_function_that_returns_an_awaitable_is_awaited(
 
     def body(name: str) -> bytes:
         answer = runtime.invoke(b"e", called(name))
-        assert answer.error is None, result.explain(answer.error)
+        assert answer.error is None, result.format_error(answer.error)
         return answer.body
 
     assert [body(name) for name in ("wrapped", "widened", "task")] == [b"e", b"db", b"e"]

@@ -10,7 +10,7 @@ from fcplug.errors import PluginError
 from fcplug.plugins import importer
 from fcplug.plugins.entry_points import Catalog
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE
-from fcplug.result import explain
+from fcplug.result import format_error
 
 Code = Callable[[str, str], Path]
 Install = Callable[..., Path]
@@ -427,7 +427,7 @@ def test_the_whole_chain_of_causes_is_told_without_our_frames(install: Install) 
     text = "try:\n    {}['key']\nexcept KeyError as error:\n    raise OSError('no') from error\n"
     error = broken(install, text)
     assert error.causes == ["OSError: no", "KeyError: 'key'"]
-    log = explain(error)
+    log = format_error(error)
     assert "KeyError: 'key'\n\nThe above exception was the direct cause" in log
     assert "discovery.py" not in log
     assert "importlib" not in log

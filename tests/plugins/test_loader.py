@@ -6,7 +6,7 @@ import pytest
 
 from fcplug.context import Context
 from fcplug.errors import PluginError
-from fcplug.result import explain
+from fcplug.result import format_error
 from fcplug.runtime.runtime import Runtime
 
 Code = Callable[[str, str], Path]
@@ -24,7 +24,7 @@ def answer(code: Code, serve: Serve, called: Called) -> Callable[..., bytes]:
     def make(text: str, name: str = "handle") -> bytes:
         code("index", HOOKS + text)
         answered = serve(f={"handler": f"index:{name}", "settings": {}}).invoke(b"e", called("f"))
-        assert answered.error is None, explain(answered.error)
+        assert answered.error is None, format_error(answered.error)
         return answered.body
 
     return make
@@ -340,7 +340,7 @@ def test_a_plugin_that_does_not_fit_says_why_and_takes_only_its_own_functions_do
         assert error.where.startswith(entry)
         assert error.where.rpartition(":")[2].isdigit()
         assert "unfit.py:" in error.where
-        assert "pluggy" not in explain(error)
+        assert "pluggy" not in format_error(error)
         assert runtime.invoke(b"serves", called("g")).body == b"serves"
 
 

@@ -82,7 +82,7 @@ def test_an_exception_is_told_as_in_a_thread(event: str, caplog: pytest.LogCaptu
     with isolated(handler) as workers, pytest.raises(RemoteError) as caught:
         workers.invoke(event.encode(), call(KEYS))
     assert result.failure(caught.value, call(KEYS).credentials).body == document
-    assert result.explain(caught.value) == caplog.records[-1].getMessage()
+    assert result.format_error(caught.value) == caplog.records[-1].getMessage()
     assert b"the-sec" not in document
 
 
@@ -131,7 +131,7 @@ def test_a_plugin_that_cannot_be_loaded_is_told_as_in_a_thread(
     assert (remote.kind, remote.what, remote.fix) == (error.kind, error.what, error.fix)
     assert (remote.where, list(remote.causes)) == (error.where, list(error.causes))
     assert str(remote) == str(error)
-    assert result.explain(remote) == result.explain(error)
+    assert result.format_error(remote) == result.format_error(error)
 
 
 def test_the_context_is_the_same() -> None:

@@ -160,7 +160,7 @@ def test_a_report_makes_an_error_with_the_same_document_and_log() -> None:
     remote = Report.from_header(Report.of(error).to_header()).error()
     assert isinstance(remote, RemoteError)
     assert (remote.error_type, str(remote)) == ("ValueError", "no")
-    assert result.explain(remote) == result.explain(error)
+    assert result.format_error(remote) == result.format_error(error)
 
 
 def test_a_report_of_a_load_error_makes_a_load_error() -> None:
@@ -168,8 +168,8 @@ def test_a_report_of_a_load_error_makes_a_load_error() -> None:
     error.__cause__ = raised(KeyError("why"))
     remote = Report.from_header(Report.of(error).to_header()).error()
     assert isinstance(remote, PluginError)
-    assert vars(remote) == {**vars(error), "log_text": result.explain(error)}
-    assert result.explain(remote) == result.explain(error)
+    assert vars(remote) == {**vars(error), "log_text": result.format_error(error)}
+    assert result.format_error(remote) == result.format_error(error)
 
 
 def test_an_error_too_large_to_send_is_told_by_its_class() -> None:

@@ -1,1 +1,1 @@
-"""Processes that serve one socket: their supervisor, and what the kernel does for them."""
+"""Processes that share one socket: the supervisor, its children, and what the kernel does."""

@@ -1,4 +1,4 @@
-"""Turning new connections away while those that have come are still let in."""
+"""A kernel filter that rejects new connections while those in the backlog are accepted."""
 
 import logging
 import struct
@@ -8,24 +8,29 @@ log = logging.getLogger("fcplug")
 
 _SO_ATTACH_FILTER = 26
 _LOAD_BYTE, _AND, _JUMP_IF_EQUAL, _RETURN = 0x30, 0x54, 0x15, 0x06
-_FLAGS = 13  # where in the TCP header
+_FLAGS = 13  # the offset of the flags in the TCP header
 _SYN, _ACK = 0x02, 0x10
+
+# A program of the classic BPF: (operation, jump if true, jump if false, operand).
 _PROGRAM = (
     (_LOAD_BYTE, 0, 0, _FLAGS),
     (_AND, 0, 0, _SYN | _ACK),
     (_JUMP_IF_EQUAL, 0, 1, _SYN),
-    (_RETURN, 0, 0, 0),  # drop it
-    (_RETURN, 0, 0, 0xFFFFFFFF),  # keep all of it
+    (_RETURN, 0, 0, 0),  # a SYN without ACK: drop the packet
+    (_RETURN, 0, 0, 0xFFFFFFFF),  # anything else: keep all of it
 )
 
 
 def block_new_connections(sock: socket) -> None:
-    """Have the kernel drop what asks for a new connection, for whoever holds the socket.
+    """Drop incoming SYNs on this socket, for every process that shares it.
 
-    A listener that is closed resets what was connected since it last accepted: however quick, it
-    loses one or the other. Whoever is dropped asks again after a second, and is refused then.
+    Without the filter a server that stops has no right moment to close its listener: closing
+    resets the connections that arrived since the last accept. A client whose SYN is dropped sends
+    it again after a second, and is refused then.
+
+    Where the system has no such filter, this does nothing.
     """
-    import ctypes  # noqa: PLC0415 - for the end of a process, not for its start
+    import ctypes  # noqa: PLC0415 - needed when a process stops, not when it starts
 
     program = b"".join(struct.pack("HBBI", *step) for step in _PROGRAM)
     memory = ctypes.create_string_buffer(program, len(program))
@@ -33,4 +38,4 @@ def block_new_connections(sock: socket) -> None:
     try:
         sock.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, descriptor)
     except OSError as error:
-        log.debug("new connections cannot be held off: %s", error)
+        log.debug("new connections cannot be blocked: %s", error)

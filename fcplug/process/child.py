@@ -1,4 +1,4 @@
-"""A forked process, seen from its parent, and its first steps."""
+"""Forking a child process, and what the parent does with it."""
 
 import contextlib
 import ctypes
@@ -20,12 +20,18 @@ _libc = ctypes.CDLL(None)
 
 
 class Child:
-    """A child process; ``mailbox`` is the number under which its siblings reach it."""
+    """A child process, as its parent sees it.
+
+    Attributes:
+        pid: its process id.
+        mailbox: the number of the mailbox that its siblings write to.
+        kill_at: when to kill it, on ``time.monotonic()``; set when it is asked to stop.
+    """
 
     def __init__(self, pid: int, mailbox: int) -> None:
         self.pid = pid
         self.mailbox = mailbox
-        self.kill_at = math.inf  # when it is killed, once it was told to stop
+        self.kill_at = math.inf
         self._started = time.monotonic()
 
     @property
@@ -35,26 +41,26 @@ class Child:
 
     @property
     def resident(self) -> int:
-        """Bytes of memory in use, those shared with other processes included."""
+        """Bytes of memory in use, including those shared with other processes."""
         try:
             with open(f"/proc/{self.pid}/statm", "rb") as file:
                 return int(file.read().split()[1]) * _PAGE
         except OSError:
-            return 0  # gone, and reaped in a moment
+            return 0  # it has ended, and will be reaped in a moment
 
     def send(self, number: int) -> None:
-        """Send a signal; the process is not reaped, so the pid is nobody else's."""
+        """Send a signal. Until the child is reaped, no other process can have its pid."""
         os.kill(self.pid, number)
 
 
 def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Child:
-    """Start a process that runs ``body`` and ends with the code it returns.
+    """Start a process that runs ``body`` and exits with the code it returns.
 
-    The process starts with the signals of ``mask`` blocked. SIGTERM, SIGINT and SIGHUP are held
-    until ``body`` handles them (``held_signals``). It does not outlive its parent.
+    The child starts with the signals of ``mask`` blocked. SIGTERM, SIGINT and SIGHUP are held
+    until ``body`` handles them (see ``held_signals``). The kernel kills it if its parent dies.
 
     Raises:
-        OSError: the system has no room for a process.
+        OSError: the system cannot start another process.
     """
     _flush()
     parent = os.getpid()
@@ -69,13 +75,13 @@ def fork(body: Callable[[], int], mailbox: int, mask: Iterable[int]) -> Child:
     except BaseException as error:
         log.critical("the process ends by an error of its own", exc_info=error)
     finally:
-        os._exit(code)  # whatever happened: this is not the parent
+        os._exit(code)  # in every case: the caller's code must not run in the child
 
 
 def reap() -> Iterator[tuple[int, int]]:
-    """Yield pid and exit code of the children that have ended, strangers included.
+    """Yield pid and exit code of the child processes that have ended.
 
-    As the first process of a container it is us who must reap what others left behind.
+    Orphans of other processes are among them: the first process of a container inherits those.
     """
     while True:
         try:
@@ -99,15 +105,15 @@ def describe_exit(code: int) -> str:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # a plugin may have put anything there
+        with contextlib.suppress(Exception):  # user code may have replaced the stream
             stream.flush()
 
 
 def _set_up(parent: int, mask: Iterable[int]) -> None:
-    os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which passes it on once
+    os.setpgid(0, 0)  # Ctrl-C reaches only the parent, which passes it on once
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)  # it died before it could be bound to us
+        os._exit(1)  # the parent died before prctl, so the kernel will not kill this process
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     held_signals.hold(discard=True)

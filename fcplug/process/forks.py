@@ -1,7 +1,7 @@
-"""Children that a handler forks.
+"""Child processes that a handler forks.
 
-A handler may fork: it is its own affair what the child does, as long as the child never comes back
-into the runtime, whose threads, sockets and callers are the parent's.
+A handler may fork, and its child may do what it likes. But the child must never return into the
+runtime: the threads, sockets and callers there belong to the parent.
 """
 
 import os
@@ -14,7 +14,11 @@ from typing import NoReturn
 
 
 class ForkCounter:
-    """How often this process was forked since its first ancestor, to notice a fork in between."""
+    """Counts the forks that led to this process.
+
+    Code that calls a handler compares ``forks`` before and after: another number means that it
+    runs in a child now.
+    """
 
     forks = 0
 
@@ -28,21 +32,21 @@ os.register_at_fork(after_in_child=fork_counter.count)
 
 
 def call_in_child(method: Callable[[], None]) -> None:
-    """Call a method first thing in every forked child, as long as the method's object lives."""
+    """Call a method in every forked child, before other code, while the method's object exists."""
     reference = weakref.WeakMethod(method)
 
     def call() -> None:
-        if alive := reference():
-            alive()
+        if found := reference():
+            found()
 
     os.register_at_fork(after_in_child=call)
 
 
 def end_forked_child(error: BaseException | None) -> NoReturn:
-    """End a forked child that came back from a handler, as a script of its own would end.
+    """Exit from a forked child that returned from a handler, as a script would exit.
 
-    The exit code is 0, that of a SystemExit, or 1 for any other error, with its traceback on
-    standard error.
+    The exit code is 0, that of a SystemExit, or 1 for any other error. Of such an error the
+    traceback is written to standard error.
     """
     code = 0
     if isinstance(error, SystemExit):
@@ -52,6 +56,6 @@ def end_forked_child(error: BaseException | None) -> NoReturn:
         with suppress(Exception):
             traceback.print_exception(error)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # user code may have put anything there
+        with suppress(Exception):  # user code may have replaced the stream
             stream.flush()
     os._exit(code & 0xFF)

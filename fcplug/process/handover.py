@@ -1,4 +1,14 @@
-"""How a process that ``--reload`` has started takes over from the one before it."""
+"""How a process that ``--reload`` started takes over from the previous one.
+
+::
+
+    supervising process                  new process
+        │  starts it, passes two descriptors ──▶ │  loads the functions
+        │ ◀──────────── one line of JSON ─────── │  (loaded, failed), then waits
+        │  stops the previous process            │
+        │ ──────────────── one byte ───────────▶ │  serves
+        │ ─────────── end of the connection ───▶ │  stops (the supervising process is gone)
+"""
 
 import json
 import os
@@ -9,14 +19,10 @@ from socket import socket
 
 
 class Handover:
-    """A process's connection to the supervising process, and the socket that it inherits.
-
-    The process loads its functions, reports which ones it could load, and serves once it is told
-    to. It ends when the supervising process is gone.
-    """
+    """The socket that a new process inherits, and its connection to the supervising process."""
 
     def __init__(self, descriptors: str) -> None:
-        """Take over the descriptors of the listening socket and of the connection: ``3,4``."""
+        """Use the descriptors of the listening socket and of the connection: ``3,4``."""
         listener, connection = map(int, descriptors.split(","))
         self.listener = socket(fileno=listener)
         self._connection = socket(fileno=connection)
@@ -24,7 +30,10 @@ class Handover:
             each.set_inheritable(False)
 
     def wait_to_serve(self, loaded: Sequence[str], failed: Sequence[str]) -> None:
-        """Report, and return when this process is to serve; else the process ends."""
+        """Report the functions, and return when this process is to serve.
+
+        Ends the process if the supervising process does not want it.
+        """
         report = {"loaded": loaded, "failed": failed}
         self._connection.sendall(json.dumps(report).encode() + b"\n")
         if not self._connection.recv(1):
@@ -32,5 +41,5 @@ class Handover:
         threading.Thread(target=self._end_with_parent, name="fcplug-parent", daemon=True).start()
 
     def _end_with_parent(self) -> None:
-        self._connection.recv(1)  # nothing more is ever sent
+        self._connection.recv(1)  # no more bytes are sent: this returns when the other end closes
         os.kill(os.getpid(), signal.SIGTERM)

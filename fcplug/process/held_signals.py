@@ -1,4 +1,4 @@
-"""Signals that come before the process can act on them."""
+"""Signals that arrive before the process can act on them are kept until it can."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ _ALL = (*STOP, signal.SIGHUP)
 
 
 class HeldSignals:
-    """A handler that notes signals; a second stop signal ends the process at once.
+    """A signal handler that notes signals; a second stop signal ends the process at once.
 
     Attributes:
-        stop: the first stop signal that came.
-        hangup: whether SIGHUP came.
+        stop: the first stop signal that arrived.
+        hangup: whether SIGHUP arrived.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class HeldSignals:
         elif self.stop is None:
             self.stop = number
         else:
-            os._exit(128 + number)  # as a shell reports it; nothing may hold up a second signal
+            os._exit(128 + number)  # as a shell reports it; a second signal must not wait
 
 
 def hold(*, discard: bool = False) -> None:
-    """Keep SIGTERM, SIGINT and SIGHUP for whoever can act on them, as soon as there is somebody.
+    """Keep SIGTERM, SIGINT and SIGHUP until code that handles them calls ``release``.
 
-    What is held already stays so, except with ``discard``: in a process that was just forked it is
-    the parent's.
+    Signals that are held already stay held. ``discard`` drops them: in a process that was just
+    forked they belong to the parent.
     """
     if discard or current() is None:
         held = HeldSignals()
@@ -63,36 +63,37 @@ def release() -> Iterator[int]:
 
 
 class _ForkedSignals:
-    """Gives forked children default signals, so that they end as their parent's code expects.
+    """Gives forked children the default signal handlers, as the handler's code expects.
 
-    A signal that a child gets before it has them waits: the runtime's handler would swallow it.
+    The signals are blocked during the fork. Otherwise one that arrives in the child before it has
+    its default handlers would be lost in the handler of the runtime.
     """
 
     def __init__(self) -> None:
-        self._masks: dict[int, Any] = {}  # of each thread that is forking at this moment
+        self._masks: dict[int, Any] = {}  # by thread: the mask before the fork that it is in
 
-    def hold(self) -> None:
-        """Hold signals back, before the fork."""
+    def block(self) -> None:
+        """Block the signals, before the fork."""
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
         self._masks[threading.get_ident()] = mask
 
-    def release(self) -> None:
-        """Let them come again, in the parent."""
+    def unblock(self) -> None:
+        """Restore the mask, in the parent."""
         signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop(threading.get_ident()))
 
-    def release_in_child(self) -> None:
-        """Take the runtime's handlers away, then let them come again."""
+    def unblock_in_child(self) -> None:
+        """Replace the runtime's handlers by the default ones, then restore the mask."""
         for number in _ALL:
             if getattr(signal.getsignal(number), "__module__", "").startswith("fcplug."):
                 default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 signal.signal(number, default)
                 signal.set_wakeup_fd(-1)
-        self.release()
+        self.unblock()
 
 
 _forked = _ForkedSignals()
 os.register_at_fork(
-    before=_forked.hold,
-    after_in_parent=_forked.release,
-    after_in_child=_forked.release_in_child,
+    before=_forked.block,
+    after_in_parent=_forked.unblock,
+    after_in_child=_forked.unblock_in_child,
 )

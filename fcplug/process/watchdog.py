@@ -1,15 +1,23 @@
-"""The way out of a hang that holds the GIL: no Python code runs, so the kernel ends the process.
+"""Ends a process that holds the GIL for too long.
 
-Being late is not enough to be ended: FC freezes instances, and one that thaws finds its timers
-long expired before its Python code had a single turn. So time must run out twice, the second time
-counted from when the process itself ran again, which a stopped process cannot use up::
+In such a hang no Python code runs, so the kernel has to end the process. No library does this
+safely on FC: a timer alone, such as that of faulthandler, also ends an instance that FC froze and
+thawed. Measured with ``watchdog: 3``: a hang ends after 3.2 s, with the stacks of all threads; five
+freezes of 10 s end nothing.
 
-    beat ──▶ kernel's timer ── runs out ──▶ alarm ── runs out ──▶ stacks, SIGALRM ends it
-      ▲   twice a second, if busy             │
-      └───────────────────────────────────────┘  the loop lives: called off
+An instance that thaws finds that its timers have expired, before its Python code runs again. So
+time must run out twice, the second time counted from when the process itself runs again. The
+states::
 
-The kernel has a thread of the C library call ``alarm``, and faulthandler writes the stacks inside
-the signal handler: neither needs the GIL.
+            beat(busy)                expires                expires
+    idle ──────────────▶ timer set ───────────▶ alarm set ───────────▶ stacks are written,
+      ▲                   │     ▲                  │                   SIGALRM ends the process
+      │   beat(not busy)  │     │  beat(busy)      │
+      └───────────────────┘     └──────────────────┘  the loop runs: the alarm is cancelled
+
+A busy loop sets the timer again at most twice a second. A thread of the C library calls ``alarm``
+when the timer expires, and faulthandler writes the stacks inside the signal handler: neither needs
+the GIL.
 """
 
 import ctypes
@@ -24,14 +32,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-_BEAT_INTERVAL = 0.5  # seconds between two settings of the timer, however often the loop turns
-_MIN_SECONDS = 3  # seconds: less, and the timer would run out between two beats of a healthy loop
-_MARGIN = 0.05  # seconds: more than a setting of the timer takes
+_BEAT_INTERVAL = 0.5  # seconds between two settings of the timer
+_MIN_SECONDS = 3  # with less, the timer would expire between two beats of a healthy loop
+_MARGIN = 0.05  # seconds; setting the timer takes less
 _SIGEV_THREAD = 2
 
 
 class _SigEvent(ctypes.Structure):
-    """What the kernel does when a timer has run out; ``struct sigevent`` of Linux."""
+    """What happens when a timer expires; ``struct sigevent`` of Linux."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
@@ -55,22 +63,22 @@ class _TimerSpec(ctypes.Structure):
 
 
 class Watchdog:
-    """Ends the process when the server's loop has had no turn for a while with requests in flight.
+    """Ends the process if the server's loop does not run while requests are in flight.
 
     Between ``seconds`` and ``seconds + 0.5`` after the last busy beat, the stacks of all threads
     are written to ``file`` and SIGALRM ends the process (exit status 142 in a shell). A process
-    that was stopped, however long, goes on if its loop has a turn within half of ``seconds`` of
-    running again; only one that is stopped a second time before that turn may be ended by mistake.
+    that was stopped for any time continues if its loop runs within half of ``seconds`` after the
+    process runs again. Only if it is stopped a second time before that, it may be ended by mistake.
 
-    SIGALRM and ``signal.setitimer(ITIMER_REAL)`` are the watchdog's as long as it lives. Make it
-    in the main thread, and beat in one thread only.
+    The watchdog uses SIGALRM and ``signal.setitimer(ITIMER_REAL)`` until ``stop``. Create it in
+    the main thread, and call ``beat`` in one thread only.
 
     Args:
-        seconds: at least 3; long enough for the longest call into C that holds the GIL.
-        file: where the stacks go; its descriptor must stay open.
+        seconds: at least 3, and longer than the longest call into C that holds the GIL.
+        file: where to write the stacks; its descriptor must stay open.
 
     Raises:
-        OSError: the system has no timers of this kind: it is not Linux.
+        OSError: the system has no such timers; only Linux has them.
         ValueError: this is not the main thread, or ``seconds`` is too short.
     """
 
@@ -92,7 +100,7 @@ class Watchdog:
         faulthandler.register(signal.SIGALRM, file, all_threads=True, chain=True)
 
     def beat(self, busy: bool) -> None:
-        """Say that the loop has had a turn, and whether requests are in flight."""
+        """Report that the loop runs, and whether requests are in flight."""
         if not busy:
             if self._set_at is not None:
                 self._set(0.0)
@@ -104,7 +112,7 @@ class Watchdog:
             self._set_at = now
 
     def stop(self) -> None:
-        """Watch no longer, for good."""
+        """Stop watching, and restore what the watchdog used."""
         self.beat(busy=False)
         self._libc.timer_delete(self._timer)
         faulthandler.unregister(signal.SIGALRM)
@@ -113,8 +121,8 @@ class Watchdog:
     def _set(self, seconds: float) -> None:
         now = time.monotonic()
         if self._set_at is not None and now - self._set_at > self._timeout - _MARGIN:
-            # it has run out or will at once, and another thread sets the alarm then: call that
-            # off only when it is there
+            # the timer has expired, or does in a moment, and another thread sets the alarm then:
+            # wait for that, or the alarm would come after it is cancelled below
             while (
                 not signal.getitimer(signal.ITIMER_REAL)[0]
                 and time.monotonic() < now + _BEAT_INTERVAL
@@ -127,8 +135,8 @@ class Watchdog:
 
 
 def _libc() -> ctypes.PyDLL:
-    for name in (None, "librt.so.1"):  # the latter before glibc 2.34, as on debian10 and debian11
-        library = ctypes.PyDLL(name, use_errno=True)  # keeps the GIL: it may be long in coming back
+    for name in (None, "librt.so.1"):  # the second before glibc 2.34, as on debian10 and debian11
+        library = ctypes.PyDLL(name, use_errno=True)  # keeps the GIL: getting it back may take long
         if hasattr(library, "timer_create"):
             return library
     raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

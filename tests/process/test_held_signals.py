@@ -75,4 +75,6 @@ def test_a_second_stop_while_it_starts_ends_it_at_once(tmp_path: Path, runtime: 
     with starting(tmp_path, runtime) as (instance, _):
         instance.process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
-        assert instance.stop(signal.SIGINT) in (0, 128 + signal.SIGINT)
+        # the kernel does not keep the order of two signals that are pending at the same time
+        codes = {0, 128 + signal.SIGTERM, 128 + signal.SIGINT}
+        assert instance.stop(signal.SIGINT) in codes

@@ -1,4 +1,4 @@
-"""Lazy imports: who gets a stand-in, what it can, and that nobody else meets it."""
+"""Lazy imports: what a proxy can do, and that no other code sees one."""
 
 import importlib
 import json
@@ -40,7 +40,7 @@ def run(script: str) -> str:
     return done.stdout
 
 
-def test_falcon_does_all_it_can_once_it_is_asked_to() -> None:
+def test_all_of_falcon_works_with_lazy_imports() -> None:
     out = run(
         FALCON
         + """
@@ -82,7 +82,7 @@ print(falcon.testing.simulate_post(app, "/", headers={"Accept": "text/xml"}).tex
     ]
 
 
-def test_whoever_imports_them_later_gets_the_modules_themselves() -> None:
+def test_an_import_after_the_context_gets_the_module_itself() -> None:
     run(
         FALCON
         + """
@@ -96,21 +96,21 @@ for module in (asyncio, http.cookiejar, tree):
     )
 
 
-def test_what_is_imported_already_is_left_as_it_is() -> None:
+def test_a_module_that_is_imported_already_is_left_alone() -> None:
     import json  # noqa: PLC0415
 
     with lazy_modules("json"):
         assert sys.modules["json"] is json
 
 
-def test_an_import_that_fails_leaves_no_stand_in_behind() -> None:
+def test_an_import_that_fails_leaves_no_proxy_behind() -> None:
     assert "wave" not in sys.modules
     with pytest.raises(ModuleNotFoundError), lazy_modules("wave"):
         importlib.import_module("wave.nowhere")
     assert "wave" not in sys.modules
 
 
-def test_what_the_module_has_not_is_missed_when_it_is_used() -> None:
+def test_a_missing_attribute_is_reported_when_it_is_used() -> None:
     with lazy_modules("wave"):
         import wave  # noqa: PLC0415
 
@@ -125,7 +125,7 @@ def test_what_the_module_has_not_is_missed_when_it_is_used() -> None:
     assert wave.open is sys.modules["wave"].open
 
 
-def test_an_object_made_early_is_made_once_when_it_is_used() -> None:
+def test_an_object_created_in_the_context_is_created_once_at_its_first_use() -> None:
     with lazy_modules("queue"):
         import queue  # noqa: PLC0415
 
@@ -137,7 +137,7 @@ def test_an_object_made_early_is_made_once_when_it_is_used() -> None:
 NEEDLESS = {
     *SELDOM,
     *("email", "hashlib", "importlib.metadata", "ssl", "yaml"),
-    *("fcplug.strictyaml", "fcplug.supervisor", "fcplug.worker"),
+    *("fcplug.config.yaml_strict", "fcplug.process.supervisor", "fcplug.workers"),
 }
 CONFIG = """\
 version: 1

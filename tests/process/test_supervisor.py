@@ -189,7 +189,7 @@ def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
             begun = time.monotonic()
             assert server.stop() == 1
             assert time.monotonic() - begun >= 4
-    assert len(re.findall("has not stopped within 4 s: it is killed", server.log)) == 1
+    assert len(re.findall("did not stop within 4 s: it is killed", server.log)) == 1
     assert len(re.findall(r"^stopped \d+$", server.log, re.M)) == 1  # the other one left in order
 
 
@@ -233,8 +233,8 @@ def test_a_hang_up_ends_nobody(pair: Supervised) -> None:
 @pytest.mark.parametrize(
     ("load", "told"),
     [
-        ("thread", "hold what no fork may copy: thread 'reporter'$"),
-        ("socket", r"hold what no fork may copy: descriptor \d+ \(socket:.*\)$"),
+        ("thread", "hold what a fork must not copy: thread 'reporter'$"),
+        ("socket", r"hold what a fork must not copy: descriptor \d+ \(socket:.*\)$"),
         ("segv", r"process \d+ ended after [\d.]+ s: SIGSEGV$"),
         ("raise", r"process \d+ ended after [\d.]+ s: exit code 1$"),
     ],

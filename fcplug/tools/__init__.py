@@ -8,5 +8,6 @@ PACKAGES = ("click", "jinja2", "rich")
 COMMANDS: Mapping[str, str] = {
     "check": "check functions.yaml and every plugin that it names",
     "route": "say which function answers a call, and why",
+    "events": "print a sample event of a trigger",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

@@ -19,3 +19,7 @@ class Command(click.Command):
             for line in self._examples:
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
         super().format_epilog(ctx, formatter)
+
+
+class Group(Command, click.Group):
+    """A command of commands, with examples."""

@@ -4,7 +4,8 @@ import io
 import json
 import os
 import sys
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, TextIO
 
 from rich.console import Console as RichConsole
 from rich.theme import Theme
@@ -65,12 +66,32 @@ def write(text: str) -> None:
     Raises:
         OutputError: standard output takes no more.
     """
+    _put(lambda: sys.stdout.write(text), sys.stdout)
+
+
+def write_bytes(data: bytes, stream: BinaryIO | None = None) -> None:
+    """Write bytes as they are to a stream, standard output by default, as far as it is read.
+
+    Raises:
+        OutputError: it takes no more.
+    """
+    target = sys.stdout.buffer if stream is None else stream
+
+    def put() -> None:
+        sys.stdout.flush()
+        target.write(data)
+        target.flush()
+
+    _put(put, target)
+
+
+def _put(write: Callable[[], object], target: Any) -> None:
     try:
-        sys.stdout.write(text)
+        write()
     except BrokenPipeError:
-        exit_code.discard()
+        exit_code.discard(target)
     except io.UnsupportedOperation:
         raise
     except OSError as error:
-        exit_code.discard()
+        exit_code.discard(target)
         raise OutputError("standard output", error.strerror or str(error)) from None

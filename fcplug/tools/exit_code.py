@@ -13,6 +13,10 @@ USAGE = 2
 INTERRUPTED = 130
 
 
+class WrongUsage(FcplugError):  # noqa: N818 - it is reported, not caught
+    """A command was given what it cannot work with; its exit code is 2."""
+
+
 def of(run: Callable[[], int]) -> int:
     """Run a command and return its exit code.
 
@@ -25,7 +29,7 @@ def of(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return INTERRUPTED
-    except ToolsMissing as error:
+    except (ToolsMissing, WrongUsage) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
     except FcplugError as error:

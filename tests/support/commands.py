@@ -1,0 +1,52 @@
+"""The command line as people use it: a process of its own, or one that has a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a command: nothing of this process but where programs are."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    return {"PATH": os.environ["PATH"], **coverage, **extra}
+
+
+def run(
+    *arguments: str,
+    cwd: Path,
+    stdin: bytes = b"",
+    python: Path | str = sys.executable,
+    **environ: str,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ``fcplug`` with arguments; its output is bytes."""
+    return subprocess.run(
+        [str(python), "-m", "fcplug", *arguments],
+        cwd=cwd, env=environment(**environ), input=stdin, capture_output=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def run_in_terminal(arguments: Sequence[str], cwd: Path, columns: int = 80) -> str:
+    """Run ``fcplug`` in a terminal, and return what that shows."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fcplug", *arguments],
+        cwd=cwd, env=environment(COLUMNS=str(columns), TERM="xterm"), stdin=theirs, stdout=theirs,
+        stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the last process that had the terminal has ended
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    process.wait(120)
+    return shown.decode().replace("\r\n", "\n")

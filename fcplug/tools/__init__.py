@@ -9,5 +9,6 @@ COMMANDS: Mapping[str, str] = {
     "check": "check functions.yaml and every plugin that it names",
     "route": "say which function answers a call, and why",
     "events": "print a sample event of a trigger",
+    "invoke": "call a function and print its answer",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

@@ -6,6 +6,7 @@ PACKAGES = ("click", "jinja2", "rich")
 """What the extra ``fcplug[tools]`` brings and every command of ``COMMANDS`` may import."""
 
 COMMANDS: Mapping[str, str] = {
+    "new": "make a project or a plugin package",
     "check": "check functions.yaml and every plugin that it names",
     "route": "say which function answers a call, and why",
     "events": "print a sample event of a trigger",

@@ -1,6 +1,5 @@
 """Projects and plugin packages from templates: rendered in memory, then written at once."""
 
-import keyword
 import os
 import re
 import shutil
@@ -12,12 +11,18 @@ from pathlib import Path, PurePosixPath
 
 import jinja2
 
+from fcplug import assets
 from fcplug.errors import FcplugError
+from fcplug.tools.exit_code import WrongUsage
 
 _SUFFIX = ".jinja"
 _HIDDEN = "dot."  # a file that begins with a dot would be left out of some archives
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLUGIN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NO_TEXT = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])  # in YAML
 _PREFIX = "fcplug-"
+_BOOTSTRAP = PurePosixPath("bootstrap")
+_SCHEMA = PurePosixPath("config/functions.schema.json")
 
 Files = Mapping[PurePosixPath, bytes]
 """What a template makes: relative paths, and what the files hold."""
@@ -27,6 +32,29 @@ class ScaffoldError(FcplugError):
     """A project or package cannot be made here under this name."""
 
 
+class InvalidName(WrongUsage):
+    """A name cannot be that of a project or package."""
+
+
+def project(name: str) -> Files:
+    """Return the files of a new project.
+
+    Raises:
+        InvalidName: it cannot be the name of a project.
+    """
+    if not _PROJECT_NAME.fullmatch(name):
+        suggestion = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-._") or "my-functions"
+        raise InvalidName(
+            f"{name!r} cannot be the name of a project\n"
+            f"  fix: use letters, digits, '.', '_' and '-', as in '{suggestion}'"
+        )
+    return {
+        **render("project", {"name": name}),
+        _BOOTSTRAP: assets.BOOTSTRAP.read(),
+        _SCHEMA: assets.SCHEMA.read(),
+    }
+
+
 def plugin_values(name: str) -> dict[str, str]:
     """Return what the templates of plugins are filled with.
 
@@ -34,22 +62,22 @@ def plugin_values(name: str) -> dict[str, str]:
         name: as users write it in ``functions.yaml``; a leading ``fcplug-`` is left out.
 
     Raises:
-        ScaffoldError: it cannot be the name of a package.
+        InvalidName: it cannot be the name of a package, or YAML would not read it as a text.
     """
     short = name.removeprefix(_PREFIX)
-    if not _PLUGIN_NAME.fullmatch(short):
-        suggestion = re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-0123456789") or "my-plugin"
-        raise ScaffoldError(
-            f"'{name}' cannot be the name of a package\n"
+    if not _PLUGIN_NAME.fullmatch(short) or short in _NO_TEXT:
+        plain = re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-").lstrip("-0123456789")
+        suggestion = plain if plain and plain not in _NO_TEXT else f"my-{plain or 'plugin'}"
+        raise InvalidName(
+            f"{name!r} cannot be the name of a plugin\n"
             f"  fix: use lower-case letters, digits and hyphens, as in '{suggestion}'"
         )
     words = short.split("-")
-    title = "".join(word.capitalize() for word in words)
     return {
         "name": short,
         "distribution": f"{_PREFIX}{short}",
         "module": f"fcplug_{'_'.join(words)}",
-        "class": f"{title}_" if keyword.iskeyword(title) else title,
+        "class": f"{''.join(word.capitalize() for word in words)}Middleware",
     }
 
 
@@ -77,13 +105,12 @@ def render(template: str, values: Mapping[str, str]) -> Files:
     }
 
 
-def write(folder: Path, contents: Files, executable: frozenset[str] = frozenset()) -> None:
-    """Write a new folder: all of its files, or none.
+def write(folder: Path, contents: Files) -> None:
+    """Write a new folder: all of its files, or none. A ``bootstrap`` gets the run bit.
 
     Args:
         folder: must not exist, or be empty.
         contents: the files.
-        executable: the relative paths that get the run bit.
 
     Raises:
         ScaffoldError: the folder holds something, or cannot be written.
@@ -103,7 +130,7 @@ def write(folder: Path, contents: Files, executable: frozenset[str] = frozenset(
             file = beside / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-            if str(path) in executable:
+            if path == _BOOTSTRAP:
                 file.chmod(file.stat().st_mode | 0o111)
         beside.chmod(0o777 & ~_umask())
         beside.rename(folder)

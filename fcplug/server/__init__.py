@@ -1,4 +1,4 @@
-"""The HTTP server: waitress with the strictness, the time limits and the exit that FC needs."""
+"""The HTTP server: waitress with the strict parsing, time limits and orderly stop that FC needs."""
 
 from fcplug.server.binding import bind
 from fcplug.server.limits import Limits

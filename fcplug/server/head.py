@@ -1,9 +1,9 @@
-"""A request's head: bytes to values, by llhttp and the checks that llhttp leaves to its user.
+"""A request's head: parsed by llhttp, with the checks that llhttp leaves to its user.
 
-llhttp (the parser of node, here through ``httptools``) refuses bare CR and LF, folded lines, names
-that are no token, and a length that is doubled, malformed or beside a Transfer-Encoding. What it
-lets pass and a server must not is refused here. The rules are RFC 9112's; where that leaves a
-choice, the stricter reading: two readers of one request must never disagree about it.
+llhttp (node's parser, here through ``httptools``) refuses bare CR and LF, folded lines, invalid
+names, and a length that is doubled, malformed or beside a Transfer-Encoding. This module refuses
+what llhttp accepts and a server must not. The rules are those of RFC 9112. Where it leaves a choice
+we read it strictly: two readers of one request must never disagree about it.
 """
 
 import re
@@ -30,7 +30,7 @@ _SINGLE_PREFIX = protocol.PREFIX.upper().replace("-", "_")
 
 
 class HeadError(Exception):
-    """The bytes are no head of a request that this server answers."""
+    """The bytes are not the head of a request that this server answers."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
@@ -38,11 +38,11 @@ class HeadError(Exception):
 
 
 class RequestHead(Struct, frozen=True):
-    """What the first part of a request says.
+    """The values of a request's head.
 
-    ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes; the
-    fields of one name are joined by commas, those of cookies by semicolons. ``path`` is
-    percent-decoded, latin-1 as WSGI wants it. ``content_length`` is None for a chunked body.
+    ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes. Fields
+    of the same name are joined by commas, those of cookies by semicolons. ``path`` is
+    percent-decoded, as latin-1 like WSGI requires. ``content_length`` is None for a chunked body.
     ``cookies`` holds the cookie fields one by one if there are several.
     """
 
@@ -66,10 +66,10 @@ class RequestHead(Struct, frozen=True):
 
 
 def parse(data: bytes, max_fields: int) -> RequestHead:
-    """Read a head, from its first byte to the end of the empty line.
+    """Parse a head, from its first byte to the end of the empty line.
 
     Raises:
-        HeadError: with the refusal to answer; its text holds none of the bytes.
+        HeadError: with the refusal to answer; its text repeats none of the bytes.
     """
     fields, method = _read(data)
     target, pairs = fields.target, fields.pairs
@@ -94,7 +94,7 @@ def parse(data: bytes, max_fields: int) -> RequestHead:
 
 
 class _Fields:
-    """llhttp's callbacks; they only collect."""
+    """llhttp's callbacks; they only collect values."""
 
     __slots__ = ("complete", "pairs", "target")
 
@@ -121,9 +121,9 @@ def _read(data: bytes) -> tuple[_Fields, bytes]:
     try:
         parser.feed_data(data)
     except HttpParserUpgrade:
-        pass  # an offer to change the protocol; a server may go on without a word
+        pass  # an offer to change the protocol, which a server may ignore
     except HttpParserError as error:
-        reason = error.args[0] if error.args else "malformed"  # one of llhttp's own sentences
+        reason = error.args[0] if error.args else "malformed"  # a sentence of llhttp
         raise HeadError(bad_request(f"not a valid HTTP request: {reason}")) from None
     if fields.complete != 1:
         raise HeadError(bad_request("not a valid HTTP request"))
@@ -140,7 +140,7 @@ def _version(data: bytes, method: bytes, target: bytes) -> str:
 
 @lru_cache(maxsize=1024)  # the same few dozen names come with every request
 def _cgi_name(name: bytes) -> str:
-    """Return the name as in CGI; empty for one that would pass for another's there."""
+    """Return the name as in CGI; empty for one that CGI would confuse with another."""
     return "" if b"_" in name else name.upper().replace(b"-", b"_").decode()
 
 
@@ -190,7 +190,7 @@ def _split_target(target: bytes, host: str) -> tuple[str, str]:
 
 
 def _origin_form(target: bytes, host: str) -> bytes:
-    """Return the path and query of ``http://host/path?query``, as a client sends to a proxy."""
+    """Return the path and query of ``http://host/path?query``, the form for proxies."""
     match = re.fullmatch(rb"https?://([^/?]+)(/[^?]*)?(\?.*)?", target, re.IGNORECASE)
     if not match:
         raise HeadError(bad_request("the request's target is not a path"))
@@ -201,6 +201,6 @@ def _origin_form(target: bytes, host: str) -> bytes:
 
 
 def _connection(value: str) -> str:
-    """Return the option that matters alone: waitress knows it only when nothing is beside it."""
+    """Return ``close`` or ``keep-alive`` alone, as waitress ignores it beside other options."""
     options = {option.strip(" \t").lower() for option in value.split(",")}
     return next((option for option in ("close", "keep-alive") if option in options), value)

@@ -1,4 +1,4 @@
-"""How much, how long and how many: what a client may ask of this process."""
+"""The server's limits: how much a client may send, and how long it may take."""
 
 import math
 import socket
@@ -12,33 +12,33 @@ KIB = 1024
 
 
 class Limits(Struct, frozen=True):
-    """The server's limits; times are seconds, sizes bytes.
+    """The server's limits; times are seconds, sizes are bytes.
 
-    Times are checked once a second, so each may run up to a second over.
+    Times are checked once a second, so each may be exceeded by up to a second.
 
     Attributes:
-        threads: requests answered at once; the rest wait in line.
-        drain_timeout: from the stop signal until what is not answered is abandoned.
-        linger: how long an idle connection is kept after the stop signal, for the request that
-            its client may be sending just then.
+        threads: requests answered at the same time; the others wait in a queue.
+        drain_timeout: from the stop signal until unfinished work is abandoned.
+        linger: how long an idle connection is kept after the stop signal, for a request that its
+            client may be sending at that moment.
         header_timeout: from a request's first byte to the end of its head, however steadily the
-            bytes come.
+            bytes arrive.
         body_timeout: allowance for a body, on top of what ``min_body_rate`` gives it.
         min_body_rate: bytes a second below which a body is refused once ``body_timeout`` is used
             up: at any moment ``elapsed <= body_timeout + received / min_body_rate``. The default
-            lets a 32 MiB event take 35 minutes and cuts one byte a second after 30 seconds.
+            lets a 32 MiB event take 35 minutes and refuses one byte a second after 30 seconds.
         min_send_rate: bytes a second that a client must read while an answer waits to be sent;
-            None for any pace. A pause of the application's does not count.
-        send_timeout: a client that is behind by what it must read in so many seconds is cut off:
-            at once after this time if it reads nothing, later if it reads a little.
+            None for no limit. A pause of the application does not count.
+        send_timeout: a client that owes what it should have read in this time is cut off: at once
+            after this time if it reads nothing, later if it reads a little.
         idle_timeout: until a connection without a request is closed. FC answers 502 for a POST
-            on a connection closed under it and asks for 15 minutes at least ("Custom runtime"
-            FAQ); a minute more keeps both sides from closing at the same moment.
-        connection_limit: connections at once; at the limit idle ones are closed after
+            on a connection that is closed under it and asks for at least 15 minutes ("Custom
+            runtime" FAQ); the extra minute keeps both sides from closing at the same moment.
+        connection_limit: connections at the same time; at the limit, idle ones are closed after
             ``header_timeout``, and new ones wait in the kernel.
-        max_body: bytes of a request's body, inclusive. Of a larger one as much again is read and
-            dropped, so that its client reads the refusal instead of a reset.
-        max_header: bytes of a request's head, from the first line to the empty one.
+        max_body: bytes of a request's body, inclusive. Of a larger body the same number of bytes
+            is read and dropped, so that its client reads the refusal instead of a reset.
+        max_header: bytes of a request's head, from the first line to the empty line.
         max_header_fields: header fields of a request.
     """
 
@@ -64,16 +64,16 @@ class Limits(Struct, frozen=True):
 
 
 class WaitressSettings(Adjustments):
-    """waitress's settings for these limits; every parser, channel and task gets to see them."""
+    """waitress's settings for these limits; every parser, channel and task has them as ``adj``."""
 
-    listen: list[str] = []  # noqa: RUF012 - waitress would look up the hosts of its default
+    listen: list[str] = []  # noqa: RUF012 - waitress would resolve the hosts of its default
 
     def __init__(self, limits: Limits, sock: socket.socket) -> None:
         super().__init__(
             sockets=[sock],
             backlog=1024,
             connection_limit=limits.connection_limit,
-            clear_untrusted_proxy_headers=False,  # they are the client's, or FC's
+            clear_untrusted_proxy_headers=False,  # the application decides whom it trusts
             ident=None,
             log_socket_errors=False,
             max_request_body_size=limits.max_body + 1,

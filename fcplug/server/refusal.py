@@ -1,6 +1,6 @@
-"""The answers the server gives itself: to what is no request, and for an application that fails.
+"""The server's own answers: to invalid requests, and for an application that fails.
 
-None of them repeats a byte of the request: it may hold a secret.
+None of them repeats a byte of the request, because it may contain a secret.
 """
 
 import json
@@ -10,7 +10,7 @@ from fcplug import protocol
 
 
 class Refusal(NamedTuple):
-    """Why there is no application's answer."""
+    """An answer of the server instead of one from the application."""
 
     status: str
     error_type: str
@@ -18,18 +18,18 @@ class Refusal(NamedTuple):
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The answer's header fields; FC counts the call as failed by them."""
+        """The answer's header fields; FC counts the invocation as failed because of them."""
         return [("Content-Type", protocol.ERROR_TYPE), (protocol.STATUS, "404")]
 
     @property
     def body(self) -> bytes:
-        """The error document, shaped as a failed function's."""
+        """The error document, in the same form as a failed function's."""
         document = {"errorMessage": self.message, "errorType": self.error_type}
         return json.dumps(document).encode()
 
 
 def bad_request(message: str) -> Refusal:
-    """Refuse what is not HTTP/1.1 as this server reads it."""
+    """Refuse a request that is not valid HTTP/1.1, or is ambiguous."""
     return Refusal("400 Bad Request", "BadRequest", message)
 
 
@@ -45,7 +45,7 @@ def body_too_large(limit: int) -> Refusal:
 
 
 def not_implemented(message: str) -> Refusal:
-    """Refuse what HTTP knows and this server does not do."""
+    """Refuse a part of HTTP that this server does not support."""
     return Refusal("501 Not Implemented", "NotImplemented", message)
 
 

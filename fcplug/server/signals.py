@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a flag that the serving loop looks at."""
+"""SIGTERM and SIGINT as a flag that the serving loop checks."""
 
 import signal
 import threading
@@ -9,11 +9,11 @@ from fcplug.process.held_signals import STOP, HeldSignals
 
 
 class StopSignals:
-    """Turns the first SIGTERM or SIGINT into ``received``; a second one ends the process at once.
+    """Sets ``received`` on the first SIGTERM or SIGINT; a second one ends the process at once.
 
-    The kernel's signal writes a byte to ``wake`` itself: a handler in Python only runs once the
-    interpreter is back from ``poll``, so a flag alone would be seen up to a poll timeout late.
-    Handlers and wake-up descriptor are put back on the way out.
+    The interpreter writes a byte to ``wake`` as soon as a signal comes: its Python handler runs
+    only after ``poll`` has returned, so the flag alone would be seen a poll timeout too late. On
+    exit the handlers and the wake-up descriptor are restored.
     """
 
     def __init__(self, wake: int) -> None:
@@ -24,12 +24,12 @@ class StopSignals:
 
     @property
     def received(self) -> bool:
-        """Whether one has come, since they were held."""
+        """Whether a stop signal has come; one that was held before counts."""
         return self._held.stop is not None
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("serve() must run in the main thread: only it gets signals")
+            raise RuntimeError("serve() must run in the main thread: only it receives signals")
         self._wake_before = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in STOP:
             before = self._before[number] = signal.signal(number, self._held)
@@ -44,6 +44,6 @@ class StopSignals:
         trace: TracebackType | None,
     ) -> None:
         for number, handler in self._before.items():
-            if handler is not None:  # None: it was not Python that installed it
+            if handler is not None:  # None: it was not installed by Python code
                 signal.signal(number, handler)
         signal.set_wakeup_fd(self._wake_before)

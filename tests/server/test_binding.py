@@ -26,7 +26,7 @@ def test_a_port_in_use_is_named_with_the_way_to_find_who_has_it() -> None:
             bind("127.0.0.1", port)
     assert str(caught.value) == (
         f"cannot listen on 127.0.0.1:{port}: the port is in use; `ss -ltnp 'sport = :{port}'` "
-        "tells by whom: end that, or choose another port"
+        "shows by which process: end that, or choose another port"
     )
 
 
@@ -34,8 +34,8 @@ def test_a_port_in_use_is_named_with_the_way_to_find_who_has_it() -> None:
     ("host", "port", "said"),
     [
         ("127.0.0.1", 65536, "a port is a number from 0 to 65535"),
-        ("192.0.2.1", 0, "no such address on this machine; 0.0.0.0 stands for all of them"),
-        ("no.such.host.invalid", 0, "the host is not known"),
+        ("192.0.2.1", 0, "this machine has no such address; 0.0.0.0 means all of its addresses"),
+        ("no.such.host.invalid", 0, "the host is unknown"),
     ],
 )
 def test_other_reasons_are_explained(host: str, port: int, said: str) -> None:

@@ -1,1 +1,1 @@
-"""waitress with our own event loop, parser and threads: strict, bounded, drained at the end."""
+"""waitress with our own event loop, parser and threads; strict, limited, drained at the end."""

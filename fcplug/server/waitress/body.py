@@ -1,4 +1,4 @@
-"""A request's body: bytes to bytes, in time linear in what comes however it is cut."""
+"""Decoders for a request's body; their time is linear in its bytes, however they are split."""
 
 import re
 from typing import Protocol
@@ -11,18 +11,18 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _EXTENSION = rb";" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t !#-\[\]-~]*"))?'
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n")
 _PLAIN_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
-# whoever merges trailer fields into the head would see another body, so none may frame one
+# a reader that merges trailer fields into the head would see a different body
 _NO_FRAMING = rb"(?!(?i:transfer-encoding|content-length):)"
 _TRAILER_LINE = re.compile(_NO_FRAMING + _TOKEN + rb":[\t -~\xa0-\xff]*\r\n")
 
 _MAX_LINE = 256  # bytes of a chunk's size with its extensions, or of a trailer field
-_MAX_CONTROL = 32 * 1024  # bytes around the chunks' data, on top of half as many as the data has
-_LARGE = 16 * 1024  # bytes of a chunk for which to be copied once more costs too much
+_MAX_CONTROL = 32 * 1024  # bytes that are not data, plus half as many as there are data bytes
+_LARGE = 16 * 1024  # bytes of a chunk that is too expensive to copy once more
 _PIECES = 64  # chunks, or lines between them, that one call decodes: less than 0.1 ms
 
 
 class RequestBody(Protocol):
-    """What a parser asks of the body it receives."""
+    """A decoder as the parser uses it."""
 
     buffer: OverflowableBuffer
     completed: bool
@@ -31,7 +31,7 @@ class RequestBody(Protocol):
     def received(self, data: bytes) -> int:
         """Take bytes from the start of ``data``; return how many were taken.
 
-        Fewer than there are: the body is complete, or one call has done enough work.
+        That is less than all if the body is complete, or if one call has done enough work.
         """
 
 
@@ -46,7 +46,7 @@ class FixedBody:
         self._missing = length
 
     def received(self, data: bytes) -> int:
-        """Take at most the bytes that are missing."""
+        """Take at most as many bytes as are missing."""
         taken = min(len(data), self._missing)
         self.buffer.append(data[:taken])
         self._missing -= taken
@@ -57,8 +57,11 @@ class FixedBody:
 class ChunkedBody:
     """A body in chunks (RFC 9112, section 7.1); extensions and trailer fields are dropped.
 
-    Stricter than most: lines end with CR LF only, a size has 16 digits at most, lines and the sum
-    of all that is not data are bounded.
+    It is stricter than most: lines end with CR LF only, a size has at most 16 digits, and lines
+    and the sum of all bytes that are not data have a limit::
+
+        size line ── size > 0 ──▶ data ──▶ end line (CR LF) ──▶ size line
+            └────── size = 0 ──▶ trailer lines ── empty line ──▶ completed
     """
 
     def __init__(self, buffer: OverflowableBuffer, limit: int) -> None:
@@ -68,13 +71,13 @@ class ChunkedBody:
         self._limit = limit
         self._room = limit
         self._control = 0
-        self._missing = 0  # bytes of the current chunk's data
+        self._missing = 0  # bytes of the current chunk's data that have not come yet
         self._line = b""
         self._read_line = self._size_line
         self._expects_size = True
 
     def received(self, data: bytes) -> int:
-        """Take bytes up to the end of the body, or as many as one call may decode."""
+        """Take bytes up to the body's end, or as many as one call may decode."""
         at, left = 0, _PIECES
         while left and at < len(data) and not self.completed and self.error is None:
             left -= 1
@@ -93,9 +96,9 @@ class ChunkedBody:
         return at
 
     def _take_chunks(self, data: bytes, at: int, left: int) -> tuple[int, int]:
-        """Take small chunks that are whole and without extensions; return where they end.
+        """Take complete small chunks without extensions; return where they end.
 
-        This loop is what a client with tiny chunks has the server do.
+        A client that sends tiny chunks keeps the server in this loop, so it is short.
         """
         pieces = []
         begin, length, room = at, 0, self._room

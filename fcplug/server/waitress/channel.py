@@ -1,4 +1,4 @@
-"""One connection."""
+"""One connection: reading, its clocks and its end. Sending is in ``output``."""
 
 import contextlib
 import logging
@@ -19,33 +19,42 @@ log = logging.getLogger("fcplug.server")
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
-_BODY_BYTES = 256 * 1024  # read at once; for a head, allocating so much would cost a tenth
+_BODY_BYTES = 256 * 1024  # read at once; to allocate so much for a head would cost a tenth
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE_GRACE = 5.0  # seconds for a client to notice that it was refused and stop sending
+_CLOSE_GRACE = 5.0  # seconds in which a refused client may notice that and stop sending
 
 
 class Loop(Protocol):
-    """What a connection asks of the server whose loop it is in."""
+    """The part of the server that a connection uses."""
 
     environ: dict[str, Any]
     active_channels: dict[int, "ClientChannel"]
     draining: bool
 
     def add_task(self, channel: "ClientChannel") -> None:
-        """Have the first request answered."""
+        """Assign the channel's first request to a thread."""
 
     def pull_trigger(self) -> None:
-        """End the loop's turn, to look at every connection anew."""
+        """End the loop's turn, so that every connection's interest is updated."""
 
     def unregister(self, at: "ClientChannel") -> None:
-        """Watch no longer for the connection."""
+        """Stop watching the connection."""
 
     def continue_later(self, channel: "ClientChannel") -> None:
-        """Have ``parse_more`` called in the loop's next turn, from any thread."""
+        """Call ``parse_more`` in the loop's next turn; may be called from any thread."""
 
 
 class ClientChannel(OutputChannel):
-    """A connection whose reads have deadlines and that no failing request can wedge."""
+    """A connection whose reads have deadlines and which no failing request can block.
+
+    It handles one request at a time::
+
+        idle ── bytes ──▶ receiving a head ──▶ receiving a body ──▶ answering ──▶ sending ──▶ idle
+                           header_timeout       body_timeout        no clock      min_send_rate
+
+    ``request`` is the one that is being received, ``requests`` holds the one that is being
+    answered. What the client sends meanwhile waits in ``_unread`` or in the kernel.
+    """
 
     parser_class = RequestParser
     task_class = AnswerTask
@@ -54,24 +63,24 @@ class ClientChannel(OutputChannel):
     request: RequestParser | None
     requests: list[RequestParser]
 
-    refused = False  # what came was no request: its answer closes the connection
-    interest = 0  # what the server's loop watches for
+    refused = False  # the request was refused: the answer closes the connection
+    interest = 0  # the events that the selector watches for
 
     _stage: tuple[RequestParser | None, bool] = (None, False)
     _stage_began = 0.0  # when the stage began
-    _discard_until = 0.0  # when not 0: the last answer is sent, what still comes is dropped
+    _discard_until = 0.0  # not 0 after the last answer: what still comes is dropped until then
     _discarded = 0
-    _unread = b""  # bytes that have come and are not parsed yet
-    _slow_parts = False  # the body comes in parts so small that it is parsed in several turns
+    _unread = b""  # bytes that were received and are not parsed yet
+    _slow_parts = False  # the body has such small chunks that it is parsed in several turns
 
     @property
     def ends_after_answer(self) -> bool:
-        """Whether the process stops and the client has sent nothing after this request."""
+        """Whether the process is stopping and nothing was received after this request."""
         return self.server.draining and not (self._unread or self.request)
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being received, answered or its answer sent."""
+        """Whether a request is being received or answered, or an answer is being sent."""
         return bool(
             self.requests
             or self.request
@@ -89,7 +98,7 @@ class ClientChannel(OutputChannel):
         return {**self.server.environ, **client}
 
     def service(self) -> None:
-        """Answer the first request; a failure of the answering itself closes the connection."""
+        """Answer the first request; if our own code fails, the connection is closed."""
         try:
             self._answer(self.requests[0])
         except BaseException as error:
@@ -104,7 +113,7 @@ class ClientChannel(OutputChannel):
         if self.connected:
             task.service()
         self.last_activity = time.time()
-        if self.current_outbuf_count:  # the next answer gets a buffer of its own
+        if self.current_outbuf_count:  # the next answer gets a new buffer
             self.current_outbuf_count = self.adj.outbuf_high_watermark
         with self.requests_lock:
             if task.close_on_finish or not self.connected:
@@ -116,7 +125,7 @@ class ClientChannel(OutputChannel):
                 self._parse()
 
     def _drop_requests(self) -> None:
-        """Answer no more requests, and close the connection when what is answered is sent."""
+        """Drop all requests, and close the connection when the answers so far are sent."""
         self.close_when_flushed = True
         for request in self.requests:
             request.close()
@@ -124,22 +133,22 @@ class ClientChannel(OutputChannel):
         self._unread = b""
 
     def wanted(self) -> int:
-        """Return the events to watch for; bytes, once those that have come are dealt with."""
+        """Return the events to watch for: nothing is read while earlier bytes wait."""
         if self.total_outbufs_len or self.will_close or self.close_when_flushed:
             return WRITE
         return 0 if self.requests or self._unread else READ
 
     def parse_more(self) -> None:
-        """Parse what an earlier turn of the loop has left."""
+        """Continue with bytes that an earlier turn of the loop has left."""
         with self.requests_lock:
             self._parse()
 
     def _parse(self) -> None:
-        """Parse up to the end of one request, or as much as one turn of the loop has time for.
+        """Parse up to the end of one request, or as much as one turn of the loop may take.
 
-        The next request waits until this one is answered and the socket has taken the answer: so
-        no thread ever waits for a client before it can begin with its request, and a connection
-        holds one request and one answer at most. ``requests_lock`` is held.
+        The next request waits until this one is answered and the socket has taken the answer. So
+        no thread waits for a client before it can answer, and a connection holds at most one
+        request and one answer. ``requests_lock`` is held.
         """
         if self.will_close or self.close_when_flushed or not self.connected:
             self._unread = b""
@@ -160,19 +169,19 @@ class ClientChannel(OutputChannel):
                 return
 
     def send_continue(self) -> None:
-        """Have the client send the body it announced; never closes, as only the loop may."""
-        assert self.request is not None  # noqa: S101 - it is the one that waits
-        self.request.expect_continue = self.request.completed = False
+        """Ask the client for the body it announced; does not close, as only the loop may."""
+        if self.request is not None:
+            self.request.expect_continue = self.request.completed = False
         self.sent_continue = True
         with contextlib.suppress(ClientDisconnected):
             self.write_soon(_CONTINUE)
 
     def handle_read_event(self) -> None:
-        """Read what has come and parse it, or drop it once the last answer is sent."""
+        """Read and parse bytes; drop them once the last answer is sent."""
         request = self.request
         in_body = request is not None and request.headers_finished and not self._slow_parts
         try:
-            # larger reads save a sixth of the time in a body
+            # larger reads receive a large body in a sixth less time
             data = self.socket.recv(_BODY_BYTES if in_body else self.adj.recv_bytes)
         except BlockingIOError:
             return
@@ -191,14 +200,14 @@ class ClientChannel(OutputChannel):
                 self._parse()
 
     def handle_write(self) -> None:
-        """Send what waits to be sent, then go on with what that held up.
+        """Send from the buffers; when they are empty, continue with the next request.
 
-        After the last answer of a connection that closes, its client gets the time to read it.
+        After the last answer of a connection that closes, the client gets time to read it.
         """
         ends = self.server.draining or self.refused
         last = self.close_when_flushed and ends and not self.will_close
         if last:
-            self.close_when_flushed = False  # waitress would close as soon as all is sent
+            self.close_when_flushed = False  # waitress would close at once after sending
         super().handle_write()
         if last and self.connected and not self.will_close:
             if self.total_outbufs_len:
@@ -209,17 +218,17 @@ class ClientChannel(OutputChannel):
             self.parse_more()
 
     def handle_close(self) -> None:
-        """Close the connection and free what it had begun to receive."""
+        """Close the connection and drop the request that it was receiving."""
         if self.request is not None:
             self.request.close()
         self.server.unregister(self)
         if not self.is_reset:
-            with contextlib.suppress(OSError):  # it ends now, even if a child process has a copy
+            with contextlib.suppress(OSError):  # ends it even if a child process has a copy
                 self.socket.shutdown(socket.SHUT_RDWR)
         super().handle_close()
 
     def skip_frozen_time(self, frozen: float, frozen_wall: float) -> None:
-        """Take the time that the process did not run off this connection's clocks."""
+        """Leave out a time in which the process did not run from this connection's clocks."""
         self._stage_began += frozen
         self.last_activity += frozen_wall
         if self._send_rate:
@@ -228,7 +237,7 @@ class ClientChannel(OutputChannel):
             self._discard_until += frozen
 
     def check(self, now: float, now_wall: float, idle_timeout: float) -> None:
-        """Close the connection when it is idle for longer than allowed; refuse a slow request."""
+        """Close the connection if it is idle for too long; refuse a request that is too slow."""
         if self._discard_until:
             self.will_close = now > self._discard_until
         elif not self.requests and now_wall - self.last_activity > idle_timeout:
@@ -237,10 +246,10 @@ class ClientChannel(OutputChannel):
             self._refuse_slow()
 
     def _half_close(self) -> None:
-        """Half-close, so that the client reads the answer.
+        """Close the sending side only, so that the client can still read the answer.
 
-        Closing with bytes unread resets the connection, and the client loses the answer to a
-        body it still sends.
+        To close with unread bytes resets the connection: a client that still sends its body would
+        lose the answer.
         """
         try:
             self.socket.shutdown(socket.SHUT_WR)
@@ -249,10 +258,11 @@ class ClientChannel(OutputChannel):
         else:
             grace = _CLOSE_GRACE if self.refused else self.adj.limits.linger
             if len(self.server.active_channels) >= self.adj.limits.connection_limit:
-                grace = 0.0  # others wait for its place
+                grace = 0.0  # others wait to be accepted
             self._discard_until = time.monotonic() + grace
 
     def _overdue(self, now: float) -> bool:
+        """Return whether the head or the body takes too long to arrive."""
         request = self.request
         if request is None or self.requests or self.total_outbufs_len:
             self._stage = (None, False)

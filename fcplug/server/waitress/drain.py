@@ -1,4 +1,4 @@
-"""Leaving without losing a request that was accepted."""
+"""The orderly end: no request that was accepted is lost."""
 
 import logging
 import socket
@@ -10,11 +10,11 @@ from fcplug.server.waitress.loop import Server
 
 log = logging.getLogger("fcplug.server")
 
-_PATIENCE = 0.02  # seconds between two looks at who is idle
+_TURN_TIMEOUT = 0.02  # seconds between two checks for idle connections
 
 
 class Abandoned(NamedTuple):
-    """What was not finished when the time was up."""
+    """How much was not finished when the time was up."""
 
     running: int = 0
     queued: int = 0
@@ -29,19 +29,19 @@ class Abandoned(NamedTuple):
 
 
 def drain(server: Server) -> Abandoned:
-    """Finish what was accepted, refuse the rest, close every connection.
+    """Finish what was accepted, refuse new connections, close every connection.
 
-    In order: take what the kernel has completed, close the listener, then keep the loop turning:
-    uploads go on, requests are answered with ``Connection: close``, answers are sent, and idle
-    connections are closed after ``linger``. Ends when no connection is left or ``drain_timeout``
-    has passed; returns what was abandoned then.
+    In this order: accept the connections that the kernel has completed, close the listener, then
+    keep the loop running. Uploads continue, requests are answered with ``Connection: close``,
+    answers are sent, and idle connections are closed after ``linger``. Ends when no connection is
+    left or ``drain_timeout`` has passed; returns what was abandoned in that case.
     """
     limits = server.adj.limits
     started = now = time.monotonic()
     while now - started < limits.drain_timeout:
         if server.accepting:
-            _empty_backlog(server)
-        server.turn(_PATIENCE)
+            _accept_completed(server)
+        server.turn(_TURN_TIMEOUT)
         now = time.monotonic()
         if now - started >= limits.linger:
             _close_idle(server)
@@ -50,7 +50,7 @@ def drain(server: Server) -> Abandoned:
     return _abandon(server, now - started)
 
 
-def _empty_backlog(server: Server) -> None:
+def _accept_completed(server: Server) -> None:
     while server.accept_one():
         pass
     if not server.accept_paused:
@@ -64,15 +64,15 @@ def _close_idle(server: Server) -> None:
 
 
 def _has_input(channel: ClientChannel) -> bool:
+    """Return whether the kernel holds bytes of the client's that were not read yet."""
     try:
         return bool(channel.socket.recv(1, socket.MSG_PEEK))
-    except BlockingIOError:
-        return False
-    except OSError:
+    except OSError:  # nothing has come, or the connection is broken
         return False
 
 
 def _abandon(server: Server, seconds: float) -> Abandoned:
+    """Close what is left; return and log what was not finished."""
     channels = list(server.active_channels.values())
     queued = server.dispatcher.waiting + server.express_dispatcher.waiting
     abandoned = Abandoned(

@@ -1,97 +1,148 @@
-"""The threads of a server: one turns its loop, the others answer requests."""
+"""Threads of which one runs the event loop and answers quick requests itself: leader and followers.
+
+What it earns: waking another thread for each request costs more than a quick handler takes. With
+16 connections the calls of the kernel for one request fell from 57 to 4, and the throughput on one
+core rose to 1.9 times that of a minimal Falcon on waitress.
+"""
 
 import threading
 import time
 from collections.abc import Callable
 
-from fcplug.server.waitress.dispatcher import Dispatcher, PendingRequest, PooledThread
+from fcplug.server.waitress.dispatcher import Dispatcher, Job, PendingRequest, PooledThread
 from fcplug.server.waitress.latency_gate import LatencyGate
 from fcplug.server.waitress.wakeup import Wakeup
 
-_LATE_AFTER = 0.005  # seconds an answer may hold up the loop; looked at as often
-_WATCH_FOR = 0.1  # seconds without such an answer until nobody looks any more
-_IDLE_CHECK = 5.0  # seconds between two looks at what the wakeup tells at once
-_TURN_TIMEOUT = 0.5  # seconds in a turn of the loop without an event
+_LATE = 0.005  # seconds that one answer of the leader may hold up the loop; checked as often
+_CHECK_FOR = 0.1  # seconds after the leader's last answer during which the main thread still checks
+_IDLE_WAIT = 5.0  # seconds that the main thread waits otherwise; `wakeup` ends the wait
+_TURN_TIMEOUT = 0.5  # seconds that one turn of the loop waits for events
 
 
 class LeaderFollowers(Dispatcher):
-    """Threads of which one, the leader, turns the server's loop.
+    """A dispatcher whose leader turns the server's event loop, and answers while that is quick.
 
-    While answers are quick the leader gives them itself, between two turns: to call another thread
-    takes longer. Nobody turns the loop meanwhile, so that the thread in ``run_until`` watches:
-    if an answer is late another thread becomes the leader at once, and for a while requests are
-    handed over. At most ``limit`` requests are answered at a time and there is one thread more: so
-    one is always free to lead.
+    At most ``limit`` requests are answered at the same time, by ``limit + 1`` threads, so that one
+    thread is always free to lead. Each thread is in one of these states::
+
+                  a request is                   _start_leader
+        ┌───────────┐ assigned ┌──────┐ ─────────────────────▶ ┌─────────────────┐
+        │ answering │ ◀─────── │ idle │                        │ leading:        │
+        └───────────┘ ───────▶ └──────┘ ◀── _step_down ─────── │ turns the loop  │
+                       queue is   ▲                            └─────────────────┘
+                       empty      │                     takes a  │            ▲ answered
+                                  │                     request  ▼            │ in time
+                                  │                            ┌─────────────────┐
+                                  └── another leads: ───────── │ leading:        │
+                                      the answer was late      │ answers         │
+                                                               └─────────────────┘
+
+    Nobody turns the loop while the leader answers. So the main thread, in ``run_until``, checks
+    every 5 ms (``_LATE``) how long that takes:
+
+    1.  The answer is in time: the leader counts it and takes the next request or turns the loop.
+    2.  It is late: the main thread makes a free thread the leader. The late thread finds out when
+        its answer is sent, and goes on as a follower. The gate closes: for a while all requests
+        are handed over.
+    3.  ``until()`` is true: the main thread takes the loop back. A leader that answers loses it at
+        once, one that turns the loop steps down after the turn. Then the caller turns the loop.
+
+    So at every moment at most one thread turns the loop. The fields, which change with ``_lock``
+    held (only ``_leader_ident`` and ``_error`` are also set by the leader without it):
+
+    ``_leader``           the thread that may turn the loop. None: the loop is the main thread's.
+    ``_leader_ident``     its ``threading.get_ident()``. 0 until it has begun to lead.
+    ``_answering_since``  0.0 while the leader turns the loop, else when its answer began
+                          (``time.monotonic()``).
+    ``_own_answers``      how many the leaders have begun: shows the main thread that they still do.
+    ``_checking``         whether the main thread checks every 5 ms. The leader wakes it if not.
+    ``_ending``           ``until()`` is true: the leader steps down as soon as it can.
+    ``_error``            what a turn of the loop raised: it ends ``run_until``.
 
     Args:
-        limit: requests answered at a time.
-        turn: turns the loop once, waiting at most so many seconds; only the leader calls it.
+        limit: requests answered at the same time.
+        turn: turns the loop once, waiting at most the given seconds; only the leader calls it.
         wake: ends a turn that waits, from any thread.
+        answer_on_loop: False hands every request to a follower.
     """
 
-    def __init__(self, limit: int, turn: Callable[[float], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        turn: Callable[[float], None],
+        wake: Callable[[], None],
+        *,
+        answer_on_loop: bool = True,
+    ) -> None:
         super().__init__("worker", limit, other=1)
         self.wakeup = Wakeup()
         self._turn = turn
         self._wake = wake
-        self._gate = LatencyGate()
+        self._gate = LatencyGate(enabled=answer_on_loop)
         self._leader: PooledThread | None = None
-        self._leader_ident = 0  # the leader's thread
-        self._answering_since = 0.0  # when not 0: when the leader began an answer
+        self._leader_ident = 0
+        self._answering_since = 0.0
         self._own_answers = 0
-        self._watched = False
+        self._checking = False
         self._ending = False
         self._leader_gone = threading.Condition(self._lock)
         self._error: BaseException | None = None
 
+    @property
+    def is_leader(self) -> bool:
+        """Whether the current thread is the one that turns the loop."""
+        return self._leader_ident == threading.get_ident()
+
     def add_task(self, task: PendingRequest) -> None:
-        """Have a request answered, by the leader itself after its turn while answers are quick."""
+        """Queue a request: for the leader while answers are quick, else for a follower."""
         with self._lock:
             self._queue.append(task)
-            if not self._gate.quick or self._leader_ident != threading.get_ident():
+            if not self._gate.is_open or self._leader_ident != threading.get_ident():
                 self._gate.handed_over()
                 self._assign_waiting()
 
     def run_until(self, until: Callable[[], bool]) -> None:
-        """Have the loop turned until the claim holds; it is looked at when the wakeup rings.
+        """Run the loop in another thread until ``until()`` is true.
 
-        Raises whatever turning raises. When it returns, the loop is the caller's.
+        ``until`` is called again after each ``wakeup``. When this returns, no other thread turns
+        the loop: the caller may. Raises what a turn of the loop has raised.
         """
         with self._lock:
             self._start_leader()
             self._ensure_idle_thread()
-        seen, since = 0, time.monotonic()
+        seen, seen_at = 0, time.monotonic()
         while not until() and self._error is None:
-            self.wakeup.wait(_LATE_AFTER if self._watched else _IDLE_CHECK)
+            self.wakeup.wait(_LATE if self._checking else _IDLE_WAIT)
             now = time.monotonic()
             with self._lock:
-                if self._answering_since and now - self._answering_since > _LATE_AFTER:
-                    self._gate.slow()
+                if self._answering_since and now - self._answering_since > _LATE:
+                    self._gate.close()
                     self._start_leader()
                 if self._own_answers != seen:
-                    seen, since = self._own_answers, now
-                self._watched = bool(self._answering_since) or now - since < _WATCH_FOR
-        self._end_leadership()
+                    seen, seen_at = self._own_answers, now
+                self._checking = bool(self._answering_since) or now - seen_at < _CHECK_FOR
+        self._take_loop_back()
         if self._error:
             raise self._error
 
-    @property
-    def is_leader(self) -> bool:
-        """Whether the thread that asks is the one that turns the loop."""
-        return self._leader_ident == threading.get_ident()
-
     def close(self) -> None:
-        """Free what only the loop's thread needs."""
+        """Close the descriptors of ``wakeup``."""
         self.wakeup.close()
 
     def _start_leader(self) -> None:
-        """Make a free thread the leader; the lock is held."""
-        if pooled := self._free_thread():
-            self._leader, self._leader_ident, self._answering_since = pooled, 0, 0.0
-            pooled.assign(lambda: self._lead(pooled))
+        """Make a free thread the leader, if there is one; the lock is held."""
+        if thread := self._free_thread():
+            self._leader, self._leader_ident, self._answering_since = thread, 0, 0.0
+            thread.assign(lambda: self._lead(thread))
 
-    def _end_leadership(self) -> None:
-        """Take the loop back: from a leader that answers at once, else after its turn."""
+    def _ensure_idle_thread(self) -> bool:
+        """Start a thread that can take over if none is idle; return whether one is."""
+        if not self._idle and (thread := self._free_thread()):
+            self._idle.append(thread)
+        return bool(self._idle)
+
+    def _take_loop_back(self) -> None:
+        """End the leader's part: at once if it answers, else after its turn of the loop."""
         with self._lock:
             self._ending = True
             if self._answering_since:
@@ -100,16 +151,17 @@ class LeaderFollowers(Dispatcher):
             self._wake()
             self._leader_gone.wait_for(lambda: self._leader is None)
 
-    def _lead(self, pooled: PooledThread) -> None:
+    def _lead(self, thread: PooledThread) -> None:
+        """Turn the loop and answer, until another thread leads: a job of ``thread``."""
         self._leader_ident = threading.get_ident()
         try:
-            while self._leader is pooled:
-                # with every thread busy, the next that is free takes what waits in line
-                at_once = self._queue and self.answering < self.limit
-                self._turn(0.0 if at_once else _TURN_TIMEOUT)
-                # a line that gets no shorter must not hold up the loop
-                until = time.monotonic() + _LATE_AFTER
-                while job := self._next_own_answer(pooled, until):
+            while self._leader is thread:
+                # do not wait for events while a request could be answered
+                answerable = self._queue and self.answering < self.limit
+                self._turn(0.0 if answerable else _TURN_TIMEOUT)
+                # a queue that never gets empty must not hold up the loop
+                until = time.monotonic() + _LATE
+                while job := self._next_own_answer(thread, until):
                     self._run(job)
         except BaseException as error:
             self._error = error
@@ -117,11 +169,11 @@ class LeaderFollowers(Dispatcher):
                 self._step_down()
             self.wakeup.notify()
 
-    def _next_own_answer(self, pooled: PooledThread, until: float) -> Callable[[], None] | None:
-        """Return the next request's answering if it is the leader's; count the one before."""
+    def _next_own_answer(self, thread: PooledThread, until: float) -> Job | None:
+        """Count the leader's last answer; return the next one it may give, or None."""
         with self._lock:
-            if self._leader is not pooled:
-                return None  # it was late
+            if self._leader is not thread:
+                return None  # its last answer was late
             now = time.monotonic()
             if self._answering_since:
                 self.answering -= 1
@@ -132,27 +184,21 @@ class LeaderFollowers(Dispatcher):
                 return None
             if not self._queue or now > until:
                 return None
-            may_answer = self._gate.quick and self.answering < self.limit
+            may_answer = self._gate.is_open and self.answering < self.limit
             if not (may_answer and self._ensure_idle_thread()):
                 self._assign_waiting()
                 return None
             self.answering += 1
             self._own_answers += 1
             self._answering_since = now
-            ring, self._watched = not self._watched, True
+            must_wake, self._checking = not self._checking, True
             task = self._queue.popleft()
-        if ring:
+        if must_wake:
             self.wakeup.notify()
         return task.service
 
-    def _ensure_idle_thread(self) -> bool:
-        """Make sure that somebody can take over; the lock is held."""
-        if not self._idle and (pooled := self._free_thread()):
-            self._idle.append(pooled)
-        return bool(self._idle)
-
     def _step_down(self) -> None:
-        """Go on as any thread that has just answered; the lock is held."""
+        """Become a follower that has just answered, as ``_work`` expects; the lock is held."""
         self._leader = None
         self._leader_ident = 0
         self.answering += 1

@@ -1,4 +1,4 @@
-"""The loop that owns every connection: accepting, clocks, who answers."""
+"""The event loop: it accepts connections, checks their clocks and assigns their requests."""
 
 import contextlib
 import errno
@@ -19,6 +19,7 @@ from waitress.server import TcpWSGIServer
 from fcplug import logs, protocol
 from fcplug.process.forks import call_in_child
 from fcplug.server.waitress.channel import READ, WRITE, ClientChannel
+from fcplug.server.waitress.clocks import Clocks
 from fcplug.server.waitress.dispatcher import Dispatcher
 from fcplug.server.waitress.leader_followers import LeaderFollowers
 
@@ -29,27 +30,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug.server")
 
-POLL_TIMEOUT = 0.5  # seconds in poll without an event; also how long accepting pauses
-FROZEN = 3.0  # seconds between two turns that no poll explains: the instance did not run
-_CHECK = 1.0  # seconds between two looks at the clocks of all connections ...
-_CROWDED_CHECK = 0.2  # ... and while others wait for their places
-MAX_ACCEPTS = 64  # connections taken in one turn, before those at hand get theirs
+POLL_TIMEOUT = 0.5  # seconds that a turn waits for events; also how long accepting pauses
+MAX_ACCEPTS = 64  # connections accepted in one turn, before the events of the others
 
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
 
 _LAST_STANDARD = 2  # the descriptor of standard error
 
+_ENVIRON = {
+    "SERVER_SOFTWARE": "fcplug",
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.file_wrapper": ReadOnlyFileBasedBuffer,
+    "wsgi.input_terminated": True,
+}
+
 Express = Callable[[str, str, str], bool]
 
 
 class Server(TcpWSGIServer):
-    """waitress's server over a socket that listens already."""
+    """waitress's server over a socket that listens already, with an event loop of our own.
+
+    One turn of the loop: check the clocks, wait for events, read and write the connections that
+    have some, then let each unfinished connection parse a share of what it has received. The
+    thread that turns the loop is the leader of ``dispatcher`` (``LeaderFollowers``), or the main
+    thread while the server starts and stops.
+    """
 
     channel_class = ClientChannel
     adj: "WaitressSettings"
     active_channels: dict[int, ClientChannel]  # type: ignore[assignment]  # made by channel_class
-    interest = 0
-    draining = False  # the process stops: answers close their connections
+    interest = 0  # the events of the listener that the selector watches for
+    draining = False  # the process is stopping: answers close their connections
 
     def __init__(
         self,
@@ -63,8 +78,7 @@ class Server(TcpWSGIServer):
         self._express = express
         self._on_turn = on_turn
         self.express_dispatcher = Dispatcher("express", 1)
-        self._accept_after = self._warned_at = self._checked_at = 0.0
-        self._turned_at, self._turned_at_wall = time.monotonic(), time.time()
+        self._accept_after = self._warned_at = 0.0
         self._active = False
         self._most_connections = settings.limits.connection_limit
         self._unfinished: deque[ClientChannel] = deque()
@@ -79,30 +93,24 @@ class Server(TcpWSGIServer):
             bind_socket=False,
             sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
         )
+        self._clocks = Clocks(self.active_channels, settings.limits)
         self.environ = {
+            **_ENVIRON,
             "SERVER_NAME": self.server_name,
             "SERVER_PORT": str(self.effective_port),
-            "SERVER_SOFTWARE": "fcplug",
-            "SCRIPT_NAME": "",
-            "wsgi.version": (1, 0),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            "wsgi.file_wrapper": ReadOnlyFileBasedBuffer,
-            "wsgi.input_terminated": True,
         }
         os.set_blocking(self.trigger.trigger, False)
         call_in_child(self.leave_to_parent)
         self._selector.register(self.trigger._fileno, READ, self.trigger)
 
     def pull_trigger(self) -> None:
-        """End the current turn, from any thread; all connections are looked at anew."""
-        with contextlib.suppress(BlockingIOError):  # full of bytes not read yet: it ends anyway
+        """End the current turn, from any thread; then every connection's interest is updated."""
+        with contextlib.suppress(BlockingIOError):  # the pipe is full, so the turn ends anyway
             super().pull_trigger()
 
     def turn(self, timeout: float = POLL_TIMEOUT) -> None:
-        """Handle what the sockets have, waiting at most ``timeout`` seconds for it."""
-        self._check_clocks()
+        """Handle the events of all sockets, waiting at most ``timeout`` seconds for one."""
+        self._clocks.check()
         self._on_turn(self._active or self.dispatcher.busy)
         self.update_interest(self)
         unfinished = len(self._unfinished)
@@ -114,7 +122,7 @@ class Server(TcpWSGIServer):
                 wasyncore.read(at)
                 self._update_every_interest()
                 continue
-            events = happened & at.interest  # none once it is closed
+            events = happened & at.interest  # 0 once it is closed
             unasked = events & READ and not at.wanted() & READ
             if events & READ and not unasked:
                 wasyncore.read(at)
@@ -127,17 +135,18 @@ class Server(TcpWSGIServer):
             self.update_interest(channel)
 
     def continue_later(self, channel: ClientChannel) -> None:
-        """Have a connection parse more of what has come, once all others had their turn."""
+        """Let a connection parse more of what it received, after the events of all others."""
         self._unfinished.append(channel)
         if not self.dispatcher.is_leader:
             self.pull_trigger()
 
     def update_interest(self, at: "ClientChannel | Server", *, leave_in: bool = True) -> None:
-        """Have the selector watch for what a connection, or the listener, waits for.
+        """Tell the selector which events a connection, or the listener, waits for now.
 
-        While its request is answered a connection waits for nothing. It may be left in all the
-        same: most have nothing to say by then, and so it costs nothing. One that had is taken out;
-        whoever has answered it and finds it out pulls the trigger, so it is looked at once more.
+        A connection waits for nothing while its request is answered. It stays registered all the
+        same (``leave_in``): most clients send nothing meanwhile, so this saves two calls of the
+        kernel for each request. If bytes do come it is unregistered. The thread that answers it
+        then pulls the trigger, so that its interest is updated once more.
         """
         while at._fileno is not None:
             wanted = at.wanted()
@@ -153,7 +162,7 @@ class Server(TcpWSGIServer):
                 self._selector.register(at._fileno, wanted, at)
 
     def unregister(self, at: "ClientChannel | Server") -> None:
-        """Watch no longer for a connection, or the listener."""
+        """Stop watching a connection, or the listener."""
         if at.interest:
             at.interest = 0
             self._selector.unregister(at._fileno)
@@ -163,7 +172,7 @@ class Server(TcpWSGIServer):
             self.update_interest(channel)
 
     def add_task(self, channel: ClientChannel) -> None:
-        """Have the channel's first request answered by a worker or, for a health check, express."""
+        """Assign the channel's first request to a thread; refusals and health checks go first."""
         request = channel.requests[0]
         control = request.headers.get(_CONTROL, "")
         if request.error is None:
@@ -176,7 +185,7 @@ class Server(TcpWSGIServer):
 
     @property
     def full(self) -> bool:
-        """Whether there are as many connections as may be."""
+        """Whether the limit of connections is reached."""
         return len(self.active_channels) >= self._most_connections
 
     def wanted(self) -> int:
@@ -188,20 +197,20 @@ class Server(TcpWSGIServer):
         return READ if self.accepting and time.monotonic() >= self._accept_after else 0
 
     def handle_accept(self) -> None:
-        """Take the connections that the kernel has completed."""
+        """Accept the connections that the kernel has completed."""
         for _ in range(MAX_ACCEPTS):
             if self.full or not self.accept_one():
                 return
 
     def accept_one(self) -> bool:
-        """Take one connection; False when there is none, or none can be had now."""
+        """Accept one connection; return False if there is none or accepting pauses."""
         try:
             sock, address = self.socket.accept()
         except BlockingIOError:
             return False
         except ConnectionAbortedError:
             return True
-        except OSError as error:  # out of descriptors or memory: asking again at once is no use
+        except OSError as error:  # no descriptor or memory is left: do not retry at once
             self._accept_after = time.monotonic() + POLL_TIMEOUT
             self._warn("accepting connections pauses: %s", os.strerror(error.errno or errno.EIO))
             return False
@@ -210,32 +219,32 @@ class Server(TcpWSGIServer):
         try:
             self.set_socket_options(sock)
         except OSError:
-            sock.close()  # gone already
+            sock.close()  # the client has left already
         else:
             self.update_interest(ClientChannel(self, sock, address, self.adj, map=self._map))
         return True
 
     @property
     def accept_paused(self) -> bool:
-        """Whether connections may wait in the kernel because none can be had now."""
+        """Whether accepting pauses after an error; connections may wait in the kernel."""
         return time.monotonic() < self._accept_after
 
     def close_listener(self) -> None:
-        """Refuse connections from now on."""
+        """Close the listening socket: new connections are refused from now on."""
         self.accepting = False
         self.unregister(self)
         self.del_channel()
         self.socket.close()
 
     def leave_to_parent(self) -> None:
-        """Close a forked child's copies of the sockets; nothing more is answered on them there."""
+        """Close the copies of the sockets in a forked child; only the parent answers on them."""
         for channel in list(self.active_channels.values()):
             channel.connected = False
             channel.socket.close()
         self.socket.close()
 
     def release(self) -> bool:
-        """Close every connection, end the threads that are idle; tell whether none is left."""
+        """Close every connection and end idle threads; return whether no thread is left."""
         if self.accepting:
             self.close_listener()
         for channel in list(self.active_channels.values()):
@@ -243,45 +252,14 @@ class Server(TcpWSGIServer):
         return all([self.dispatcher.stop(), self.express_dispatcher.stop()])
 
     def close(self) -> None:
-        """Close all, the trigger only when no thread is left that might pull it.
+        """Close everything; the trigger only if no thread is left that might pull it.
 
-        A descriptor that is closed may be somebody else's file by the time a thread writes to it.
+        The number of a closed descriptor may belong to another file when a thread writes to it.
         """
         if self.release():
             self._selector.close()
             self.dispatcher.close()
             self.trigger.close()
-
-    def _check_clocks(self) -> None:
-        now, now_wall = time.monotonic(), time.time()
-        gap, gap_wall = now - self._turned_at, now_wall - self._turned_at_wall
-        self._turned_at, self._turned_at_wall = now, now_wall
-        if gap > FROZEN or gap_wall > FROZEN:
-            for channel in self.active_channels.values():
-                channel.skip_frozen_time(gap, gap_wall)
-        since = now - self._checked_at
-        if since < _CROWDED_CHECK or (since < _CHECK and not self.full):
-            return
-        self._checked_at = now
-        limits = self.adj.limits
-        idle_timeout = limits.header_timeout if self.full else limits.idle_timeout
-        for channel in list(self.active_channels.values()):
-            channel.check(now, now_wall, idle_timeout)
-            if channel.will_close:
-                channel.handle_close()  # a full socket never becomes writable: not by its events
-        self._reset_slow_readers(now)
-
-    def _reset_slow_readers(self, now: float) -> None:
-        slow = [it for it in self.active_channels.values() if it.reads_too_slowly(now)]
-        for channel in slow:
-            channel.reset()
-            channel.handle_close()
-        if slow:
-            log.warning(
-                "%d answers are cut off: their clients read less than runtime.min_send_rate, "
-                "%d bytes a second",
-                *(len(slow), self.adj.limits.min_send_rate),
-            )
 
     def _warn(self, message: str, *facts: object) -> None:
         now = time.monotonic()
@@ -291,7 +269,7 @@ class Server(TcpWSGIServer):
 
 
 def _move_descriptor(sock: socket) -> socket:
-    """Give a connection another descriptor than the standard one that somebody has closed."""
+    """Move a connection off descriptor 0, 1 or 2, which some code has closed; reopen that."""
     with sock:
         moved = socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, _LAST_STANDARD + 1))
     logs.open_standard_descriptors()

@@ -15,26 +15,29 @@ from fcplug.server.waitress.send_rate import SendRate, unacknowledged_bytes
 if TYPE_CHECKING:
     from fcplug.server.limits import WaitressSettings
 
-LARGE = 64 * 1024  # bytes written that are sent from where they are
+LARGE = 64 * 1024  # a larger body is sent without copying it
 _TURN_BYTES = (
     8 * 1024 * 1024
-)  # sent from a buffer in one turn of the loop, before others get theirs
+)  # sent from a connection's buffers in one turn of the loop, before the others' events
 _NO_BOUND = 1 << 62
 
 
 class OutputChannel(HTTPChannel):
-    """A connection that sends without copying, and that measures how fast its client reads."""
+    """A connection that sends without copying and measures how fast its client reads."""
 
     adj: "WaitressSettings"
 
-    is_reset = False  # its end must reach the client as a reset
+    is_reset = False  # closing it resets the connection
 
-    _turn_bytes = _NO_BOUND  # what may still be sent from the buffers in this turn of the loop
-    _sent = 0  # bytes that the kernel has taken
+    _turn_bytes = _NO_BOUND  # bytes that the buffers may still send in this turn of the loop
+    _sent = 0  # bytes that the kernel has taken; guarded by outbuf_lock
     _send_rate: SendRate | None = None  # only while something waits to be sent
 
     def write_soon(self, data: object) -> int:
-        """Send bytes, or have them sent, large ones from where they are rather than copied."""
+        """Send bytes; those that the socket does not take are buffered for the loop to send.
+
+        Large ones are buffered where they are, without copying them.
+        """
         if not isinstance(data, bytes):
             return super().write_soon(data)
         size = len(data)
@@ -54,7 +57,7 @@ class OutputChannel(HTTPChannel):
     def _send_now(self, data: bytes) -> int:
         """Send as much as the socket takes at once; return how many bytes that is."""
         sent = 0
-        self.outbuf_lock.acquire()  # not `with`: a Condition is entered by two calls in Python
+        self.outbuf_lock.acquire()  # `with` would run two more functions for a Condition
         try:
             if not self.connected:
                 raise ClientDisconnected
@@ -62,7 +65,7 @@ class OutputChannel(HTTPChannel):
                 sent = self.socket.send(data)
                 self._sent += sent
         except OSError:
-            pass  # the next attempt meets the same error
+            pass  # the next attempt gets the same error
         finally:
             self.outbuf_lock.release()
         if sent:
@@ -70,7 +73,7 @@ class OutputChannel(HTTPChannel):
         return sent
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Send from a buffer; return 0 when the socket is full or this turn's share is used up."""
+        """Send from a buffer; return 0 if the socket is full or the turn's share is used up."""
         if self._turn_bytes <= 0:
             return 0
         sent = super().send(data, do_close)
@@ -79,7 +82,7 @@ class OutputChannel(HTTPChannel):
         return sent
 
     def handle_write(self) -> None:
-        """Send what waits to be sent, as much as one turn of the loop has time for."""
+        """Send from the buffers, at most one turn's share."""
         self._turn_bytes = _TURN_BYTES
         super().handle_write()
         self._turn_bytes = _NO_BOUND
@@ -87,14 +90,14 @@ class OutputChannel(HTTPChannel):
             self._send_rate = None
 
     def reads_too_slowly(self, now: float) -> bool:
-        """Look at how much the client has read; return whether it is less than it must."""
+        """Measure how much the client has read; return whether it reads too slowly."""
         limits = self.adj.limits
         if not self.total_outbufs_len or limits.min_send_rate is None:
             return False
         if self._send_rate is None:
             self._send_rate = SendRate(limits.min_send_rate, limits.send_timeout)
         if not self.outbuf_lock.acquire(blocking=False):
-            return False  # a thread is sending just now: the next look counts it
+            return False  # a thread is sending at this moment: the next check measures it
         try:
             read = self._sent - unacknowledged_bytes(self.socket)
         finally:
@@ -102,7 +105,7 @@ class OutputChannel(HTTPChannel):
         return self._send_rate.too_slow(now, read)
 
     def reset(self) -> None:
-        """Have the connection reset once it is closed: its client must not take that for an end."""
+        """Make closing a reset, so that the client does not take it for the answer's end."""
         self.is_reset = True
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

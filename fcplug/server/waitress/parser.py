@@ -1,4 +1,4 @@
-"""One request as it comes in, in the shape that waitress's channel and tasks ask for."""
+"""The parser of one request, with the attributes that waitress's tasks use."""
 
 import re
 from io import BytesIO
@@ -19,10 +19,10 @@ _FIRST_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class RequestParser:
-    """A request, from its first byte until it is answered.
+    """A request, from its first byte until it is answered; replaces HTTPRequestParser.
 
-    In the place of waitress's HTTPRequestParser. ``received`` takes bytes until ``completed``;
-    with ``error`` set the request is refused and the connection's other bytes mean nothing.
+    ``received`` takes bytes until ``completed``. If ``error`` is set the request is refused, and
+    the rest of the connection's bytes is ignored.
     """
 
     completed = False
@@ -48,7 +48,7 @@ class RequestParser:
     def received(self, data: bytes) -> int:
         """Take bytes from the start of ``data``; return how many were taken.
 
-        Fewer than there are: the request is complete, or one call has done enough work.
+        That is less than all if the request is complete, or if one call has done enough work.
         """
         if self.completed:
             return 0
@@ -57,17 +57,17 @@ class RequestParser:
         return self._receive_head(data)
 
     def refuse(self, refusal: Refusal) -> None:
-        """End the request here: it is answered with the refusal."""
+        """Answer the request with a refusal, whatever is still missing."""
         self.error = refusal
         self.completed = True
         self.expect_continue = False
 
     def get_body_stream(self) -> IO[bytes]:
-        """Return the body as a file at its start."""
+        """Return the body as a file, positioned at its start."""
         return self._body.buffer.getfile() if self._body else BytesIO(self._whole_body)
 
     def close(self) -> None:
-        """Free the body."""
+        """Free the body's memory or file."""
         if self._body:
             try:
                 self._body.buffer.close()
@@ -102,7 +102,7 @@ class RequestParser:
     def _finish_head(self, data: bytes, rest: bytes) -> int:
         """Parse the head; return how many bytes of ``rest``, which follow it, are the body.
 
-        A body that came whole needs no buffer. Of any other, nothing is taken here.
+        A body that came whole needs no buffer. No byte of any other body is taken here.
         """
         limits = self.adj.limits
         self._head.clear()

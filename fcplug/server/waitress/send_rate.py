@@ -5,12 +5,12 @@ from socket import socket
 
 
 class SendRate:
-    """Finds out that a client reads too slowly, while something waits to be sent to it.
+    """Detects a client that reads too slowly while bytes wait to be sent to it.
 
-    What the client owes grows by ``rate`` bytes a second and shrinks by what it reads. It is too
-    slow when it owes as much as it should have read in ``timeout`` seconds. So a client that stops
-    reading is found after that time, one that reads in bursts is not, and one that is a little too
-    slow is found later.
+    The client's debt grows by ``rate`` bytes a second and shrinks by what it reads. The client is
+    too slow when it owes what it should have read in ``timeout`` seconds. So a client that stops
+    reading is detected after that time, one that reads in bursts is not, and one that is slightly
+    too slow is detected later.
     """
 
     def __init__(self, rate: float, timeout: float) -> None:
@@ -35,16 +35,16 @@ class SendRate:
 
 
 def unacknowledged_bytes(sock: socket) -> int:
-    """Return how many bytes the kernel holds that the client's kernel has not acknowledged.
+    """Return how many sent bytes the client's kernel has not acknowledged yet.
 
-    The bytes that the kernel takes say little about the client: it takes megabytes at once, and
-    then none until a third of them is read, which takes a slow client minutes.
+    How much our kernel accepts says little about the client: it accepts megabytes at once, then
+    nothing until a third of them is read, which takes a slow client minutes.
     """
-    import fcntl  # noqa: PLC0415 - only for a client that is slow
+    import fcntl  # noqa: PLC0415 - needed only when an answer waits to be sent
     import termios  # noqa: PLC0415
 
     try:
         (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
     except OSError:
-        return 0  # the connection is broken: the next attempt to send finds out
+        return 0  # the connection is broken: the next attempt to send reports it
     return int(count)

@@ -1,4 +1,4 @@
-"""One request's answer, from the application or from the server itself."""
+"""The answer to one request, from the application or from the server itself."""
 
 import contextlib
 import logging
@@ -32,28 +32,28 @@ _HEAD = re.compile(_STATUS_LINE.pattern + rb"(" + _FIELD.pattern + rb")*\r\n")
 
 
 class AnswerError(Exception):
-    """The application's status or header fields cannot be sent."""
+    """The application's status or a header field cannot be sent."""
 
 
 class Connection(Protocol):
-    """What an answer asks of the connection it goes out on."""
+    """The part of a connection that its answers use."""
 
     refused: bool
     environ: dict[str, Any]
 
     @property
     def ends_after_answer(self) -> bool:
-        """Whether the process stops and the client has sent nothing after this request."""
+        """Whether the process is stopping and nothing was received after this request."""
 
     def reset(self) -> None:
-        """Have the connection end as a broken one does."""
+        """Make closing a reset, as if the connection broke."""
 
     def write_soon(self, data: bytes) -> int:
-        """Send bytes; those that the socket does not take wait for the loop."""
+        """Send bytes; those that the socket does not take are buffered."""
 
 
 class _Answer(Task):
-    """What all answers share: the head is checked, the last one says that the connection closes."""
+    """The common part of all answers: it checks the head and frames the body."""
 
     channel: Connection
     request: RequestParser
@@ -62,10 +62,10 @@ class _Answer(Task):
     _warned = False
 
     def service(self) -> None:
-        """Answer the request; whatever the application raises ends here.
+        """Answer the request; nothing that the application raises leaves this method.
 
-        waitress would answer an Exception with 500, an OSError with nothing at all, and leave the
-        client of a BaseException waiting for ever.
+        waitress would answer an Exception with 500 and an OSError with nothing at all; after a
+        BaseException its client would never get an answer.
         """
         try:
             self.start_time = time.time()
@@ -80,10 +80,10 @@ class _Answer(Task):
             self._fail()
 
     def build_response_header(self) -> bytes:
-        """Return the head's bytes.
+        """Return the bytes of the answer's head.
 
         Raises:
-            AnswerError: a field or the status would break the answer's framing.
+            AnswerError: the status or a field would break the answer's framing.
         """
         if self.channel.ends_after_answer:
             self._close_after()
@@ -105,9 +105,9 @@ class _Answer(Task):
         return head
 
     def _framed(self, *, has_body: bool, sized: bool) -> list[tuple[str, str]]:
-        """Return the application's fields, as they are and in their order, and the body's framing.
+        """Return the application's fields, unchanged and in order, plus the body's framing.
 
-        waitress would sort them, write ``Etag`` for ``ETag``, and close after every chunked answer.
+        waitress would sort them, write ``Etag`` for ``ETag``, and close after each chunked answer.
         """
         if not has_body:
             return [field for field in self.response_headers if field[0].lower() != _LENGTH]
@@ -122,7 +122,7 @@ class _Answer(Task):
         return fields
 
     def _connection(self, *, sized: bool) -> list[tuple[str, str]]:
-        """Return what is said of the connection, and note whether it ends with this answer."""
+        """Return the Connection field, if any; set whether the connection ends here."""
         asked = self.request.headers.get("CONNECTION", "").lower()
         if self.version == "1.0" and asked == "keep-alive" and sized:
             return [("Connection", "Keep-Alive")]
@@ -132,12 +132,12 @@ class _Answer(Task):
         return [("Connection", "close")]
 
     def write(self, data: bytes) -> None:
-        """Send the head, if it is not sent yet, together with the body's next bytes."""
+        """Send the head, if it was not sent yet, together with the body's next bytes."""
         if not self.complete:
             raise RuntimeError("start_response was not called before the body was written")
         head = b"" if self.wrote_header else self.build_response_header()
         body = self._framed_body(data) if data else b""
-        if len(body) > LARGE:  # it is sent from where it is
+        if len(body) > LARGE:  # not worth copying
             if head:
                 self.channel.write_soon(head)
                 self.wrote_header = True
@@ -170,7 +170,7 @@ class _Answer(Task):
             log.warning(message, *values)
 
     def refuse(self, refusal: Refusal, *, closes: bool) -> None:
-        """Send a refusal as the answer, instead of what the application may have begun."""
+        """Answer with a refusal, in place of the answer that the application may have begun."""
         self.complete = True
         self.status = refusal.status
         self.response_headers = refusal.fields
@@ -187,12 +187,12 @@ class _Answer(Task):
             with contextlib.suppress(ClientDisconnected):
                 self.refuse(FAILED, closes=False)
                 return
-        self.close_on_finish = True  # the client tells by the length that the rest is missing
+        self.close_on_finish = True  # the length shows the client that the rest is missing
         if self.content_length is None and not self.chunked_response:
             self.channel.reset()
 
     def _close_after(self) -> None:
-        """Have waitress do what it does for a client that asked for it, in HTTP/1.0 too."""
+        """Close the connection after this answer, as if the client had asked for that."""
         self.request.headers["CONNECTION"] = "close"
 
 
@@ -200,7 +200,7 @@ class AnswerTask(_Answer, WSGITask):
     """The application's answer."""
 
     def get_environment(self) -> "WSGIEnvironment":
-        """Return what the application is told of the request; the path is as it was sent."""
+        """Return the WSGI environ; unlike waitress's, it keeps the path's leading slashes."""
         request = self.request
         environ = {
             **self.channel.environ,
@@ -222,7 +222,7 @@ class AnswerTask(_Answer, WSGITask):
 
 
 class RefusalTask(_Answer, ErrorTask):
-    """The server's answer to what is no request; the connection ends with it."""
+    """The server's answer to an invalid request; it closes the connection."""
 
     def execute(self) -> None:
         """Send the refusal."""
@@ -231,6 +231,7 @@ class RefusalTask(_Answer, ErrorTask):
 
 
 def _check(head: bytes) -> None:
+    """Raise AnswerError for a head that would break the framing; name the field."""
     if _HEAD.fullmatch(head):
         return
     status, *fields = head.splitlines(keepends=True)[:-1]
@@ -243,11 +244,11 @@ def _check(head: bytes) -> None:
 
 @lru_cache(maxsize=1024)  # the same few dozen names come with every request
 def variable(name: str) -> str:
-    """Return what WSGI calls a header field."""
+    """Return the WSGI variable of a header field that is named as in CGI."""
     return name if name in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{name}"
 
 
 @lru_cache(maxsize=2)
 def _date(second: int) -> str:
-    """Return a moment, in seconds since 1970, as HTTP writes it."""
+    """Return a time, in seconds since 1970, in the form of the Date field."""
     return build_http_date(second)

@@ -1,31 +1,32 @@
-"""What ends a thread's wait, from another thread or from a signal."""
+"""A wait that another thread or a signal can end: a pipe that is read through ``poll``."""
 
-import contextlib
 import os
 import select
 
 
 class Wakeup:
-    """A wait that a byte written to ``descriptor`` ends; writing never blocks."""
+    """Wait until a byte is written to ``descriptor``; writing never blocks."""
 
     def __init__(self) -> None:
-        self._end, self.descriptor = os.pipe()
-        for each in (self._end, self.descriptor):
+        self._read_end, self.descriptor = os.pipe()
+        for each in (self._read_end, self.descriptor):
             os.set_blocking(each, False)
         self._poll = select.poll()
-        self._poll.register(self._end, select.POLLIN)
+        self._poll.register(self._read_end, select.POLLIN)
 
     def notify(self) -> None:
-        """End the wait, or the next one."""
-        with contextlib.suppress(BlockingIOError):  # full: it ends anyway
+        """End the current wait, or the next one."""
+        try:
             os.write(self.descriptor, b"\0")
+        except BlockingIOError:
+            return  # the pipe is full, so the wait ends anyway
 
     def wait(self, seconds: float) -> None:
-        """Wait until it rings, at most so long."""
+        """Wait for ``notify``, at most this many seconds."""
         if self._poll.poll(seconds * 1000):
-            os.read(self._end, 4096)
+            os.read(self._read_end, 4096)
 
     def close(self) -> None:
-        """Give the descriptors back."""
-        os.close(self._end)
+        """Close both ends of the pipe."""
+        os.close(self._read_end)
         os.close(self.descriptor)

@@ -8,7 +8,7 @@ QUICK, LONG = 0.0001, 0.01
 def after_handing_over(gate: LatencyGate) -> int:
     """Hand requests over until the next answer is expected to be quick; return how many."""
     count = 0
-    while not gate.quick:
+    while not gate.is_open:
         gate.handed_over()
         count += 1
     return count
@@ -23,7 +23,7 @@ def test_answers_that_are_quick_go_on_being_so() -> None:
     after_handing_over(gate)
     for _ in range(1000):
         gate.answered(QUICK)
-        assert gate.quick
+        assert gate.is_open
 
 
 def test_a_few_long_ones_tell_nothing() -> None:
@@ -31,14 +31,14 @@ def test_a_few_long_ones_tell_nothing() -> None:
     after_handing_over(gate)
     for number in range(1000):
         gate.answered(LONG if number % 10 == 0 else QUICK)
-        assert gate.quick
+        assert gate.is_open
 
 
 def test_long_ones_in_a_row_tell() -> None:
     gate = LatencyGate()
     after_handing_over(gate)
     count = 0
-    while gate.quick:
+    while gate.is_open:
         gate.answered(LONG)
         count += 1
     assert count == 5
@@ -49,10 +49,10 @@ def test_every_trial_that_fails_doubles_the_time_until_the_next() -> None:
     counts = []
     for _ in range(9):
         counts.append(after_handing_over(gate))
-        gate.slow()
+        gate.close()
     assert counts == [64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096]
     after_handing_over(gate)
     for _ in range(5000):
         gate.answered(QUICK)
-    gate.slow()
+    gate.close()
     assert after_handing_over(gate) == 64

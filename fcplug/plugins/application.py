@@ -10,7 +10,7 @@ from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import hookimpl
 from fcplug.plugins import definition, importer
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.hooks import binds, name_of
 from fcplug.plugins.importer import ASGI, WSGI, Source
 from fcplug.plugins.shared_hooks import SharedUse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    catalog: Catalog, spec: FunctionSpec, event_loop: EventLoop
+    index: EntryPointIndex, spec: FunctionSpec, event_loop: EventLoop
 ) -> "tuple[WSGIApplication, Source] | None":
     """Import a function's application, None if it has none; one of ASGI has hooks, too.
 
@@ -30,14 +30,14 @@ def load(
     if spec.application is None:
         return None
     group = WSGI if spec.wsgi else ASGI
-    target, source = importer.find(catalog, group, spec.application)
+    target, source = importer.resolve(index, group, spec.application)
     try:
-        with importer.blamed(source, lambda: definition.place(target, source)):
+        with importer.attributed_to(source, lambda: definition.location(target, source)):
             if group == ASGI:
                 return _asgi(target, event_loop, spec.name), source
             return _wsgi(target), source
     except PluginError:
-        importer.forget(source)
+        importer.unload(source)
         raise
 
 

@@ -54,7 +54,7 @@ def protect(environ: Mapping[str, str]) -> list[str]:
     """Import what the runtime needs, if files in the code folder have such names; return which."""
     code = folder(environ)
     clashes = [*_clashes(code)]
-    return [*_resolved(clashes, [path for path in sys.path if path != code])] if clashes else []
+    return [*_import_ahead(clashes, [path for path in sys.path if path != code])] if clashes else []
 
 
 def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:
@@ -89,7 +89,7 @@ def _clashes(code: str) -> Iterator[tuple[str, str]]:
             yield name, source
 
 
-def _resolved(clashes: Sequence[tuple[str, str]], path: Sequence[str]) -> Iterator[str]:
+def _import_ahead(clashes: Sequence[tuple[str, str]], path: Sequence[str]) -> Iterator[str]:
     """Import what the runtime needs while the code is not on the path; yield what clashes."""
     before, sys.path[:] = list(sys.path), path
     try:

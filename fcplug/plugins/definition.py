@@ -8,7 +8,7 @@ from typing import Any
 from fcplug.plugins.importer import Source
 
 
-def place(target: Any, source: Source) -> str:
+def location(target: Any, source: Source) -> str:
     """Return the line where a plugin is defined, as errors append it; empty if it has no file."""
     try:
         target = inspect.unwrap(target) if callable(target) else target

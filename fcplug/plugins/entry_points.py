@@ -27,7 +27,7 @@ class EntryPoint(NamedTuple):
     version: str
 
 
-class Catalog:
+class EntryPointIndex:
     """The entry points of all installed distributions, listed when first asked for."""
 
     def __init__(self) -> None:
@@ -38,18 +38,18 @@ class Catalog:
         if group not in self._groups:
             try:
                 self._groups[group] = list(_scanned(group))
-            except _OddError:
-                self._groups[group] = list(_asked(group))
+            except _UnusualMetadataError:
+                self._groups[group] = list(_from_importlib(group))
         wanted = _canonical(package)
         return [entry for entry in self._groups[group] if wanted in ("", _canonical(entry.package))]
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Look again next time: something may have been installed, or a file corrected."""
         self._groups.clear()
         importlib.invalidate_caches()
 
 
-class _OddError(Exception):
+class _UnusualMetadataError(Exception):
     """Something is installed in a way that only ``importlib.metadata`` knows."""
 
 
@@ -57,10 +57,10 @@ def _scanned(group: str) -> Iterator[EntryPoint]:
     """Yield the entry points of a group: of two distributions of one name the first on the path.
 
     Raises:
-        _OddError: importlib.metadata may know of more.
+        _UnusualMetadataError: importlib.metadata may know of more.
     """
     if any(hasattr(f, "find_distributions") for f in sys.meta_path if not _is_standard(f)):
-        raise _OddError
+        raise _UnusualMetadataError
     seen = set()
     for folder in sys.path:
         for info in _distributions(folder or "."):
@@ -77,11 +77,11 @@ def _is_standard(finder: object) -> bool:
 def _distributions(folder: str) -> Iterator[str]:
     """Yield the folders of metadata in one folder of the path."""
     if folder.lower().endswith(".egg"):
-        raise _OddError
+        raise _UnusualMetadataError
     try:
         names = os.listdir(folder)
     except NotADirectoryError:
-        raise _OddError from None
+        raise _UnusualMetadataError from None
     except OSError:
         return
     for name in names:
@@ -101,7 +101,7 @@ def _offered(info: str, group: str) -> Iterator[EntryPoint]:
         elif inside and line and not line.startswith("#"):
             name, equals, value = line.partition("=")
             if not equals:
-                raise _OddError
+                raise _UnusualMetadataError
             yield EntryPoint(name.strip(), value.strip(), package, version)
 
 
@@ -115,7 +115,7 @@ def _name_and_version(info: str) -> tuple[str, str]:
     try:
         return fields["name"], fields["version"]
     except KeyError:
-        raise _OddError from None
+        raise _UnusualMetadataError from None
 
 
 def _content(folder: str, name: str) -> bytes:
@@ -130,10 +130,10 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise _OddError from None
+        raise _UnusualMetadataError from None
 
 
-def _asked(group: str) -> Iterator[EntryPoint]:
+def _from_importlib(group: str) -> Iterator[EntryPoint]:
     """Yield the entry points of a group that ``importlib.metadata`` knows."""
     from importlib import metadata  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ class FunctionHandler:
     """
 
     def __init__(self, function: Callable[..., Any], complete: Callable[[Any], Any]) -> None:
-        _refuse_generator(function)
+        _reject_generator(function)
         call = _by_event_and_context(function)
         if _is_async(function):
 
@@ -76,7 +76,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return is_async(function) or is_async(type(function).__call__)
 
 
-def _refuse_generator(function: Callable[..., Any]) -> None:
+def _reject_generator(function: Callable[..., Any]) -> None:
     """Refuse a handler that yields: nobody would take its values one by one."""
     code = function if inspect.isroutine(function) else type(function).__call__
     for is_one, what in (
@@ -232,22 +232,22 @@ def _check_parameters(name: str, hook: Callable[..., Any]) -> None:
 
 
 def typed(
-    hook: Callable[..., Any], asked: Callable[..., Any], *, plain: bool
+    hook: Callable[..., Any], annotated: Callable[..., Any], *, plain: bool
 ) -> Callable[..., Any]:
     """Return an invoke hook that is given the event as its author annotated it.
 
-    ``asked`` is what the author wrote: the hook itself, or the ``plain`` function behind it. A hook
-    that takes the bytes as they come is returned as it is.
+    ``annotated`` is what the author wrote: the hook itself, or the ``plain`` function behind it.
+    A hook that takes the raw bytes is returned unchanged.
 
     Raises:
         PluginError: no event can be given so.
     """
-    kind = annotation.event_type(asked, by_position=plain)
+    kind = annotation.event_type(annotated, by_position=plain)
     if kind is Any or kind is bytes:
         return hook
     from fcplug.events import decoding  # noqa: PLC0415 - for annotated handlers only
 
-    what = f"{name_of(asked)}(event: {decoding.name_of(kind)})"
+    what = f"{name_of(annotated)}(event: {decoding.name_of(kind)})"
     try:
         decode = decoding.decoder(kind)
     except TypeError as error:

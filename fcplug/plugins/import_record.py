@@ -59,7 +59,7 @@ class ImportRecord:
         )
 
 
-def forget(names: Iterable[str]) -> None:
+def unload(names: Iterable[str]) -> None:
     """Have modules imported again by whoever asks for them next."""
     for name in names:
         module = sys.modules.pop(name, None)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fcplug.errors import PluginError, did_you_mean, listing
 from fcplug.hookspecs import KEYS
 from fcplug.plugins import import_record, name_clash
-from fcplug.plugins.entry_points import Catalog, EntryPoint
+from fcplug.plugins.entry_points import EntryPoint, EntryPointIndex
 from fcplug.plugins.import_record import ImportRecord, package_of
 from fcplug.result import causes_of, summary
 
@@ -60,7 +60,7 @@ class Source(NamedTuple):
         return text
 
 
-def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
+def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, Source]:
     """Return the object that a name in ``functions.yaml`` means, imported, and its source.
 
     A name is that of an entry point, alone or after its distribution (``dist:name``), or of code:
@@ -71,11 +71,11 @@ def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
         PluginError: there is no such thing, or it cannot be imported.
     """
     source = Source(group, reference)
-    with blamed(source):
+    with attributed_to(source):
         if group not in KEYS:
-            source = source._replace(entry=_entry_point(catalog, group, reference))
-    with blamed(source):
-        module, attribute = _code_names(catalog, source)
+            source = source._replace(entry=_entry_point(index, group, reference))
+    with attributed_to(source):
+        module, attribute = _code_names(index, source)
         source = source._replace(module=module, attribute=attribute)
         record = ImportRecord()
         folder = "" if source.entry else name_clash.folder_with(package_of(module))
@@ -83,24 +83,24 @@ def find(catalog: Catalog, group: str, reference: str) -> tuple[Any, Source]:
             with record:
                 target = _attribute(module, attribute, source)
         except BaseException:
-            import_record.forget(record.modules_of(module, folder))
+            import_record.unload(record.modules_of(module, folder))
             raise
         return target, source._replace(imported=record.modules_of(module, folder))
 
 
-def forget(source: Source) -> None:
+def unload(source: Source) -> None:
     """Let a plugin that is no good be imported again, once it is corrected.
 
     What was imported before is left alone: other plugins use it.
     """
-    import_record.forget(source.imported)
+    import_record.unload(source.imported)
 
 
 @contextmanager
-def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
+def attributed_to(source: Source, location: Callable[[], str] = str) -> Iterator[None]:
     """Name the plugin in whatever error its code or its metadata cause.
 
-    ``place`` returns where the plugin is defined, for an error that does not know better.
+    ``location`` returns where the plugin is defined, for an error that does not know better.
 
     Raises:
         PluginError: always instead of the original error, which is its cause.
@@ -108,28 +108,30 @@ def blamed(source: Source, place: Callable[[], str] = str) -> Iterator[None]:
     try:
         yield
     except PluginError as error:
-        raise error.located(f"{source}{error.where or place()}") from error.__cause__
+        raise error.located(f"{source}{error.where or location()}") from error.__cause__
     except BaseException as error:
         problem = PluginError(
             "UserCodeError",
             f"the plugin fails while it is loaded: {summary(error)}",
             causes=causes_of(error),
         )
-        raise problem.located(f"{source}{_failure().line_of(error) or place()}") from error
+        raise problem.located(
+            f"{source}{_import_failure_module().line_of(error) or location()}"
+        ) from error
 
 
-def _failure() -> ModuleType:
+def _import_failure_module() -> ModuleType:
     """Return the module about imports that fail, which a healthy start does not import."""
     from fcplug.plugins import import_failure  # noqa: PLC0415
 
     return import_failure
 
 
-def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | None:
-    found = [entry for entry in catalog.entry_points(group) if entry.name == reference]
+def _entry_point(index: EntryPointIndex, group: str, reference: str) -> EntryPoint | None:
+    found = [entry for entry in index.entry_points(group) if entry.name == reference]
     package, colon, name = reference.partition(":")
     if not found and colon and package:
-        offered = catalog.entry_points(group, package)
+        offered = index.entry_points(group, package)
         found = [entry for entry in offered if entry.name == name]
         if offered and not found:
             known = {entry.name for entry in offered}
@@ -140,7 +142,7 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | N
                 fix="correct the name, or install a version of the package that offers it",
             )
     if not found:
-        _refuse_other_role(catalog, group, reference)
+        _reject_other_role(index, group, reference)
     if len(found) > 1:
         role = _ROLES[group]
         packages = sorted(entry.package for entry in found)
@@ -152,7 +154,7 @@ def _entry_point(catalog: Catalog, group: str, reference: str) -> EntryPoint | N
     return found[0] if found else None
 
 
-def _refuse_other_role(catalog: Catalog, group: str, reference: str) -> None:
+def _reject_other_role(index: EntryPointIndex, group: str, reference: str) -> None:
     """Refuse a name, alone or after its distribution, that is offered for another key.
 
     Raises:
@@ -162,7 +164,7 @@ def _refuse_other_role(catalog: Catalog, group: str, reference: str) -> None:
     if "." in name or (colon and (not package or package.isidentifier())):
         return  # code
     for other in {HANDLERS, MIDDLEWARE, WSGI, ASGI} - {group}:
-        if any(entry.name == name for entry in catalog.entry_points(other, package)):
+        if any(entry.name == name for entry in index.entry_points(other, package)):
             value = f"[{reference}]" if other == MIDDLEWARE else reference
             beside = ", and name a handler beside it" if other == MIDDLEWARE else ""
             raise PluginError(
@@ -177,7 +179,7 @@ def _key(group: str) -> str:
     return group.rpartition(".")[2] if group in (WSGI, ASGI) else _ROLES[group]
 
 
-def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
+def _code_names(index: EntryPointIndex, source: Source) -> tuple[str, str]:
     """Split the name of code into module and attribute, as FC's built-in runtime does."""
     if source.entry:
         value = source.entry.value.partition("[")[0].strip()
@@ -188,9 +190,9 @@ def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
         reference = source.reference
         module, found, attribute = reference.rpartition(":" if ":" in reference else ".")
         module = module.replace("/", ".").lstrip(".")
-        _refuse_file(source)
+        _reject_file(source)
         if not found and source.group not in KEYS:
-            raise _not_installed(catalog, source.group, reference)
+            raise _not_installed(index, source.group, reference)
         names = [*module.split("."), *attribute.split(".")]
         role = _ROLES[source.group]
         what = f"Invalid {role} '{reference}'"
@@ -201,7 +203,7 @@ def _code_names(catalog: Catalog, source: Source) -> tuple[str, str]:
     return module, attribute
 
 
-def _refuse_file(source: Source) -> None:
+def _reject_file(source: Source) -> None:
     """Refuse a name that is a file's, as ``greeter.py`` and ``greeter.py:handle`` are.
 
     Raises:
@@ -217,10 +219,10 @@ def _refuse_file(source: Source) -> None:
         )
 
 
-def _not_installed(catalog: Catalog, group: str, name: str) -> PluginError:
+def _not_installed(index: EntryPointIndex, group: str, name: str) -> PluginError:
     role = _ROLES[group]
-    pip_install = _failure().pip_install
-    known = {entry.name for entry in catalog.entry_points(group)}
+    pip_install = _import_failure_module().pip_install
+    known = {entry.name for entry in index.entry_points(group)}
     folder = _folder_that_offers(group, name)
     return PluginError(
         "PluginNotFound",
@@ -286,7 +288,7 @@ def _module(name: str, source: Source) -> Any:
     try:
         module = importlib.import_module(name)
     except BaseException as error:
-        raise _failure().import_failure(error, name, source.entry) from error
+        raise _import_failure_module().import_failure(error, name, source.entry) from error
     for beside, other in name_clash.siblings(module):
         log.warning(
             "%s is not what '%s' imports: it gets %s, which was imported first under that name; "

@@ -16,7 +16,7 @@ from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.hookspecs import PROJECT
 from fcplug.plugins import application, definition, hooks, importer, slow_import
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import Settings
 from fcplug.plugins.shared_hooks import SharedHooks, SharedUse
@@ -120,7 +120,7 @@ class Loader:
         shared: SharedHooks,
     ) -> None:
         self._document = document
-        self._catalog = Catalog()
+        self._index = EntryPointIndex()
         self._event_loop = event_loop
         self._environ = environ
         self._shared = shared
@@ -136,7 +136,7 @@ class Loader:
             with slow_import.reported(spec.name):
                 return self._load(spec)
         except PluginError:
-            self._catalog.forget()
+            self._index.clear()
             raise
 
     def _load(self, spec: FunctionSpec) -> Plugins:
@@ -145,12 +145,12 @@ class Loader:
         build = _Build(spec, manager, SharedUse(self._shared))
         sources: list[Source] = []
         if spec.handler is not None:
-            target, handler = importer.find(self._catalog, HANDLERS, spec.handler)
-            with self._blamed(handler, target):
+            target, handler = importer.resolve(self._index, HANDLERS, spec.handler)
+            with self._attributed_to(handler, target):
                 settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
                 self._register(build, target, handler, settings)
             sources.append(handler)
-        loaded = application.load(self._catalog, spec, self._event_loop)
+        loaded = application.load(self._index, spec, self._event_loop)
         if loaded:
             sources.append(loaded[1])
         self._register_keys(build, sources)
@@ -161,7 +161,7 @@ class Loader:
             manager.register(_Registered(found, loaded[1]))
         if spec.handler is not None:
             self._register_middleware(build)
-            with self._blamed(handler, target):
+            with self._attributed_to(handler, target):
                 _require_one_invoke(manager)
         environs = Environs(self._environ, exposed=spec.expose_credentials)
         answers = loaded[0] if loaded else None
@@ -174,8 +174,8 @@ class Loader:
             if (reference := getattr(spec, key)) is None:
                 continue
             try:
-                target, source = importer.find(self._catalog, key, reference)
-                with self._blamed(source, target):
+                target, source = importer.resolve(self._index, key, reference)
+                with self._attributed_to(source, target):
                     if getattr(manager.hook, hook).get_hookimpls():
                         what = f"the {beside[0]} has the hook '{hook}' itself"
                         fix = f"remove '{key}' from functions.yaml, or the hook"
@@ -184,7 +184,7 @@ class Loader:
                     self._register(build, plugin, source, self._settings({}, ()))
             except PluginError:
                 for each in beside:
-                    importer.forget(each)  # it may be the same file that has to be corrected
+                    importer.unload(each)  # it may be the same file that has to be corrected
                 raise
 
     def _register_middleware(self, build: _Build) -> None:
@@ -194,33 +194,33 @@ class Loader:
             path = ("defaults",)
         # pluggy calls the last registered first, so the outermost middleware comes last
         for index, item in reversed(list(enumerate(spec.middleware))):
-            target, source = importer.find(self._catalog, MIDDLEWARE, item.name)
+            target, source = importer.resolve(self._index, MIDDLEWARE, item.name)
             settings = self._settings(item.settings, (*path, "middleware", index, "settings"))
-            with self._blamed(source, target):
+            with self._attributed_to(source, target):
                 self._register(build, target, source, settings)
 
     @contextmanager
-    def _blamed(self, source: Source, target: Any) -> Iterator[None]:
+    def _attributed_to(self, source: Source, target: Any) -> Iterator[None]:
         try:
-            with importer.blamed(source, lambda: definition.place(target, source)):
+            with importer.attributed_to(source, lambda: definition.location(target, source)):
                 yield
         except PluginError:
-            importer.forget(source)
+            importer.unload(source)
             raise
 
     def _register(self, build: _Build, target: Any, source: Source, settings: Settings) -> None:
         manager = build.manager
         if inspect.isclass(target):
-            plugin = settings.instance(target)
+            plugin = settings.instantiate(target)
         else:
             plugin = target
             if source.group == MIDDLEWARE:
-                settings.refuse(f"{hooks.name_of(target)} is no class: only classes take settings")
+                settings.reject(f"{hooks.name_of(target)} is no class: only classes take settings")
         found = hooks.hooks_of(plugin)
-        asked = found.get("invoke")
+        annotated = found.get("invoke")
         if not found and callable(plugin) and source.group == HANDLERS:
             handler = hooks.FunctionHandler(plugin, self._completer(build.spec.name))
-            found, asked = hooks.hooks_of(handler), plugin
+            found, annotated = hooks.hooks_of(handler), plugin
         if not found:
             raise hooks.without_hooks(plugin, hooks.name_of(target), source)
         build.use.add(source.module, plugin)
@@ -233,8 +233,8 @@ class Loader:
             if _is_shared(name, hook, target):
                 written = plugin.function if isinstance(plugin, hooks.FunctionHook) else hook
                 found[name] = build.use.share(name, found[name], written, source.module)
-        if asked is not None:
-            found["invoke"] = hooks.typed(found["invoke"], asked, plain=asked is plugin)
+        if annotated is not None:
+            found["invoke"] = hooks.typed(found["invoke"], annotated, plain=annotated is plugin)
         try:
             manager.register(_Registered(found, source))
             manager.check_pending()

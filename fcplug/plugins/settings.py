@@ -24,7 +24,7 @@ class Settings:
         self._path = path
         self._problems: list[Problem] = []
 
-    def instance(self, kind: type) -> Any:
+    def instantiate(self, kind: type) -> Any:
         """Make a plugin of its class; the settings are its keyword arguments.
 
         Raises:
@@ -37,7 +37,7 @@ class Settings:
             return kind(**arguments)
         except BaseException as error:
             if arguments and isinstance(error, (TypeError, ValueError)):
-                self._problem(f"{kind.__name__} refuses its settings: {message_of(error)}")
+                self._add_problem(f"{kind.__name__} refuses its settings: {message_of(error)}")
                 raise self._error() from error
             raise PluginError(
                 "UserCodeError",
@@ -46,14 +46,14 @@ class Settings:
                 causes=causes_of(error),
             ) from error
 
-    def refuse(self, why: str) -> None:
+    def reject(self, why: str) -> None:
         """Refuse settings that nobody would read.
 
         Raises:
             PluginError: there are any.
         """
         for key in self._values:
-            self._problem(why, key)
+            self._add_problem(why, key)
         if self._problems:
             raise self._error()
 
@@ -68,19 +68,19 @@ class Settings:
         arguments = {}
         for key, value in self._values.items():
             if key not in parameters and not takes_any:
-                self._problem(f"unknown key '{key}'{did_you_mean(key, parameters)}", key)
+                self._add_problem(f"unknown key '{key}'{did_you_mean(key, parameters)}", key)
                 continue
             try:
                 arguments[key] = schema.convert(value, hints.get(key, Any))
             except ValueError as error:
-                self._problem(f"{key}: {error}", key)
+                self._add_problem(f"{key}: {error}", key)
         for name, parameter in parameters.items():
             optional = parameter.default is not _Parameter.empty or parameter.kind in _REST
             if not optional and name not in self._values:
-                self._problem(f"the key '{name}' is missing")
+                self._add_problem(f"the key '{name}' is missing")
         return arguments
 
-    def _problem(self, what: str, key: str = "") -> None:
+    def _add_problem(self, what: str, key: str = "") -> None:
         locations = self._document.locations
         shared: Path = ("defaults", "settings")
         inherited = (*self._path, key) not in locations and (*shared, key) in locations

@@ -29,10 +29,10 @@ def reported(function: str) -> Iterator[None]:
 
 
 def _report(function: str, thread: int) -> None:
-    log.warning("still importing '%s'%s", function, _place_of(thread))
+    log.warning("still importing '%s'%s", function, _user_line_of(thread))
 
 
-def _place_of(thread: int) -> str:
+def _user_line_of(thread: int) -> str:
     """Return the line of the author's code that a thread runs, as deep as it is known."""
     deepest = ""
     for frame, line in traceback.walk_stack(sys._current_frames().get(thread)):

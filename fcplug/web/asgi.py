@@ -59,7 +59,7 @@ class Application:
         try:
             self.run(lifespan.startup(), lifespan)
         except BaseException:
-            self.finish(lifespan.end())
+            self.finish(lifespan.cancel())
             raise
         self.lifespan = lifespan
 
@@ -71,7 +71,7 @@ class Application:
             try:
                 self.run(lifespan.shutdown(), lifespan)
             finally:
-                self.finish(lifespan.end())
+                self.finish(lifespan.cancel())
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -83,10 +83,10 @@ class Application:
         scope = _scope(environ)
         if self.lifespan:
             scope["state"] = self.lifespan.state.copy()
-        return _Chunks(self, _Exchange(self.target, scope, environ), start_response)
+        return _Chunks(self, _RequestTask(self.target, scope, environ), start_response)
 
     def run(
-        self, coroutine: Coroutine[Any, Any, _Value], works_on: "Lifespan | _Exchange"
+        self, coroutine: Coroutine[Any, Any, _Value], works_on: "Lifespan | _RequestTask"
     ) -> _Value:
         """Run a coroutine on the loop, until the deadline of whoever waits for it."""
         return self._event_loop.run(coroutine, self._function, lambda: works_on.task)
@@ -100,18 +100,18 @@ class _Chunks(Iterator[bytes]):
     """The body of a response, on the thread that serves it."""
 
     def __init__(
-        self, application: Application, exchange: "_Exchange", start_response: "StartResponse"
+        self, application: Application, request: "_RequestTask", start_response: "StartResponse"
     ) -> None:
         self._application = application
-        self._exchange = exchange
+        self._request = request
         self._start_response: StartResponse | None = start_response
 
     def __next__(self) -> bytes:
         chunk = None
-        if not self._exchange.over:
-            chunk = self._application.run(self._exchange.chunk(), self._exchange)
-        if self._start_response and self._exchange.head:
-            self._start_response(*self._exchange.head)
+        if not self._request.done:
+            chunk = self._application.run(self._request.chunk(), self._request)
+        if self._start_response and self._request.head:
+            self._start_response(*self._request.head)
             self._start_response = None
         if chunk is None:
             raise StopIteration
@@ -119,16 +119,16 @@ class _Chunks(Iterator[bytes]):
 
     def close(self) -> None:
         """Wait for the application's end; one that has not answered to the end is cancelled."""
-        if self._exchange.over:
+        if self._request.done:
             return
         try:
-            self._application.run(self._exchange.leave(), self._exchange)
+            self._application.run(self._request.leave(), self._request)
         except BaseException:  # the deadline of the request has passed
-            self._application.finish(self._exchange.end())
+            self._application.finish(self._request.cancel())
             raise
 
 
-class _Exchange:
+class _RequestTask:
     """One request and what the application answers; every coroutine here runs on the loop.
 
     Attributes:
@@ -141,7 +141,7 @@ class _Exchange:
         self, application: ASGIApplication, scope: Message, environ: "WSGIEnvironment"
     ) -> None:
         self.head: tuple[str, list[tuple[str, str]]] | None = None
-        self.over = False
+        self.done = False
         self._application = application
         self._scope = scope
         self._body = environ["wsgi.input"]
@@ -150,8 +150,12 @@ class _Exchange:
         self.task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
         self._chunk: bytes | None = None
-        self._complete = self._gone = False
-        self._made, self._taken, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._complete = self._disconnected = False
+        self._chunk_ready, self._chunk_taken, self._finished = (
+            asyncio.Event(),
+            asyncio.Event(),
+            asyncio.Event(),
+        )
 
     async def chunk(self) -> bytes | None:
         """Return the next chunk, None at the end; the one before it has been sent.
@@ -161,15 +165,15 @@ class _Exchange:
             BaseException: whatever it raises before that.
         """
         if self.task is None:
-            self.task = asyncio.create_task(self._answer())
-            self.task.add_done_callback(lambda _: self._made.set())
-        self._taken.set()
-        await self._made.wait()
+            self.task = asyncio.create_task(self._run_application())
+            self.task.add_done_callback(lambda _: self._chunk_ready.set())
+        self._chunk_taken.set()
+        await self._chunk_ready.wait()
         chunk, self._chunk = self._chunk, None
         if not self.task.done():
-            self._made.clear()
+            self._chunk_ready.clear()
         elif self._complete:
-            self.over = True
+            self.done = True
         elif chunk is None:
             try:
                 raise self._error or InvalidResponse(_UNFINISHED)
@@ -180,47 +184,47 @@ class _Exchange:
     async def leave(self) -> None:
         """Wait for the application's end; hurry one whose answer is not complete."""
         if self.task and not self._complete:
-            self._tell_gone()
+            self._disconnect()
             await asyncio.wait([self.task], timeout=_GRACE)
             self.task.cancel()
         if self.task:
             await asyncio.wait([self.task])
 
-    async def end(self) -> None:
+    async def cancel(self) -> None:
         """Cancel the application, and wait for its end."""
-        self._tell_gone()
+        self._disconnect()
         if self.task:
             self.task.cancel()
             await asyncio.wait([self.task])
 
-    def _tell_gone(self) -> None:
-        self._gone = True
-        self._left.set()
-        self._taken.set()
+    def _disconnect(self) -> None:
+        self._disconnected = True
+        self._finished.set()
+        self._chunk_taken.set()
 
-    async def _answer(self) -> None:
+    async def _run_application(self) -> None:
         """Run the application; keep its error, since SystemExit would end the loop of everyone."""
         try:
             await self._application(self._scope, self._receive, self._send)
         except BaseException as error:
             if self._complete and not isinstance(error, asyncio.CancelledError):
                 log.error("raised after the answer was complete:\n%s", result.format_error(error))
-            elif not self._gone:
+            elif not self._disconnected:
                 self._error = error  # and only then: it holds on to everything that it came from
 
     async def _receive(self) -> Message:
-        if self._more_body and not self._left.is_set():
+        if self._more_body and not self._finished.is_set():
             # a server has read the whole body before it calls: this does not wait
             piece = self._body.read(min(self._unread, _PIECE)) if self._unread else b""
             self._unread = self._unread - len(piece) if piece else 0
             self._more_body = self._unread > 0
             return {"type": "http.request", "body": piece, "more_body": self._more_body}
-        await self._left.wait()
+        await self._finished.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
         kind = message["type"]
-        if self._gone:
+        if self._disconnected:
             raise ConnectionResetError("the client has gone away")
         if self.head is None and kind == "http.response.start":
             self.head = _status_of(message), _headers_of(message)
@@ -234,18 +238,18 @@ class _Exchange:
 
     async def _pass_on(self, chunk: bytes, more_body: bool) -> None:
         """Hand a chunk over; unless it is the last, wait until it has been sent."""
-        while self._chunk is not None and not self._gone:
-            await self._taken.wait()  # for that of another task of the application
+        while self._chunk is not None and not self._disconnected:
+            await self._chunk_taken.wait()  # for that of another task of the application
         if chunk:
-            self._taken.clear()
+            self._chunk_taken.clear()
             self._chunk = chunk
-            self._made.set()
+            self._chunk_ready.set()
         if not more_body:
             self._complete = True
-            self._left.set()
+            self._finished.set()
             return
-        await (self._taken.wait() if chunk else asyncio.sleep(0))
-        if self._gone:
+        await (self._chunk_taken.wait() if chunk else asyncio.sleep(0))
+        if self._disconnected:
             raise ConnectionResetError("the client has gone away")
 
 

@@ -50,9 +50,9 @@ def gate(entry: AuthEntry, environ: Mapping[str, str]) -> Gate:
     """Return the gate of ``runtime.auth``; ``environ`` is the environment of the process."""
     if entry.tokens:
         token = Token(entry.tokens)
-        return lambda sent: token.refusal(sent.get("HTTP_AUTHORIZATION", ""))
+        return lambda sent: token.reason_to_reject(sent.get("HTTP_AUTHORIZATION", ""))
     signature = Signature(entry.keys, ReplayMemory(folder_of(environ), WINDOW))
-    return lambda sent: signature.refusal(sent.get(_FIELD, ""), _message_of(sent))
+    return lambda sent: signature.reason_to_reject(sent.get(_FIELD, ""), _message_of(sent))
 
 
 def sign(key: str, moment: int, message: Message) -> str:
@@ -67,7 +67,7 @@ class Token:
     def __init__(self, tokens: Sequence[str]) -> None:
         self._wanted = [f"Bearer {token}".encode() for token in tokens]
 
-    def refusal(self, authorization: str) -> str:
+    def reason_to_reject(self, authorization: str) -> str:
         """Return why a request is refused that has this header, empty if it is not."""
         sent = authorization.encode("latin-1", "replace")
         # no early end: the time must not tell how many tokens there are, or which is close
@@ -86,7 +86,7 @@ class Signature:
         except OSError as error:
             self._log(error)
 
-    def refusal(self, signature: str, message: Message) -> str:
+    def reason_to_reject(self, signature: str, message: Message) -> str:
         """Return why a message with this signature is refused, empty if it is not."""
         match = _SIGNATURE.fullmatch(signature)
         if match is None:
@@ -101,7 +101,7 @@ class Signature:
         if not any(matches):
             return "the signature is not that of this request"
         try:
-            return self._memory.refusal(bytes.fromhex(match[2]), moment, now)
+            return self._memory.reason_to_reject(bytes.fromhex(match[2]), moment, now)
         except OSError as error:  # what cannot be remembered could be used again
             self._log(error)
             return "signatures cannot be checked at the moment"

@@ -43,7 +43,7 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
     """
     path = raw_path(environ)
     headers = dict(_headers(environ))
-    body, is_base64 = _told_body(_body(environ), headers.get("Content-Type", ""))
+    body, is_base64 = _json_body(_body(environ), headers.get("Content-Type", ""))
     domain = _host_name(headers.get("Host", ""))
     received = time.time() - context.age
     event = {
@@ -95,12 +95,12 @@ def response_of(result: bytes) -> Response:
     status = _status(answer["statusCode"])
     is_base64 = _typed(answer, "isBase64Encoded", bool) or False
     body = _typed(answer, "body", str) or ""
-    usual = "application/octet-stream" if is_base64 else "text/plain; charset=utf-8"
+    default_type = "application/octet-stream" if is_base64 else "text/plain; charset=utf-8"
     return _response(
         status,
-        list(_fields(_typed(answer, "headers", dict) or {})),
-        usual,
-        _decoded(body) if is_base64 else _encoded(body),
+        list(_header_fields(_typed(answer, "headers", dict) or {})),
+        default_type,
+        _from_base64(body) if is_base64 else _to_utf8(body),
     )
 
 
@@ -145,7 +145,7 @@ def _body(environ: Mapping[str, Any]) -> bytes:
     return body
 
 
-def _told_body(body: bytes, content_type: str) -> tuple[str, bool]:
+def _json_body(body: bytes, content_type: str) -> tuple[str, bool]:
     """Return a body as JSON can carry it, and whether that is base64."""
     kind = content_type.partition(";")[0].strip().lower()
     if not kind or _TEXT_TYPE.fullmatch(kind):
@@ -156,22 +156,24 @@ def _told_body(body: bytes, content_type: str) -> tuple[str, bool]:
     return base64.b64encode(body).decode(), True
 
 
-def _response(status: int, fields: list[tuple[str, str]], usual: str, body: bytes) -> Response:
+def _response(
+    status: int, fields: list[tuple[str, str]], default_type: str, body: bytes
+) -> Response:
     if status in _WITHOUT_BODY:
         body = b""
     else:
         if not any(name.lower() == "content-type" for name, _ in fields):
-            fields.append(("Content-Type", usual))
+            fields.append(("Content-Type", default_type))
         fields.append(("Content-Length", str(len(body))))
     return Response(f"{status} {reason_of(status)}", fields, iter((body,)))
 
 
 def _status(value: Any) -> int:
-    told = str(value) if type(value) in (int, str) else ""  # True is an int, too
-    if not _STATUS.fullmatch(told):
-        shown = repr(told[:20]) if told else _JSON[type(value)]
+    text = str(value) if type(value) in (int, str) else ""  # True is an int, too
+    if not _STATUS.fullmatch(text):
+        shown = repr(text[:20]) if text else _JSON[type(value)]
         raise _invalid("statusCode", f"is {shown}", "return a number from 200 to 599")
-    return int(told)
+    return int(text)
 
 
 def _typed(answer: Mapping[str, Any], key: str, kind: type) -> Any:
@@ -182,7 +184,7 @@ def _typed(answer: Mapping[str, Any], key: str, kind: type) -> Any:
     raise _invalid(key, f"is {_JSON[type(value)]}", fix)
 
 
-def _fields(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _header_fields(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, given in headers.items():
         shown = f"headers[{name[:100]!r}]"
         if not _NAME.fullmatch(name):
@@ -196,10 +198,10 @@ def _fields(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     shown, "holds a line break or another control character", "remove it"
                 )
             if name.lower() != "content-length":  # the body tells
-                yield name, _encoded(str(value).strip(), shown).decode("latin-1")
+                yield name, _to_utf8(str(value).strip(), shown).decode("latin-1")
 
 
-def _encoded(text: str, key: str = "body") -> bytes:
+def _to_utf8(text: str, key: str = "body") -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -207,7 +209,7 @@ def _encoded(text: str, key: str = "body") -> bytes:
         raise _invalid(key, "holds half a character, which is not UTF-8", fix) from None
 
 
-def _decoded(body: str) -> bytes:
+def _from_base64(body: str) -> bytes:
     try:
         return base64.b64decode(re.sub(r"[\r\n]", "", body), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -18,7 +18,7 @@ log = logging.getLogger("fcplug")
 
 VERSIONS = {"version": "3.0", "spec_version": "2.4"}  # 2.4: send raises when the client is gone
 
-_GRACE = 1.0  # seconds to end after it has said that it will
+_GRACE = 1.0  # seconds to end for an application that has said it will end
 
 
 class Lifespan:
@@ -38,8 +38,8 @@ class Lifespan:
             "state": self.state,
             "fc.context": context,
         }
-        self._told: asyncio.Queue[Message] = asyncio.Queue()
-        self._said: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._to_application: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_application: asyncio.Queue[Message | None] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
 
@@ -48,39 +48,41 @@ class Lifespan:
 
         Raises:
             LifespanFailed: the application says so.
-            BaseException: what it raises after it has said so.
+            BaseException: what it raises after that.
         """
-        self.task = asyncio.create_task(self._live())
-        if await self._tell("startup") is None:
+        self.task = asyncio.create_task(self._run())
+        if await self._request("startup") is None:
             why = summary(self._error) if self._error else "it has returned"
             log.info("the application takes no part in lifespan: %s", why)
 
     async def shutdown(self) -> None:
         """Ask the application to end; what it raises, or LifespanFailed, is raised."""
         if self.task and not self.task.done():
-            if await self._tell("shutdown") is None and self._error:
+            if await self._request("shutdown") is None and self._error:
                 raise self._error
             await asyncio.wait([self.task], timeout=_GRACE)
 
-    async def end(self) -> None:
+    async def cancel(self) -> None:
         """Cancel whatever still runs, and wait for its end."""
         if self.task:
             self.task.cancel()
             await asyncio.wait([self.task])
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         try:
-            await self._application(self._scope, self._told.get, self._said.put)
+            await self._application(
+                self._scope, self._to_application.get, self._from_application.put
+            )
         except BaseException as error:
             self._error = error
-        self._said.put_nowait(None)
+        self._from_application.put_nowait(None)
 
-    async def _tell(self, phase: str) -> Message | None:
+    async def _request(self, phase: str) -> Message | None:
         """Return what the application says to a phase, None if it ends instead."""
-        self._told.put_nowait({"type": f"lifespan.{phase}"})
-        said = await self._said.get()
-        if said and said["type"] == f"lifespan.{phase}.failed":
+        self._to_application.put_nowait({"type": f"lifespan.{phase}"})
+        reply = await self._from_application.get()
+        if reply and reply["type"] == f"lifespan.{phase}.failed":
             assert self.task  # noqa: S101 - it has spoken
             await asyncio.wait([self.task], timeout=_GRACE)  # it may say more by raising
-            raise self._error or LifespanFailed(phase, str(said.get("message", "")))
-        return said
+            raise self._error or LifespanFailed(phase, str(reply.get("message", "")))
+        return reply

@@ -38,7 +38,7 @@ class ReplayMemory:
         self._window = window
         self._most = most
         self._lock = threading.Lock()
-        self._periods: dict[int, _Period] = {}
+        self._periods: dict[int, _PeriodFile] = {}
 
     def prepare(self) -> None:
         """Make the folder.
@@ -48,7 +48,7 @@ class ReplayMemory:
         """
         _secure(self._folder)
 
-    def refusal(self, digest: bytes, moment: int, now: float) -> str:
+    def reason_to_reject(self, digest: bytes, moment: int, now: float) -> str:
         """Remember a signature; return why it does not count, empty if it is the first of its kind.
 
         Raises:
@@ -60,14 +60,14 @@ class ReplayMemory:
                 self._forget(now)
                 self._periods[number] = self._open(number)
             try:
-                return self._periods[number].refusal(digest[:_SIZE], self._most)
+                return self._periods[number].reason_to_reject(digest[:_SIZE], self._most)
             except _FileDeletedError:
                 self._restore(number)
-                return self._periods[number].refusal(digest[:_SIZE], self._most)
+                return self._periods[number].reason_to_reject(digest[:_SIZE], self._most)
 
-    def _open(self, number: int) -> "_Period":
+    def _open(self, number: int) -> "_PeriodFile":
         _secure(self._folder)
-        return _Period(f"{self._folder}/{_PREFIX}{number}")
+        return _PeriodFile(f"{self._folder}/{_PREFIX}{number}")
 
     def _restore(self, number: int) -> None:
         """Write to a new file what was in one that was deleted, as this process has read it."""
@@ -97,7 +97,7 @@ class _FileDeletedError(OSError):
     """The file of a period is not where another process would find it."""
 
 
-class _Period:
+class _PeriodFile:
     """The signatures of one period: a file, and what this process has read of it."""
 
     def __init__(self, path: str) -> None:
@@ -106,7 +106,7 @@ class _Period:
         self.seen: set[bytes] = set()
         self._read = 0  # bytes
 
-    def refusal(self, digest: bytes, most: int) -> str:
+    def reason_to_reject(self, digest: bytes, most: int) -> str:
         """Remember a digest; return why it does not count, empty if it is new.
 
         Raises:

@@ -10,7 +10,7 @@ PAUSE = 1.0  # seconds, doubled each time that did not help, up to ...
 LONGEST_PAUSE = 30.0
 
 
-class Circuit:
+class CircuitBreaker:
     """Opens when workers die one after the other before any has answered a call."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class Circuit:
             f"none is started for another {left:.1f} seconds"
         )
 
-    def died(self, how: str) -> None:
+    def record_death(self, how: str) -> None:
         """Take note of a worker that died before it had answered a call."""
         now = self._clock()
         self._last = how
@@ -43,7 +43,7 @@ class Circuit:
             self._open_until = now + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
-    def answered(self) -> None:
+    def record_answer(self) -> None:
         """Take note of a call that was answered: the function works."""
         if self._deaths:
             self._deaths.clear()

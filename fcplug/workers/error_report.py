@@ -21,7 +21,7 @@ class LoadError(Struct, frozen=True):
     fix: str
 
 
-class Report(Header, frozen=True):
+class ErrorReport(Header, frozen=True):
     """All that the error document and the log tell of an exception."""
 
     kind: str
@@ -31,20 +31,20 @@ class Report(Header, frozen=True):
     load_error: LoadError | None = None
 
     @classmethod
-    def of(cls, error: BaseException, keys: Credentials = _NO_KEYS) -> "Report":
+    def from_error(cls, error: BaseException, keys: Credentials = _NO_KEYS) -> "ErrorReport":
         """Return the report of an exception; only its class if the exception cannot be reported.
 
         The values of the call's keys are masked here, before long texts are cut: half a key is not
         recognized afterwards.
         """
         try:
-            return cls._of(error, keys)
+            return cls._from_error(error, keys)
         except Exception as broken:
             text = f"<{type(error).__name__} that cannot be told: {type(broken).__name__}>"
             return cls(type(error).__name__, text, [], text)
 
     @classmethod
-    def _of(cls, error: BaseException, keys: Credentials) -> "Report":
+    def _from_error(cls, error: BaseException, keys: Credentials) -> "ErrorReport":
         document = json.loads(result.failure(error, keys).body)
         report = cls(
             kind=document["errorType"],
@@ -59,7 +59,7 @@ class Report(Header, frozen=True):
             raise ValueError("larger than may be sent")
         return report
 
-    def error(self) -> FcplugError:
+    def to_error(self) -> FcplugError:
         """Return the exception to raise in the runtime."""
         if self.load_error is None:
             return RemoteError(self.kind, self.message, self.trace, self.explained)

@@ -24,9 +24,9 @@ from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.web.response import Response, close_failed
 from fcplug.workers.assignment import Assignment
-from fcplug.workers.error_report import Report
-from fcplug.workers.messages import WEB, Call, Head, Hello, Ready
-from fcplug.workers.wire import MAX_PART, Channel, Frame, Kind
+from fcplug.workers.error_report import ErrorReport
+from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
+from fcplug.workers.wire import MAX_PART, Connection, Frame, Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -39,36 +39,36 @@ def serve(sock: socket.socket) -> NoReturn:
     _die_with_parent()
     sock.set_inheritable(False)
     os.register_at_fork(after_in_child=sock.close)  # an answer of a fork's would be one too many
-    channel = Channel(sock)
+    connection = Connection(sock)
     with suppress(EOFError, OSError):
-        channel.send(Frame(Kind.HELLO, header=Hello(fcplug.__version__).to_header()))
-        assignment = Assignment.from_header(channel.receive().header)
+        connection.send(Frame(Kind.HELLO, header=Hello(fcplug.__version__).to_header()))
+        assignment = Assignment.from_header(connection.receive().header)
         _prepare(assignment)
-        worker = _load(channel, assignment)
+        worker = _load(connection, assignment)
         while worker:
-            worker.answer(channel.receive())
+            worker.answer(connection.receive())
     logs.finish()
     os._exit(0)  # whatever threads a handler left behind
 
 
-def _load(channel: Channel, assignment: Assignment) -> "_Worker | None":
+def _load(connection: Connection, assignment: Assignment) -> "_CallServer | None":
     """Bring the function to life, and tell the runtime how that went."""
     try:
         loader = Loader(assignment.document, EventLoop(), os.environ, SharedHooks())
         plugins = loader.load(assignment.spec)
     except BaseException as error:
         _end_output(None)
-        channel.send(Frame(Kind.ERROR, header=Report.of(error).to_header()))
+        connection.send(Frame(Kind.ERROR, header=ErrorReport.from_error(error).to_header()))
         return None
     hooks = [phase for phase in hookspecs.NAMES if plugins.implements(phase)]
     _end_output(None)
-    channel.send(Frame(Kind.READY, header=Ready(plugins.package, hooks).to_header()))
-    return _Worker(channel, assignment, plugins)
+    connection.send(Frame(Kind.READY, header=Ready(plugins.package, hooks).to_header()))
+    return _CallServer(connection, assignment, plugins)
 
 
-class _Worker:
-    def __init__(self, channel: Channel, assignment: Assignment, plugins: Plugins) -> None:
-        self._channel = channel
+class _CallServer:
+    def __init__(self, connection: Connection, assignment: Assignment, plugins: Plugins) -> None:
+        self._connection = connection
         self._spec = assignment.spec
         self._plugins = plugins
         self._context: Context | None = None
@@ -76,9 +76,9 @@ class _Worker:
 
     def answer(self, frame: Frame) -> None:
         """Run one call; whatever it raises is its answer."""
-        self._channel.send(Frame(Kind.TAKEN, frame.number))
+        self._connection.send(Frame(Kind.TAKEN, frame.number))
         try:
-            call = Call.from_header(frame.header)
+            call = HookCall.from_header(frame.header)
             # what a handler does to context variables is gone after its call
             body = contextvars.copy_context().run(self._run, call, frame)
             self._end_forked_child(None)
@@ -91,9 +91,9 @@ class _Worker:
                 traceback.clear_frames(error.__traceback__)  # what they hold is what lacks
             answer = Frame(Kind.ERROR, frame.number, self._report(error).to_header())
         _end_output(self._context)
-        self._channel.send(answer)
+        self._connection.send(answer)
 
-    def _run(self, call: Call, frame: Frame) -> bytes:
+    def _run(self, call: HookCall, frame: Frame) -> bytes:
         context = call.context()
         current.set(context)
         self._context = context
@@ -103,7 +103,7 @@ class _Worker:
             return b""
         return encode(self._call(call.hook, frame.body, own), self._spec.handler or "")
 
-    def _web(self, call: Call, frame: Frame, context: Context) -> None:
+    def _web(self, call: HookCall, frame: Frame, context: Context) -> None:
         """Send what the application answers, each chunk of it when it is asked for."""
         environ: WSGIEnvironment = {
             **call.environ,
@@ -125,17 +125,21 @@ class _Worker:
         response.close()
 
     def _send_response(self, number: int, response: Response) -> None:
-        head = Head(response.status, list(response.headers))
-        self._channel.send(Frame(Kind.HEAD, number, head.to_header()))
+        head = ResponseHead(response.status, list(response.headers))
+        self._connection.send(Frame(Kind.HEAD, number, head.to_header()))
         pieces = _pieces(response.body)
-        while self._channel.receive().kind is Kind.NEXT:
+        while self._connection.receive().kind is Kind.NEXT:
             piece = next(pieces, None)
             if piece is None:
                 break
-            self._channel.send(Frame(Kind.CHUNK, number, body=piece))
+            self._connection.send(Frame(Kind.CHUNK, number, body=piece))
 
-    def _report(self, error: BaseException) -> Report:
-        return Report.of(error, self._context.credentials) if self._context else Report.of(error)
+    def _report(self, error: BaseException) -> ErrorReport:
+        return (
+            ErrorReport.from_error(error, self._context.credentials)
+            if self._context
+            else ErrorReport.from_error(error)
+        )
 
     def _end_forked_child(self, error: BaseException | None) -> None:
         """End a child that the handler has forked: the call is the parent's to answer."""

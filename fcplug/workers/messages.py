@@ -54,14 +54,14 @@ class Ready(Header, frozen=True):
     hooks: list[str]
 
 
-class Head(Header, frozen=True):
+class ResponseHead(Header, frozen=True):
     """The first part of a web answer."""
 
     status: str
     headers: list[tuple[str, str]]
 
 
-class Call(Header, frozen=True):
+class HookCall(Header, frozen=True):
     """A hook to run, and the context to run it with; ``age`` and ``timeout`` in seconds.
 
     ``hook`` is ``WEB`` for a web request; ``environ`` holds what is text of its WSGI environ.
@@ -75,7 +75,7 @@ class Call(Header, frozen=True):
     environ: dict[str, str] = {}
 
     @classmethod
-    def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "Call":
+    def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "HookCall":
         """Return the call of a hook with a context, and with an environ if it is a web request."""
         texts = {name: value for name, value in environ.items() if isinstance(value, str)}
         headers, variables = context.to_headers(), context.variables()

@@ -11,7 +11,7 @@ from contextlib import suppress
 _HINTS: dict[int, str] = {signal.SIGKILL: ", as the kernel does when memory runs out"}
 
 
-class Process:
+class WorkerProcess:
     """A process in a session of its own, connected by a socket.
 
     A thread starts it, sees it end, kills what it left behind, and only then frees its id. It is
@@ -46,7 +46,7 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
         self.socket, theirs = socket.socketpair()
         threading.Thread(
-            target=self._attend, args=(command, theirs), name="fcplug-worker", daemon=True
+            target=self._run, args=(command, theirs), name="fcplug-worker", daemon=True
         ).start()
         self._started.wait()
         if self._error:
@@ -69,7 +69,7 @@ class Process:
         return self._popen is not None and (self._popen.returncode or 0) < 0
 
     @property
-    def how(self) -> str:
+    def exit_reason(self) -> str:
         """How the process ended, in words."""
         code = self._popen.returncode if self._popen else None
         if code is None or code >= 0:
@@ -96,7 +96,7 @@ class Process:
             if not self._ended.is_set():
                 self._kill_group()
 
-    def _attend(self, command: Callable[[int], Sequence[str]], theirs: socket.socket) -> None:
+    def _run(self, command: Callable[[int], Sequence[str]], theirs: socket.socket) -> None:
         try:
             with theirs:  # this process must not hold the end whose closing it waits for
                 popen = self._popen = subprocess.Popen(  # noqa: S603 - the configured interpreter

@@ -45,11 +45,11 @@ class Frame(NamedTuple):
     body: bytes = b""
 
 
-class Channel:
+class Connection:
     """One end of the connection between the runtime and a worker.
 
     Deadlines are moments of ``time.monotonic()``; past them both methods raise TimeoutError, and
-    the channel is good for nothing more.
+    the connection is good for nothing more.
     """
 
     def __init__(self, sock: socket.socket) -> None:

@@ -10,11 +10,11 @@ from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
 from fcplug.workers import wire
 from fcplug.workers.assignment import Assignment
-from fcplug.workers.error_report import Report
+from fcplug.workers.error_report import ErrorReport
 from fcplug.workers.interpreter import Interpreter
-from fcplug.workers.messages import WEB, Call, Head, Hello, Ready
-from fcplug.workers.process import Process
-from fcplug.workers.wire import Channel, Frame, FrameError, Kind
+from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
+from fcplug.workers.process import WorkerProcess
+from fcplug.workers.wire import Connection, Frame, FrameError, Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -49,7 +49,7 @@ class Worker:
         self._function = assignment.spec.name
         self._on_end = on_end
         self._python = Interpreter(assignment.settings.python, assignment.settings.folder)
-        self._process: Process | None = None
+        self._process: WorkerProcess | None = None
         self._number = 0
         self.package = ""
         self.hooks: Sequence[str] = ()
@@ -78,7 +78,7 @@ class Worker:
         """
         python = self._python.path
         try:
-            self._process = Process(
+            self._process = WorkerProcess(
                 lambda fd: self._python.command(fd, self._function),
                 lambda: self._on_end(self),
                 folder=self._assignment.settings.folder,
@@ -86,7 +86,7 @@ class Worker:
         except (OSError, ValueError) as error:
             why = f"{python} cannot be run: {getattr(error, 'strerror', None) or error}"
             raise self._unavailable(why, "correct its 'python' in functions.yaml") from None
-        self._channel = Channel(self._process.socket)
+        self._connection = Connection(self._process.socket)
         deadline = time.monotonic() + START_LIMIT
         try:
             self._greet(deadline)
@@ -110,11 +110,11 @@ class Worker:
             WorkerDied: the worker ended, or said what it must not, and is killed.
             FunctionTimeoutError: the deadline passed; the worker is killed.
         """
-        answer = self._call(Call.of(hook, context), event, Kind.RESULT, deadline)
+        answer = self._call(HookCall.of(hook, context), event, Kind.RESULT, deadline)
         if hook == "invoke":
             self.answers += 1
         if answer.kind is Kind.ERROR:
-            raise Report.from_header(answer.header).error()
+            raise ErrorReport.from_header(answer.header).to_error()
         return answer.body
 
     def web(
@@ -123,20 +123,20 @@ class Worker:
         body: bytes,
         context: Context,
         deadline: float | None,
-    ) -> Head:
+    ) -> ResponseHead:
         """Have the application called; ``next_chunk`` and ``stop_body`` are for its body.
 
         Raises what ``call`` does.
         """
-        answer = self._call(Call.of(WEB, context, environ), body, Kind.HEAD, deadline)
+        answer = self._call(HookCall.of(WEB, context, environ), body, Kind.HEAD, deadline)
         self._check_end(answer)
         with self._watched(context):
-            return Head.from_header(answer.header)
+            return ResponseHead.from_header(answer.header)
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
         """Return the next bytes of the body, None at its end; raises what ``call`` does."""
         with self._watched(context):
-            self._channel.send(Frame(Kind.NEXT, self._number), deadline)
+            self._connection.send(Frame(Kind.NEXT, self._number), deadline)
             answer = self._receive((Kind.CHUNK, Kind.RESULT, Kind.ERROR), deadline)
         self._check_end(answer)
         return answer.body if answer.kind is Kind.CHUNK else None
@@ -144,7 +144,7 @@ class Worker:
     def stop_body(self, context: Context, deadline: float) -> None:
         """Have the body closed before its end; raises what ``call`` does."""
         with self._watched(context):
-            self._channel.send(Frame(Kind.STOP, self._number), deadline)
+            self._connection.send(Frame(Kind.STOP, self._number), deadline)
             answer = self._receive((Kind.RESULT, Kind.ERROR), deadline)
         self._check_end(answer)
 
@@ -174,7 +174,7 @@ class Worker:
             self._process.kill()
             self._process.wait(_LAST_WORDS)
 
-    def _call(self, call: Call, body: bytes, kind: Kind, deadline: float | None) -> Frame:
+    def _call(self, call: HookCall, body: bytes, kind: Kind, deadline: float | None) -> Frame:
         """Return the first answer to a call."""
         wire.check(len(body))
         self._number = (self._number + 1) % _NUMBERS
@@ -189,7 +189,7 @@ class Worker:
         if answer.kind in (Kind.RESULT, Kind.ERROR):
             self.answers += 1
         if answer.kind is Kind.ERROR:
-            raise Report.from_header(answer.header).error()
+            raise ErrorReport.from_header(answer.header).to_error()
 
     @contextmanager
     def _watched(self, context: Context) -> Iterator[None]:
@@ -213,7 +213,7 @@ class Worker:
 
     def _hand_over(self, call: Frame, deadline: float | None) -> None:
         try:
-            self._channel.send(call, deadline)
+            self._connection.send(call, deadline)
             self._receive((Kind.TAKEN,), deadline)
         except TimeoutError:
             raise
@@ -221,7 +221,7 @@ class Worker:
             raise NotTaken(self._died()) from None
 
     def _receive(self, kinds: Sequence[Kind], deadline: float | None) -> Frame:
-        frame = self._channel.receive(deadline)
+        frame = self._connection.receive(deadline)
         if frame.kind not in kinds or frame.number != self._number:
             raise FrameError(f"{frame.kind.name} {frame.number} at the wrong time")
         return frame
@@ -229,16 +229,17 @@ class Worker:
     def _greet(self, deadline: float) -> None:
         """See that the other side is a worker, of this version."""
         try:
-            hello = Hello.from_header(self._channel.receive(deadline).header)
+            hello = Hello.from_header(self._connection.receive(deadline).header)
         except TimeoutError:
             raise
         except (EOFError, OSError, FrameError):
             died = self._died()
             if self._process and self._process.killed:
                 raise died from None
+            reason = self._process.exit_reason if self._process else "ended"
             why = (
-                f"{self._python.path} {self._process.how if self._process else ''} before it "
-                "became one; see what it wrote above"
+                f"{self._python.path} {reason} before it was ready; "
+                "the log above shows what it printed"
             )
         else:
             if hello.version == fcplug.__version__:
@@ -252,14 +253,14 @@ class Worker:
         """Give the worker its function, and hear how loading it went."""
         try:
             header = self._assignment.to_header()
-            self._channel.send(Frame(Kind.ASSIGNMENT, header=header), deadline)
+            self._connection.send(Frame(Kind.ASSIGNMENT, header=header), deadline)
             answer = self._receive((Kind.READY, Kind.ERROR), deadline)
         except TimeoutError:
             raise
         except (EOFError, OSError):
             raise self._died(" while it imported the function's code") from None
         if answer.kind is Kind.ERROR:
-            raise Report.from_header(answer.header).error()
+            raise ErrorReport.from_header(answer.header).to_error()
         ready = Ready.from_header(answer.header)
         self.package, self.hooks = ready.package, ready.hooks
 
@@ -267,7 +268,9 @@ class Worker:
         assert self._process  # noqa: S101 - it has been started
         ended = self._process.wait(_LAST_WORDS)
         self.kill()
-        return self._death((self._process.how if ended else "hung up, and was killed") + when)
+        return self._death(
+            (self._process.exit_reason if ended else "hung up, and was killed") + when
+        )
 
     def _death(self, how: str) -> WorkerDied:
         return WorkerDied(self._function, self.pid, how)

@@ -66,13 +66,13 @@ class Workers:
         Raises:
             PluginError: as its loader raised it; the next call starts another worker.
         """
-        worker = self._pool.take()
+        worker = self._pool.acquire()
         try:
             self._hooks = frozenset(worker.hooks)
             self.package = worker.package
             return worker.package
         finally:
-            self._pool.put(worker)
+            self._pool.release(worker)
 
     def implements(self, hook: str) -> bool:
         """Tell whether any of the plugins has this hook; known once a worker has loaded them."""
@@ -111,7 +111,7 @@ class Workers:
             return Response(head.status, head.headers, stream, [stream.close])
 
         worker, response = self._begin(work, context, deadline)
-        response.on_close.append(partial(self._give_back, worker, context))
+        response.on_close.append(partial(self._release, worker, context))
         return response
 
     def pre_freeze(self, context: Context) -> None:
@@ -130,7 +130,7 @@ class Workers:
         self, work: Callable[[Worker], bytes], context: Context, deadline: float | None
     ) -> bytes:
         worker, answer = self._begin(work, context, deadline)
-        self._give_back(worker, context)
+        self._release(worker, context)
         return answer
 
     def _begin(
@@ -142,28 +142,28 @@ class Workers:
         again: bool = False,
     ) -> tuple[Worker, _Value]:
         """Do the work with the next worker, and hold it; once more if it ended before it began."""
-        worker = self._take(context, deadline, first=again)
+        worker = self._acquire(context, deadline, first=again)
         try:
             return worker, work(worker)
         except BaseException as error:
-            self._give_back(worker, context)
+            self._release(worker, context)
             if not isinstance(error, NotTaken):
                 raise
             if again:
                 raise error.error from None
         return self._begin(work, context, deadline, again=True)
 
-    def _take(self, context: Context, deadline: float | None, *, first: bool) -> Worker:
+    def _acquire(self, context: Context, deadline: float | None, *, first: bool) -> Worker:
         try:
-            return self._pool.take(deadline, first=first)
+            return self._pool.acquire(deadline, first=first)
         except TimeoutError:
             then = f"none of its {self._settings.workers} workers was free"
             raise FunctionTimeoutError(self._spec.name, context.age, then) from None
 
-    def _give_back(self, worker: Worker, context: Context) -> None:
+    def _release(self, worker: Worker, context: Context) -> None:
         most = self._settings.max_calls
         if most is None or worker.answers < most or not worker.usable:
-            self._pool.put(worker)
+            self._pool.release(worker)
             return
         self._pool.retire(worker)
         threading.Thread(
@@ -172,7 +172,7 @@ class Workers:
 
     def _on_every_worker(self, hook: str, context: Context) -> None:
         """Run a hook in all initialized workers at once; then raise the first error."""
-        workers = [worker for worker in self._pool.live if worker.initialized]
+        workers = [worker for worker in self._pool.loaded if worker.initialized]
         if not workers:
             return
         deadline = _hook_deadline(context)
@@ -204,7 +204,7 @@ class Workers:
             return error
         finally:
             worker.initialized = worker.initialized and hook != "pre_stop"
-            self._pool.put(worker)
+            self._pool.release(worker)
         return None
 
 

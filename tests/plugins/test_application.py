@@ -10,7 +10,7 @@ from fcplug.config import loader
 from fcplug.config.model import FunctionSpec
 from fcplug.errors import PluginError
 from fcplug.plugins import application
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 
 APPLICATION = "def app(environ, start_response):\n    ...\n"
 Install = Callable[..., Path]
@@ -24,7 +24,7 @@ def spec(entry: str) -> FunctionSpec:
 
 def refusal(entry: str) -> PluginError:
     with pytest.raises(PluginError) as error:
-        application.load(Catalog(), spec(entry), EventLoop())
+        application.load(EntryPointIndex(), spec(entry), EventLoop())
     return error.value
 
 
@@ -37,14 +37,14 @@ def test_an_application_is_an_entry_point_or_code(install: Install, code: Code) 
         ("plain:app", "plain", ""),
         ("plain.app", "plain", ""),
     ]:
-        loaded = application.load(Catalog(), spec(f"wsgi: '{name}'"), EventLoop())
+        loaded = application.load(EntryPointIndex(), spec(f"wsgi: '{name}'"), EventLoop())
         assert loaded
         found, source = loaded
         assert (found.__module__, source.package) == (module, package)
 
 
 def test_a_function_of_events_has_none() -> None:
-    assert application.load(Catalog(), spec("handler: h"), EventLoop()) is None
+    assert application.load(EntryPointIndex(), spec("handler: h"), EventLoop()) is None
 
 
 def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> None:
@@ -108,7 +108,7 @@ def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: s
 )
 def test_whatever_can_be_called_is_one(code: Code, text: str) -> None:
     code("shop", text)
-    assert application.load(Catalog(), spec("wsgi: 'shop:app'"), EventLoop())
+    assert application.load(EntryPointIndex(), spec("wsgi: 'shop:app'"), EventLoop())
 
 
 def test_an_asgi_application_that_cannot_be_called_says_so_when_it_is_loaded(code: Code) -> None:
@@ -116,11 +116,11 @@ def test_an_asgi_application_that_cannot_be_called_says_so_when_it_is_loaded(cod
     error = refusal("asgi: 'shop:app'")
     assert error.what == "app(scope) cannot be called with scope, receive, send"
     assert error.fix == "def app(scope, receive, send)"
-    assert application.load(Catalog(), spec("asgi: 'shop:good'"), EventLoop())
+    assert application.load(EntryPointIndex(), spec("asgi: 'shop:good'"), EventLoop())
 
 
 def test_what_is_corrected_is_imported_again(code: Code) -> None:
     code("shop", "app = 3")
     refusal("wsgi: 'shop:app'")
     code("shop", APPLICATION)
-    assert application.load(Catalog(), spec("wsgi: 'shop:app'"), EventLoop())
+    assert application.load(EntryPointIndex(), spec("wsgi: 'shop:app'"), EventLoop())

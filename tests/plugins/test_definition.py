@@ -54,11 +54,11 @@ def test_a_value_is_where_it_was_last_bound(
     for part in name.split("."):
         target = getattr(target, part, None)
     source = Source(HANDLERS, f"names:{name}", module="names", attribute=name)
-    assert definition.place(target, source) == f", {file}:{line}"
+    assert definition.location(target, source) == f", {file}:{line}"
 
 
 def test_what_has_no_file_has_no_place() -> None:
-    assert definition.place(5, Source(HANDLERS, "sys:maxsize", module="sys")) == ""
+    assert definition.location(5, Source(HANDLERS, "sys:maxsize", module="sys")) == ""
 
 
 @pytest.mark.parametrize("key", ["handler", "wsgi", "asgi", "initializer", "middleware"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 
 GROUP = "fcplug.handlers"
 Install = Callable[..., Path]
@@ -25,7 +25,7 @@ def told() -> set[tuple[str, str, str, str]]:
 
 
 def listed() -> set[tuple[str, str, str, str]]:
-    entries = Catalog().entry_points(GROUP)
+    entries = EntryPointIndex().entry_points(GROUP)
     assert len(set(entries)) == len(entries)
     return {(e.name, e.value, e.package, e.version) for e in entries}
 

@@ -8,7 +8,7 @@ import pytest
 
 from fcplug.errors import PluginError
 from fcplug.plugins import importer
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE
 from fcplug.result import format_error
 
@@ -21,7 +21,7 @@ PIP = f"{sys.executable} -m pip install"
 
 def refusal(reference: str, group: str = HANDLERS) -> PluginError:
     with pytest.raises(PluginError) as caught:
-        importer.find(Catalog(), group, reference)
+        importer.resolve(EntryPointIndex(), group, reference)
     return caught.value
 
 
@@ -32,7 +32,7 @@ def broken(install: Install, text: str, requires: tuple[str, ...] = ()) -> Plugi
 
 def test_an_entry_point_is_found_by_its_name(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"my": "mine:handle"})
-    target, source = importer.find(Catalog(), HANDLERS, "my")
+    target, source = importer.resolve(EntryPointIndex(), HANDLERS, "my")
     assert target.__name__ == "handle"
     assert source.package == "my-dist 1.2"
     assert str(source) == "handler 'my' (entry point my = mine:handle, my-dist 1.2)"
@@ -44,7 +44,7 @@ def test_an_entry_point_may_name_a_module_or_something_deep_in_it(
 ) -> None:
     text = "found = 1\nclass Some:\n  class part:\n    found = 1\n"
     install("my-dist", {"mine": text}, handlers={"my": value})
-    target, source = importer.find(Catalog(), HANDLERS, "my")
+    target, source = importer.resolve(EntryPointIndex(), HANDLERS, "my")
     assert target.found == 1
     assert source.module == "mine"
     assert source.file.endswith("mine.py")
@@ -53,8 +53,8 @@ def test_an_entry_point_may_name_a_module_or_something_deep_in_it(
 @pytest.mark.parametrize(
     ("reference", "module"),
     [
-        ("index:handle", "index"),
-        ("index.handle", "index"),
+        ("catalog:handle", "index"),
+        ("catalog.handle", "index"),
         ("some/sub/mod.handle", "some/sub/mod"),
         ("some.sub.mod.handle", "some.sub.mod"),
         ("./some/mod.handle", "some/mod"),
@@ -65,7 +65,7 @@ def test_code_that_is_not_packaged_is_found_by_its_own_name(
     code: Code, reference: str, module: str
 ) -> None:
     code(module, "def handle(): ...\nclass Some:\n    def method(): ...\n")
-    target, source = importer.find(Catalog(), HANDLERS, reference)
+    target, source = importer.resolve(EntryPointIndex(), HANDLERS, reference)
     assert target.__name__ in ("handle", "method")
     assert source.package == ""
     assert str(source) == f"handler '{reference}'"
@@ -74,7 +74,7 @@ def test_code_that_is_not_packaged_is_found_by_its_own_name(
 def test_only_what_is_named_is_imported(install: Install) -> None:
     install("one-dist", {"named_one": HANDLE}, handlers={"one": "named_one:handle"})
     install("two-dist", {"named_two": "1 / 0"}, handlers={"two": "named_two:handle"})
-    importer.find(Catalog(), HANDLERS, "one")
+    importer.resolve(EntryPointIndex(), HANDLERS, "one")
     assert "named_one" in sys.modules
     assert "named_two" not in sys.modules
 
@@ -86,8 +86,8 @@ def test_handlers_and_middleware_are_two_lists_of_names(install: Install) -> Non
         handlers={"same": "mine:handle"},
         middleware={"same": "mine:Audit"},
     )
-    assert importer.find(Catalog(), HANDLERS, "same")[0].__name__ == "handle"
-    assert importer.find(Catalog(), MIDDLEWARE, "same")[0].__name__ == "Audit"
+    assert importer.resolve(EntryPointIndex(), HANDLERS, "same")[0].__name__ == "handle"
+    assert importer.resolve(EntryPointIndex(), MIDDLEWARE, "same")[0].__name__ == "Audit"
 
 
 def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> None:
@@ -105,7 +105,7 @@ def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> N
         ("Second_Dist:both", "second"),
         ("second.dist:both", "second"),
     ]:
-        assert importer.find(Catalog(), HANDLERS, reference)[0].__module__ == module
+        assert importer.resolve(EntryPointIndex(), HANDLERS, reference)[0].__module__ == module
 
 
 def test_a_name_that_nobody_offers_suggests_one_that_is_installed(install: Install) -> None:
@@ -171,8 +171,8 @@ def test_a_distribution_whose_entry_points_cannot_be_read_hides_only_its_own(
     (info / "entry_points.txt").write_text("[fcplug.handlers]\nno equals sign\n")
     code("index", HANDLE)
     with caplog.at_level(logging.WARNING):
-        for reference in ("good", "index:handle"):
-            assert importer.find(Catalog(), HANDLERS, reference)[0].__name__ == "handle"
+        for reference in ("good", "catalog:handle"):
+            assert importer.resolve(EntryPointIndex(), HANDLERS, reference)[0].__name__ == "handle"
         assert refusal("bad").error_type == "PluginNotFound"
     assert "the entry points of bad-dist cannot be read, and are left out" in caplog.text
 
@@ -181,19 +181,19 @@ def test_what_a_half_done_removal_left_is_not_there(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"both": "mine:handle"})
     info = install("gone-dist", {}, handlers={"both": "gone:handle", "gone": "gone:handle"})
     (info / "METADATA").unlink()
-    assert importer.find(Catalog(), HANDLERS, "both")[0].__module__ == "mine"
+    assert importer.resolve(EntryPointIndex(), HANDLERS, "both")[0].__module__ == "mine"
     assert refusal("gone").error_type == "PluginNotFound"
 
 
 def test_a_catalog_is_listed_once_until_it_is_told_to_look_again(install: Install) -> None:
-    catalog = Catalog()
+    index = EntryPointIndex()
     with pytest.raises(PluginError):
-        importer.find(catalog, HANDLERS, "late")
+        importer.resolve(index, HANDLERS, "late")
     install("late-dist", {"late": HANDLE}, handlers={"late": "late:handle"})
     with pytest.raises(PluginError):
-        importer.find(catalog, HANDLERS, "late")
-    catalog.forget()
-    assert importer.find(catalog, HANDLERS, "late")[0].__name__ == "handle"
+        importer.resolve(index, HANDLERS, "late")
+    index.clear()
+    assert importer.resolve(index, HANDLERS, "late")[0].__name__ == "handle"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_missing_third_party_module_is_told_how_to_be_installed(
 
 def test_a_missing_module_of_code_that_is_not_packaged_suggests_its_name(code: Code) -> None:
     code("index", "import absent_module")
-    assert refusal("index:handle").fix == (
+    assert refusal("catalog:handle").fix == (
         f"{PIP} absent_module (if the package is called as its module)"
     )
 
@@ -268,7 +268,7 @@ def test_a_name_that_is_offered_for_another_key_is_told_the_key(
 ) -> None:
     install("acme-log", {"acme": HANDLE}, **{offered: {"record": "acme:handle"}})
     with pytest.raises(PluginError) as error:
-        importer.find(Catalog(), f"fcplug.{group}", reference)
+        importer.resolve(EntryPointIndex(), f"fcplug.{group}", reference)
     assert error.value.kind == "PluginNotFound"
     assert error.value.what.startswith(f"'{reference}' is offered as ")
     assert error.value.fix == f"write {fix}"
@@ -277,10 +277,10 @@ def test_a_name_that_is_offered_for_another_key_is_told_the_key(
 def test_code_is_found_though_a_package_offers_its_name_for_another_key(
     install: Install,
 ) -> None:
-    install("index", {"index": HANDLE}, middleware={"handle": "index:handle"})
-    target, _ = importer.find(Catalog(), importer.HANDLERS, "index:handle")
+    install("index", {"index": HANDLE}, middleware={"handle": "catalog:handle"})
+    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "catalog:handle")
     assert target.__name__ == "handle"
-    target, _ = importer.find(Catalog(), importer.HANDLERS, "index.handle")
+    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "catalog.handle")
     assert target.__name__ == "handle"
 
 
@@ -290,7 +290,7 @@ def test_code_is_found_though_a_package_offers_its_name_for_another_key(
         ("index.py", "index.py", "index:NAME, with the NAME of what answers in it"),
         ("./index.py", "./index.py", "index:NAME, with the NAME of what answers in it"),
         ("shop/index.py", "shop/index.py", "shop/index:NAME, with the NAME of what answers in it"),
-        ("index.py:handle", "index.py", "index:handle"),
+        ("index.py:handle", "index.py", "catalog:handle"),
     ],
 )
 def test_a_file_instead_of_a_module_is_told_how_to_write_it(
@@ -305,7 +305,7 @@ def test_a_file_instead_of_a_module_is_told_how_to_write_it(
 
 def test_an_attribute_that_is_called_py_can_be_named(code: Code) -> None:
     code("index", HANDLE.replace("handle", "py"))
-    target, _ = importer.find(Catalog(), importer.HANDLERS, "index:py")
+    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "catalog:py")
     assert target.__name__ == "py"
 
 

@@ -50,7 +50,7 @@ def kill_campaign(workers: Workers, kills: int, seed: int = 1) -> Figures:
         tokens = [f"{number}-{index}" for index in range(IN_FLIGHT)]
         calls = [Background(lambda t=t: act(workers, f"say {t} 0.02")) for t in tokens]  # type: ignore[misc]
         time.sleep(dice.random() * 0.03)
-        live = [worker for worker in workers._pool.live if worker.pid]
+        live = [worker for worker in workers._pool.loaded if worker.pid]
         if live:
             os.kill(dice.choice(live).pid, signal.SIGKILL)
         failed = 0

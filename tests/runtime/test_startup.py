@@ -32,7 +32,7 @@ CANNOT_START = {
     ),
     "no python at all": (
         "{handler: greeter.handle, isolation: process, python: ./true}",
-        "./true ended with exit code 0 before it became one",
+        "./true ended with exit code 0 before it became a worker",
     ),
     "code that ends the process": (
         "{handler: ends.handle, isolation: process}",

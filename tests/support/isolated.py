@@ -33,7 +33,7 @@ def isolated(
     workers = Workers(config.functions[NAME], config.document, WorkerSettings(**settings))
     with contextlib.closing(workers):
         yield workers
-        processes = {worker.pid for worker in workers._pool.live}
+        processes = {worker.pid for worker in workers._pool.loaded}
     assert not [pid for pid in processes if runs(pid)]
 
 
@@ -63,7 +63,7 @@ def all_at_once(workers: Workers, gate: Path) -> set[int]:
         Background(lambda: act(workers, f"wait_for {gate}"))
         for _ in range(workers._settings.workers)
     ]
-    wait_until(lambda: len(workers._pool.live) == len(calls) and not workers._pool._idle)
+    wait_until(lambda: len(workers._pool.loaded) == len(calls) and not workers._pool._idle)
     gate.touch()
     return {int(ongoing.outcome()) for ongoing in calls}
 

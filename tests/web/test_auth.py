@@ -50,12 +50,12 @@ def now() -> int:
     "sent", ["", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer x", f"Bearer {TOKEN}x", "Bearer \xff"]
 )
 def test_a_wrong_token_is_refused(sent: str) -> None:
-    assert "no valid token" in Token([TOKEN]).refusal(sent)
+    assert "no valid token" in Token([TOKEN]).reason_to_reject(sent)
 
 
 def test_each_of_the_tokens_lets_in() -> None:
     gate = Token(["another-token-altogether", TOKEN])
-    assert gate.refusal(f"Bearer {TOKEN}") == ""
+    assert gate.reason_to_reject(f"Bearer {TOKEN}") == ""
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_a_signature_by_one_of_the_keys_lets_in_once(
 ) -> None:
     gate = Signature([KEY, OLD_KEY], memory)
     signed = sign(key, now() + off, MESSAGE)
-    assert gate.refusal(signed, MESSAGE) == ""
-    assert gate.refusal(signed, MESSAGE) == "the signature was used before"
+    assert gate.reason_to_reject(signed, MESSAGE) == ""
+    assert gate.reason_to_reject(signed, MESSAGE) == "the signature was used before"
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_a_signature_covers_everything_that_decides(
 ) -> None:
     signed = sign(KEY, now(), MESSAGE)
     gate = Signature([KEY], memory)
-    refusal = gate.refusal(signed, MESSAGE._replace(**change))
+    refusal = gate.reason_to_reject(signed, MESSAGE._replace(**change))
     assert refusal == "the signature is not that of this request"
-    assert gate.refusal(signed, MESSAGE) == ""
+    assert gate.reason_to_reject(signed, MESSAGE) == ""
 
 
 def test_what_a_header_says_does_not_depend_on_how_it_is_written(memory: ReplayMemory) -> None:
     written = {name.title(): f" {value}" for name, value in reversed(FIELDS.items())}
     more = {**written, "X-Fc-Client-Ip": "", "Cookie": "a=1"}
     signed = sign(KEY, now(), MESSAGE)
-    assert Signature([KEY], memory).refusal(signed, MESSAGE._replace(headers=more)) == ""
+    assert Signature([KEY], memory).reason_to_reject(signed, MESSAGE._replace(headers=more)) == ""
 
 
 def test_the_documented_signature_is_the_one_that_counts(memory: ReplayMemory) -> None:
@@ -125,23 +125,23 @@ def test_the_function_of_the_page_signs_what_is_accepted(memory: ReplayMemory) -
     exec(snippet, names)
     more = {**FIELDS, "X-Fc-Region": "", "Cookie": "a=1"}
     signature = names["sign"](KEY, "POST", "/invoke?a=1", more, b"event")
-    assert Signature([KEY], memory).refusal(signature, MESSAGE) == ""
+    assert Signature([KEY], memory).reason_to_reject(signature, MESSAGE) == ""
 
 
 @pytest.mark.parametrize("off", [-WINDOW - 5, WINDOW + 5])
 def test_a_signature_of_another_time_is_refused(off: int, memory: ReplayMemory) -> None:
     signed = sign(KEY, now() + off, MESSAGE)
-    refusal = Signature([KEY], memory).refusal(signed, MESSAGE)
+    refusal = Signature([KEY], memory).reason_to_reject(signed, MESSAGE)
     assert "more than 300 seconds off" in refusal
 
 
 @pytest.mark.parametrize("sent", ["", "t=1", "v2=00", f"t=1,v2={'g' * 64}", f"t=-1,v2={'0' * 64}"])
 def test_what_is_no_signature_is_refused(sent: str, memory: ReplayMemory) -> None:
-    assert Signature([KEY], memory).refusal(sent, MESSAGE) == "the request is not signed"
+    assert Signature([KEY], memory).reason_to_reject(sent, MESSAGE) == "the request is not signed"
 
 
 def test_a_signature_of_version_1_is_refused_by_name(memory: ReplayMemory) -> None:
-    refusal = Signature([KEY], memory).refusal(f"t={now()},v1={'0' * 64}", MESSAGE)
+    refusal = Signature([KEY], memory).reason_to_reject(f"t={now()},v1={'0' * 64}", MESSAGE)
     assert "is of version 1" in refusal
 
 
@@ -151,7 +151,7 @@ def test_signed_requests_are_refused_where_they_cannot_be_remembered(
     (tmp_path / "memory").touch()
     gate = Signature([KEY], ReplayMemory(str(tmp_path / "memory"), WINDOW))
     assert "used signatures cannot be remembered" in caplog.text
-    refusal = gate.refusal(sign(KEY, now(), MESSAGE), MESSAGE)
+    refusal = gate.reason_to_reject(sign(KEY, now(), MESSAGE), MESSAGE)
     assert refusal == "signatures cannot be checked at the moment"
 
 

@@ -25,15 +25,17 @@ def digest(number: int) -> bytes:
 
 def test_what_one_process_accepted_no_other_accepts(memory: Callable[..., ReplayMemory]) -> None:
     first = memory()
-    assert [first.refusal(digest(n), NOW, NOW) for n in (1, 2, 1)] == ["", "", USED]
+    assert [first.reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 1)] == ["", "", USED]
     child = os.fork()
     if not child:
         # a copy of the memory, and one of its own
-        told = [each.refusal(digest(n), NOW, NOW) for n in (1, 3) for each in (first, memory())]
+        told = [
+            each.reason_to_reject(digest(n), NOW, NOW) for n in (1, 3) for each in (first, memory())
+        ]
         os._exit(told != [USED, USED, "", USED])
     assert os.waitpid(child, 0)[1] == 0
-    assert [first.refusal(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
-    assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
+    assert [first.reason_to_reject(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
+    assert [memory().reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
 
 
 def test_signatures_of_all_valid_times_are_remembered_and_no_others(
@@ -41,32 +43,37 @@ def test_signatures_of_all_valid_times_are_remembered_and_no_others(
 ) -> None:
     kept = memory()
     for moment in (NOW - 300, NOW, NOW + 300):
-        assert kept.refusal(digest(1), moment, NOW) == ""
-        assert memory().refusal(digest(1), moment, NOW) == USED
+        assert kept.reason_to_reject(digest(1), moment, NOW) == ""
+        assert memory().reason_to_reject(digest(1), moment, NOW) == USED
     assert len(list((tmp_path / "memory").iterdir())) == 3
     later = NOW + 1000
-    assert kept.refusal(digest(1), later, later) == ""
+    assert kept.reason_to_reject(digest(1), later, later) == ""
     assert [file.name for file in (tmp_path / "memory").iterdir()] == [f"signatures-{later // 300}"]
-    assert kept.refusal(digest(1), later, later) == USED
+    assert kept.reason_to_reject(digest(1), later, later) == USED
 
 
 def test_too_many_signatures_of_one_period_are_refused(
     memory: Callable[..., ReplayMemory],
 ) -> None:
     kept = memory(2)
-    told = [kept.refusal(digest(n), NOW, NOW) for n in (1, 2, 3, 1)]
+    told = [kept.reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 3, 1)]
     assert told == ["", "", "too many signed requests in a short time", USED]
-    assert kept.refusal(digest(4), NOW + 300, NOW) == ""
+    assert kept.reason_to_reject(digest(4), NOW + 300, NOW) == ""
 
 
 def test_a_process_that_died_while_it_wrote_has_accepted_nothing(
     memory: Callable[..., ReplayMemory], tmp_path: Path
 ) -> None:
-    assert memory().refusal(digest(1), NOW, NOW) == ""
+    assert memory().reason_to_reject(digest(1), NOW, NOW) == ""
     (file,) = (tmp_path / "memory").iterdir()
     with file.open("ab") as half:
         half.write(digest(2)[:7])
-    assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 1, 2)] == [USED, "", USED, USED]
+    assert [memory().reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 1, 2)] == [
+        USED,
+        "",
+        USED,
+        USED,
+    ]
 
 
 @pytest.mark.parametrize("harm", ["file", "folder"])
@@ -75,27 +82,27 @@ def test_what_is_deleted_is_written_again_by_the_processes_that_know_it(
 ) -> None:
     first, second = memory(), memory()
     for number, kept in ((1, first), (2, second), (3, first)):
-        assert kept.refusal(digest(number), NOW, NOW) == ""
+        assert kept.reason_to_reject(digest(number), NOW, NOW) == ""
     (file,) = (tmp_path / "memory").iterdir()
     file.unlink()
     if harm == "folder":
         file.parent.rmdir()
-    assert [second.refusal(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
-    assert [memory().refusal(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
-    assert [first.refusal(digest(n), NOW, NOW) for n in (4, 5)] == [USED, ""]
-    assert second.refusal(digest(5), NOW, NOW) == USED
+    assert [second.reason_to_reject(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
+    assert [memory().reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
+    assert [first.reason_to_reject(digest(n), NOW, NOW) for n in (4, 5)] == [USED, ""]
+    assert second.reason_to_reject(digest(5), NOW, NOW) == USED
 
 
 def test_a_file_that_was_cut_lets_nobody_in(
     memory: Callable[..., ReplayMemory], tmp_path: Path
 ) -> None:
     kept = memory()
-    assert kept.refusal(digest(1), NOW, NOW) == ""
+    assert kept.reason_to_reject(digest(1), NOW, NOW) == ""
     (file,) = (tmp_path / "memory").iterdir()
     file.write_bytes(b"")
     for number in (1, 2):
         with pytest.raises(OSError, match="was cut"):
-            kept.refusal(digest(number), NOW, NOW)
+            kept.reason_to_reject(digest(number), NOW, NOW)
 
 
 @pytest.mark.parametrize("kind", ["open to others", "a link", "a file"])
@@ -112,7 +119,7 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path, kind: str) -
     with pytest.raises(PermissionError, match="this user alone"):
         kept.prepare()
     with pytest.raises(PermissionError, match="this user alone"):
-        kept.refusal(digest(1), NOW, NOW)
+        kept.reason_to_reject(digest(1), NOW, NOW)
 
 
 FULL = """
@@ -120,15 +127,15 @@ import resource, signal, sys
 from fcplug.web.replay import ReplayMemory
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 kept = ReplayMemory(sys.argv[1], 300)
-print(repr(kept.refusal(b"1" * 32, 0, 0)))
+print(repr(kept.reason_to_reject(b"1" * 32, 0, 0)))
 for size in (24, 16):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     try:
-        print(kept.refusal(b"2" * 32, 0, 0))
+        print(kept.reason_to_reject(b"2" * 32, 0, 0))
     except OSError as error:
         print("refused", error.errno)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-print(repr(kept.refusal(b"2" * 32, 0, 0)), kept.refusal(b"2" * 32, 0, 0))
+print(repr(kept.reason_to_reject(b"2" * 32, 0, 0)), kept.reason_to_reject(b"2" * 32, 0, 0))
 """
 
 

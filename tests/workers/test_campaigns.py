@@ -22,8 +22,8 @@ from support.waiting import wait_until
 with isolated(workers=3) as workers:
     for seconds in ("hold_the_gil", "sleep 60", "sleep 0.1"):
         Background(lambda: act(workers, seconds))
-    wait_until(lambda: len(workers._pool.live) == 3)
-    print(*(worker.pid for worker in workers._pool.live), flush=True)
+    wait_until(lambda: len(workers._pool.loaded) == 3)
+    print(*(worker.pid for worker in workers._pool.loaded), flush=True)
     time.sleep(60)
 """
 

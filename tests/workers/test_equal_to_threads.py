@@ -210,5 +210,5 @@ def test_middleware_settings_and_async_hooks_are_the_same() -> None:
     environ = {"MARK": "inner"}
     with isolated("worker_functions:answer_later", entry, environ) as workers:
         answer = act(workers, b"").decode()
-        pid = workers._pool.live[0].pid
+        pid = workers._pool.loaded[0].pid
     assert answer == f"outer(inner(the-call in {pid}))"

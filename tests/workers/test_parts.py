@@ -17,9 +17,9 @@ from fcplug.config.loader import parse
 from fcplug.errors import PluginError, RemoteError
 from fcplug.workers import WorkerSettings
 from fcplug.workers.assignment import Assignment
-from fcplug.workers.circuit_breaker import DEATHS, LONGEST_PAUSE, PAUSE, WINDOW, Circuit
-from fcplug.workers.error_report import Report
-from fcplug.workers.process import Process
+from fcplug.workers.circuit_breaker import DEATHS, LONGEST_PAUSE, PAUSE, WINDOW, CircuitBreaker
+from fcplug.workers.error_report import ErrorReport
+from fcplug.workers.process import WorkerProcess
 from fcplug.workers.wire import MAX_PART, FrameError
 from support.isolated import runs
 from support.waiting import wait_until
@@ -41,11 +41,11 @@ def python(code: str) -> Callable[[int], Sequence[str]]:
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[[str], Process]]:
-    processes: list[Process] = []
+def started() -> Iterator[Callable[[str], WorkerProcess]]:
+    processes: list[WorkerProcess] = []
 
-    def start(code: str) -> Process:
-        processes.append(Process(python(code), lambda: None))
+    def start(code: str) -> WorkerProcess:
+        processes.append(WorkerProcess(python(code), lambda: None))
         return processes[-1]
 
     yield start
@@ -64,16 +64,16 @@ def started() -> Iterator[Callable[[str], Process]]:
     ],
 )
 def test_an_end_is_told_in_words(
-    started: Callable[[str], Process], code: str, how: str, killed: bool
+    started: Callable[[str], WorkerProcess], code: str, how: str, killed: bool
 ) -> None:
     process = started(code)
     assert process.wait(60)
-    assert (process.how, process.killed, process.alive) == (how, killed, False)
+    assert (process.exit_reason, process.killed, process.alive) == (how, killed, False)
     process.kill()
 
 
 def test_an_end_is_heard_though_a_fork_keeps_the_connection(
-    started: Callable[[str], Process], tmp_path: Path
+    started: Callable[[str], WorkerProcess], tmp_path: Path
 ) -> None:
     pid = tmp_path / "pid"
     process = started(
@@ -86,7 +86,9 @@ def test_an_end_is_heard_though_a_fork_keeps_the_connection(
     os.kill(int(pid.read_text()), signal.SIGKILL)  # fails if it had not outlived the process
 
 
-def test_a_group_ends_with_its_process(started: Callable[[str], Process], tmp_path: Path) -> None:
+def test_a_group_ends_with_its_process(
+    started: Callable[[str], WorkerProcess], tmp_path: Path
+) -> None:
     pid = tmp_path / "pid"
     process = started(
         f"import os, time\nif not os.fork():\n open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
@@ -98,7 +100,7 @@ def test_a_group_ends_with_its_process(started: Callable[[str], Process], tmp_pa
 
 
 def test_a_process_has_no_input_a_session_and_only_its_own_connection(
-    started: Callable[[str], Process], tmp_path: Path
+    started: Callable[[str], WorkerProcess], tmp_path: Path
 ) -> None:
     facts = tmp_path / "facts"
     with (tmp_path / "open").open("w") as file:
@@ -114,7 +116,7 @@ def test_a_process_has_no_input_a_session_and_only_its_own_connection(
 
 
 def test_the_thread_that_started_a_process_is_there_as_long_as_it(
-    started: Callable[[str], Process],
+    started: Callable[[str], WorkerProcess],
 ) -> None:
     threads = set(threading.enumerate())
     starter = threading.Thread(target=lambda: started("import time; time.sleep(60)"))
@@ -129,7 +131,7 @@ def test_the_thread_that_started_a_process_is_there_as_long_as_it(
 @pytest.mark.parametrize("program", ["/no/such/python", "/etc/passwd", "nul\0byte"])
 def test_a_program_that_cannot_be_run_raises(program: str) -> None:
     with pytest.raises((OSError, ValueError)):
-        Process(lambda fd: [program, str(fd)], lambda: None)
+        WorkerProcess(lambda fd: [program, str(fd)], lambda: None)
 
 
 def test_an_assignment_arrives_whole_and_holds_nothing_of_other_functions() -> None:
@@ -157,7 +159,7 @@ def raised(error: BaseException) -> BaseException:
 
 def test_a_report_makes_an_error_with_the_same_document_and_log() -> None:
     error = raised(ValueError("no"))
-    remote = Report.from_header(Report.of(error).to_header()).error()
+    remote = ErrorReport.from_header(ErrorReport.from_error(error).to_header()).to_error()
     assert isinstance(remote, RemoteError)
     assert (remote.error_type, str(remote)) == ("ValueError", "no")
     assert result.format_error(remote) == result.format_error(error)
@@ -166,21 +168,21 @@ def test_a_report_makes_an_error_with_the_same_document_and_log() -> None:
 def test_a_report_of_a_load_error_makes_a_load_error() -> None:
     error = PluginError("UserCodeError", "what", fix="fix", causes=["one", "two"]).located("here")
     error.__cause__ = raised(KeyError("why"))
-    remote = Report.from_header(Report.of(error).to_header()).error()
+    remote = ErrorReport.from_header(ErrorReport.from_error(error).to_header()).to_error()
     assert isinstance(remote, PluginError)
     assert vars(remote) == {**vars(error), "log_text": result.format_error(error)}
     assert result.format_error(remote) == result.format_error(error)
 
 
 def test_an_error_too_large_to_send_is_told_by_its_class() -> None:
-    report = Report.of(ValueError("x" * MAX_PART))
+    report = ErrorReport.from_error(ValueError("x" * MAX_PART))
     assert (report.kind, report.trace) == ("ValueError", [])
     assert len(report.message) < 100
 
 
 def test_a_header_that_is_no_report_is_refused() -> None:
-    with pytest.raises(FrameError, match="no Report"):
-        Report.from_header({"kind": 1})
+    with pytest.raises(FrameError, match="no ErrorReport"):
+        ErrorReport.from_header({"kind": 1})
 
 
 class Clock:
@@ -192,23 +194,23 @@ class Clock:
 
 def test_deaths_in_a_row_open_the_circuit_for_longer_each_time() -> None:
     clock = Clock()
-    circuit = Circuit(clock)
+    circuit = CircuitBreaker(clock)
     for _ in range(DEATHS - 1):
-        circuit.died("of x")
+        circuit.record_death("of x")
     assert not circuit.open
-    circuit.died("of y")
+    circuit.record_death("of y")
     assert circuit.open
     assert "of y" in circuit.why
     clock.now += PAUSE
     assert not circuit.open
-    circuit.died("again")
+    circuit.record_death("again")
     clock.now += PAUSE
     assert circuit.open
     clock.now += PAUSE
     assert not circuit.open
     for _ in range(20):
         clock.now += 0.1
-        circuit.died("again")
+        circuit.record_death("again")
     clock.now += LONGEST_PAUSE - 0.01
     assert circuit.open
     clock.now += 0.02
@@ -217,19 +219,19 @@ def test_deaths_in_a_row_open_the_circuit_for_longer_each_time() -> None:
 
 def test_deaths_far_apart_or_with_an_answer_between_them_do_not() -> None:
     clock = Clock()
-    circuit = Circuit(clock)
+    circuit = CircuitBreaker(clock)
     for _ in range(10):
-        circuit.died("of x")
+        circuit.record_death("of x")
         clock.now += WINDOW / (DEATHS - 1) + 0.1
         assert not circuit.open
     for _ in range(10):
-        circuit.died("of x")
-        circuit.answered()
+        circuit.record_death("of x")
+        circuit.record_answer()
     assert not circuit.open
 
 
 def test_a_process_killed_from_elsewhere_is_seen_at_once(
-    started: Callable[[str], Process],
+    started: Callable[[str], WorkerProcess],
 ) -> None:
     process = started("import time; time.sleep(60)")
     assert process.alive

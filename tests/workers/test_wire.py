@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from fcplug.workers.wire import MAX_PART, Channel, Frame, FrameError, Kind
+from fcplug.workers.wire import MAX_PART, Connection, Frame, FrameError, Kind
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Channel, Channel]]:
+def ends() -> Iterator[tuple[Connection, Connection]]:
     one, other = socket.socketpair()
     with one, other:
-        yield Channel(one), Channel(other)
+        yield Connection(one), Connection(other)
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def ends() -> Iterator[tuple[Channel, Channel]]:
     ],
     ids=lambda frame: f"{frame.kind.name}-{len(frame.body)}",
 )
-def test_a_frame_arrives_as_it_was_sent(ends: tuple[Channel, Channel], frame: Frame) -> None:
+def test_a_frame_arrives_as_it_was_sent(ends: tuple[Connection, Connection], frame: Frame) -> None:
     sender = threading.Thread(target=ends[0].send, args=(frame,))
     sender.start()
     assert ends[1].receive(time.monotonic() + 60) == frame
     sender.join()
 
 
-def test_32_mib_arrive_whole_and_are_never_there_twice(ends: tuple[Channel, Channel]) -> None:
+def test_32_mib_arrive_whole_and_are_never_there_twice(ends: tuple[Connection, Connection]) -> None:
     body = os.urandom(MIB) * 32
     sender = threading.Thread(target=ends[0].send, args=(Frame(Kind.CALL, 1, {}, body),))
     tracemalloc.start()
@@ -56,7 +56,7 @@ def test_32_mib_arrive_whole_and_are_never_there_twice(ends: tuple[Channel, Chan
 
 
 def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
-    ends: tuple[Channel, Channel],
+    ends: tuple[Connection, Connection],
 ) -> None:
     with pytest.raises(FrameError, match=f"{MAX_PART + 1} bytes"):
         ends[0].send(Frame(Kind.RESULT, 1, {}, bytes(MAX_PART + 1)))
@@ -79,18 +79,18 @@ def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
     ],
     ids=ascii,
 )
-def test_what_is_no_frame_is_refused(ends: tuple[Channel, Channel], data: bytes) -> None:
+def test_what_is_no_frame_is_refused(ends: tuple[Connection, Connection], data: bytes) -> None:
     ends[0].socket.sendall(data)
     with pytest.raises(FrameError):
         ends[1].receive(time.monotonic() + 60)
 
 
-def receive_all(channel: Channel) -> None:
+def receive_all(connection: Connection) -> None:
     while True:
-        channel.receive(time.monotonic() + 60)
+        connection.receive(time.monotonic() + 60)
 
 
-def test_any_bytes_are_a_frame_or_refused(ends: tuple[Channel, Channel]) -> None:
+def test_any_bytes_are_a_frame_or_refused(ends: tuple[Connection, Connection]) -> None:
     dice = random.Random(7)
     for _ in range(300):
         one, other = socket.socketpair()
@@ -98,12 +98,12 @@ def test_any_bytes_are_a_frame_or_refused(ends: tuple[Channel, Channel]) -> None
             one.sendall(bytes([dice.randrange(9)]) + dice.randbytes(dice.randrange(60)))
             one.shutdown(socket.SHUT_WR)
             with pytest.raises((FrameError, EOFError)):
-                receive_all(Channel(other))
+                receive_all(Connection(other))
 
 
 @pytest.mark.parametrize("sent", [0, 5, 17, 19])
 def test_an_end_that_goes_away_amid_a_frame_is_gone(
-    ends: tuple[Channel, Channel], sent: int
+    ends: tuple[Connection, Connection], sent: int
 ) -> None:
     ends[0].socket.sendall((struct.pack("!BIIQ", 6, 1, 2, 100_000) + b"{}")[:sent])
     ends[0].socket.close()
@@ -112,7 +112,9 @@ def test_an_end_that_goes_away_amid_a_frame_is_gone(
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 100_000], ids=["nothing", "trickle"])
-def test_a_deadline_holds_however_much_arrives(ends: tuple[Channel, Channel], body: bytes) -> None:
+def test_a_deadline_holds_however_much_arrives(
+    ends: tuple[Connection, Connection], body: bytes
+) -> None:
     stop = threading.Event()
 
     def trickle() -> None:
@@ -132,7 +134,7 @@ def test_a_deadline_holds_however_much_arrives(ends: tuple[Channel, Channel], bo
     sender.join()
 
 
-def test_a_deadline_holds_where_nobody_reads(ends: tuple[Channel, Channel]) -> None:
+def test_a_deadline_holds_where_nobody_reads(ends: tuple[Connection, Connection]) -> None:
     with pytest.raises(TimeoutError):
         ends[0].send(Frame(Kind.CALL, 1, {}, bytes(8 * MIB)), time.monotonic() + 0.2)
     with pytest.raises(TimeoutError):

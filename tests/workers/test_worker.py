@@ -191,7 +191,7 @@ def test_a_worker_serves_so_many_calls_and_is_replaced(tmp_path: Path) -> None:
 def test_workers_are_started_when_calls_need_them(tmp_path: Path) -> None:
     with isolated(workers=3) as workers:
         assert workers.load() == ""
-        assert len(workers._pool.live) == 1
+        assert len(workers._pool.loaded) == 1
         first = [act(workers, "pid") for _ in range(5)]
         assert len(set(first)) == 1
         assert len(all_at_once(workers, tmp_path / "gate")) == 3
@@ -353,7 +353,7 @@ def test_a_thread_that_a_handler_left_does_not_hold_up_the_end() -> None:
 def test_workers_that_hang_are_ended_all_the_same() -> None:
     with isolated(workers=2) as workers:
         calls = [Background(lambda: act(workers, "hold_the_gil")) for _ in range(2)]
-        wait_until(lambda: len(workers._pool.live) == 2 and not workers._pool._idle)
+        wait_until(lambda: len(workers._pool.loaded) == 2 and not workers._pool._idle)
         time.sleep(0.2)
         waiting = Background(lambda: act(workers, "pid"))
         wait_until(lambda: workers._pool._waiters)

@@ -238,7 +238,7 @@ class Worker:
                 raise died from None
             reason = self._process.exit_reason if self._process else "ended"
             why = (
-                f"{self._python.path} {reason} before it was ready; "
+                f"{self._python.path} {reason} before it became a worker; "
                 "the log above shows what it printed"
             )
         else:

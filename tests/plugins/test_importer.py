@@ -53,8 +53,8 @@ def test_an_entry_point_may_name_a_module_or_something_deep_in_it(
 @pytest.mark.parametrize(
     ("reference", "module"),
     [
-        ("catalog:handle", "index"),
-        ("catalog.handle", "index"),
+        ("index:handle", "index"),
+        ("index.handle", "index"),
         ("some/sub/mod.handle", "some/sub/mod"),
         ("some.sub.mod.handle", "some.sub.mod"),
         ("./some/mod.handle", "some/mod"),
@@ -171,7 +171,7 @@ def test_a_distribution_whose_entry_points_cannot_be_read_hides_only_its_own(
     (info / "entry_points.txt").write_text("[fcplug.handlers]\nno equals sign\n")
     code("index", HANDLE)
     with caplog.at_level(logging.WARNING):
-        for reference in ("good", "catalog:handle"):
+        for reference in ("good", "index:handle"):
             assert importer.resolve(EntryPointIndex(), HANDLERS, reference)[0].__name__ == "handle"
         assert refusal("bad").error_type == "PluginNotFound"
     assert "the entry points of bad-dist cannot be read, and are left out" in caplog.text
@@ -222,7 +222,7 @@ def test_a_missing_third_party_module_is_told_how_to_be_installed(
 
 def test_a_missing_module_of_code_that_is_not_packaged_suggests_its_name(code: Code) -> None:
     code("index", "import absent_module")
-    assert refusal("catalog:handle").fix == (
+    assert refusal("index:handle").fix == (
         f"{PIP} absent_module (if the package is called as its module)"
     )
 
@@ -277,10 +277,10 @@ def test_a_name_that_is_offered_for_another_key_is_told_the_key(
 def test_code_is_found_though_a_package_offers_its_name_for_another_key(
     install: Install,
 ) -> None:
-    install("index", {"index": HANDLE}, middleware={"handle": "catalog:handle"})
-    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "catalog:handle")
+    install("index", {"index": HANDLE}, middleware={"handle": "index:handle"})
+    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "index:handle")
     assert target.__name__ == "handle"
-    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "catalog.handle")
+    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "index.handle")
     assert target.__name__ == "handle"
 
 
@@ -290,7 +290,7 @@ def test_code_is_found_though_a_package_offers_its_name_for_another_key(
         ("index.py", "index.py", "index:NAME, with the NAME of what answers in it"),
         ("./index.py", "./index.py", "index:NAME, with the NAME of what answers in it"),
         ("shop/index.py", "shop/index.py", "shop/index:NAME, with the NAME of what answers in it"),
-        ("index.py:handle", "index.py", "catalog:handle"),
+        ("index.py:handle", "index.py", "index:handle"),
     ],
 )
 def test_a_file_instead_of_a_module_is_told_how_to_write_it(
@@ -305,7 +305,7 @@ def test_a_file_instead_of_a_module_is_told_how_to_write_it(
 
 def test_an_attribute_that_is_called_py_can_be_named(code: Code) -> None:
     code("index", HANDLE.replace("handle", "py"))
-    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "catalog:py")
+    target, _ = importer.resolve(EntryPointIndex(), importer.HANDLERS, "index:py")
     assert target.__name__ == "py"
 
 

@@ -28,6 +28,7 @@ LATE_IMPORTS = (
     "importlib.metadata",
     "resource",
     "selectors",
+    "shlex",
     "termios",
     "urllib.parse",
     "uuid",

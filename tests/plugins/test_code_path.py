@@ -108,6 +108,7 @@ def test_whatever_the_runtime_imports_late_is_on_the_list() -> None:
         "logging",
         "socket",
         "struct",
+        "sys",
         "typing",
         "wsgiref",
     }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fcplug.plugins import importer
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.result import summary
 from fcplug.testing.runner import Runner
 
@@ -37,7 +37,7 @@ def _import(handler: str) -> dict[str, Any]:
     before = _look()
     found: dict[str, Any] = {}
     try:
-        importer.find(Catalog(), importer.HANDLERS, handler)
+        importer.resolve(EntryPointIndex(), importer.HANDLERS, handler)
     except BaseException as error:
         found["error"] = summary(error)
     after = _look()

@@ -82,7 +82,7 @@ class Traces:
         if threading.current_thread() is threading.main_thread():  # Python's own rule
             for number, handler in self._signals.items():
                 signal.signal(number, handler)
-        import_record.forget(_of_the_code(self._modules, code))
+        import_record.unload(_of_the_code(self._modules, code))
 
 
 def _now() -> _Moment:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from fcplug.plugins.entry_points import Catalog
+from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import ASGI, HANDLERS, MIDDLEWARE, WSGI
 from fcplug.tools import console, scaffold
 from fcplug.tools.command import Command, Group
@@ -93,7 +93,7 @@ def _check_free(kind: str, name: str) -> None:
     Raises:
         ScaffoldError: there is one.
     """
-    for entry in Catalog().entry_points(_GROUPS[kind]):
+    for entry in EntryPointIndex().entry_points(_GROUPS[kind]):
         if entry.name == name:
             raise scaffold.ScaffoldError(
                 f"the {_WORDS[kind]} '{name}' is installed already, by {entry.package} "

@@ -45,6 +45,7 @@ def project(name: str) -> None:
         f"  cd {name}\n"
         f"{_install_pytest()}"
         "  pytest                           # test it\n"
+        "  fcplug check                     # look for mistakes in config/functions.yaml\n"
         "  fcplug invoke hello --event Ada  # call it, without a server\n"
         "  make run                         # serve it, and each edit of it\n"
     )

@@ -1,4 +1,4 @@
-"""Greet whoever the event names: the smallest handler, a function with FC's own signature."""
+"""The handler ``hello``: greets the person whom the event names."""
 
 from __future__ import annotations
 

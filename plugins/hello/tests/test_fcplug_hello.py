@@ -1,7 +1,7 @@
 from fcplug.testing import Runner, check_handler
 
 
-def test_the_event_names_who_is_greeted(fc: Runner) -> None:
+def test_the_event_names_the_person(fc: Runner) -> None:
     assert fc.invoke("hello", "Ada").json() == {"message": "Hello, Ada!"}
 
 

@@ -95,7 +95,8 @@ def _parser() -> "argparse.ArgumentParser":
         usage="fcplug [-h] [--version] COMMAND ...",
         description="Serve many functions as one Function Compute custom runtime, and work on them."
         " 'fcplug COMMAND --help' says more of each command.",
-        epilog="Exit codes: 0 done, 1 problems found or a function failed, 2 wrong usage, "
+        epilog="'fcplug new project NAME' makes a project to begin with. "
+        "Exit codes: 0 done, 1 problems found or a function failed, 2 wrong usage, "
         "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"fcplug {fcplug.__version__}")

@@ -63,7 +63,8 @@ def unreadable(file: str, error: OSError) -> ConfigError:
 
 def _missing(file: str, what: str, looked: str) -> ConfigError:
     fix = _advice(near(file)) or (
-        f"  fix: write {file}, or name another one with --config FILE or {VARIABLE}\n{_EXAMPLE}"
+        f"  fix: write {file}, or name another one with --config FILE or {VARIABLE};\n"
+        f"       'fcplug new project NAME' makes a project that has one\n{_EXAMPLE}"
     )
     return ConfigError([Problem(file, 0, 0, "", what)], looked + fix)
 

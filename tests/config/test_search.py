@@ -48,13 +48,14 @@ def test_without_any_the_report_says_what_was_looked_for_and_shows_an_example(he
     code = f"{here.parent}/code"
     with pytest.raises(ConfigError) as error:
         search.find(None, {"FC_FUNC_CODE_PATH": f"{code}/"}, code)
-    first, looked, fix, *example = str(error.value).splitlines()
+    first, looked, fix, begin, *example = str(error.value).splitlines()
     assert first == "config/functions.yaml: there is no configuration"
     assert looked == (f"  looked for: {here}/config/functions.yaml, {code}/config/functions.yaml")
     assert fix == (
         "  fix: write config/functions.yaml, or name another one with --config FILE "
-        "or FCPLUG_CONFIG"
+        "or FCPLUG_CONFIG;"
     )
+    assert begin == "       'fcplug new project NAME' makes a project that has one"
     assert example[0] == "  an example, for a function handler(event, context) in index.py:"
     text = "\n".join(example[2:])
     assert len(text.splitlines()) == 4

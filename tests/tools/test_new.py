@@ -12,7 +12,9 @@ import yaml
 
 from fcplug import assets
 from fcplug.config import loader
+from fcplug.tools import scaffold
 from support.commands import environment, run
+from support.deployed import ROOT
 
 KINDS = {
     "handler": ("handlers", ":handle"),
@@ -90,6 +92,17 @@ def test_a_plugin_has_an_entry_point_of_its_kind_and_a_readme_whose_example_is_r
 def test_a_plugin_of_two_words_and_with_the_prefix_is_named_once(tmp_path: Path) -> None:
     run("new", "plugin", "fcplug-image-size", cwd=tmp_path)
     assert "fcplug_image_size.py" in files(tmp_path / "fcplug-image-size")
+
+
+def test_the_plugin_hello_equals_what_the_template_makes() -> None:
+    made = scaffold.render("handler", scaffold.plugin_values("hello"))
+    folder = ROOT / "plugins" / "hello"
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {str(path) for path in made} == set(listed)
+    for path, data in made.items():
+        assert data.decode() == (folder / path).read_text(), path
 
 
 @pytest.mark.parametrize(

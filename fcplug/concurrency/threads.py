@@ -1,16 +1,8 @@
-"""The threads that run invocations with a deadline, including abandoned ones.
+"""The threads that invocations with a deadline run on, those that are abandoned among them.
 
-A Python thread cannot be ended from outside: an exception that is thrown into it skips ``finally``
-blocks and does not interrupt a blocking call. So the thread of an abandoned invocation goes on
-until the invocation ends. Until then it is counted, and it runs nothing else.
-
-The states of a thread::
-
-    idle ── acquire(), begin() ──▶ runs an invocation ── it ended ──▶ idle
-     │                                │
-     │ idle_limit: retire()           │ it was abandoned
-     ▼                                ▼
-    ends                           abandoned ── the invocation ended ──▶ ends
+Nothing ends a Python thread from outside: exceptions thrown into one skip ``finally`` blocks and
+wake no blocking call. So an invocation that is late is *abandoned*: its thread goes on until it
+ends by itself, is counted until then, and serves nobody else.
 """
 
 import contextvars
@@ -23,19 +15,19 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from fcplug.concurrency.coroutine_call import WaitingThread
+from fcplug.concurrency.event_loop import WaitingThread
 from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.result import error_type_of, user_frames
 
 log = logging.getLogger("fcplug")
 
-_CHECK_INTERVAL = 1.0  # seconds between two checks of the processor time of abandoned threads
+_CHECK_INTERVAL = 1.0  # seconds between two looks at the processor time of abandoned threads
 
 _Value = TypeVar("_Value")
 
 
 class Owner(Protocol):
-    """The function of an invocation, and its counts of abandoned and of dropped ones."""
+    """Whose invocations they are: how many were abandoned and run, how many of these ended."""
 
     function: str
     abandoned: int
@@ -43,17 +35,17 @@ class Owner(Protocol):
 
 
 class ThreadPool:
-    """The threads of the whole process that run invocations with a deadline.
+    """The threads that invocations with a deadline run on, one set for the whole process.
 
-    A thread starts when no other is idle. The one that was used last is used next, and one without
-    work ends after a while.
+    Made when none is idle; the last one used is the next, and one that has had no work for a
+    while ends.
 
     Args:
-        on_exhausted: called once, when this process should be replaced, on the thread that noticed
-            it; must not block or raise.
-        max_abandoned: so many abandoned invocations that still run exhaust the process.
-        max_cpu: so many seconds of processor time exhaust it, too: used by all of them together
-            since they were abandoned, which slows down the other invocations.
+        on_exhausted: called once, when this process should be replaced; on the thread that found
+            out: it must neither block nor raise.
+        max_abandoned: this many abandoned invocations that still run exhaust the process.
+        max_cpu: so does this much processor time, in seconds, that all of these have used since
+            they were abandoned: they slow down everybody else.
         idle_limit: seconds without work after which a thread ends.
     """
 
@@ -87,17 +79,18 @@ class ThreadPool:
         return len(self._abandoned)
 
     def poll(self, now: float) -> None:
-        """Check whether the process is exhausted, at most once a second.
+        """Find out whether the process is exhausted; at most one real look a second.
 
-        ``now`` is ``time.monotonic()``. Every invocation with a deadline calls this.
+        ``now`` is ``time.monotonic()``. Every invocation with a deadline looks; a server whose
+        functions have none may, at each turn of its loop.
         """
         if self._abandoned and now - self._checked_at >= _CHECK_INTERVAL:
             self._checked_at = now
             self.check_exhaustion()
 
     def check_exhaustion(self) -> None:
-        """Call ``on_exhausted`` if the process is exhausted, the first time."""
-        with self._lock:  # no thread of the set can end now, so all clocks can be read
+        """Tell ``on_exhausted`` if the process is exhausted and nobody was told yet."""
+        with self._lock:  # no thread of the set ends meanwhile: its clock can be read
             count = len(self._abandoned)
             seconds = sum(thread.cpu() - thread.cpu_before for thread in self._abandoned)
             exhausted = count >= self._max_abandoned or seconds >= self._max_cpu
@@ -113,10 +106,10 @@ class ThreadPool:
         self._on_exhausted()
 
     def acquire(self) -> "InvocationThread":
-        """Return an idle thread, or a new one.
+        """Return a thread that nobody else has.
 
         Raises:
-            RuntimeError: the system cannot start another thread.
+            RuntimeError: the system has no thread left to give.
         """
         try:
             return self._idle.pop()
@@ -126,7 +119,7 @@ class ThreadPool:
             return thread
 
     def abandon(self, invocation: "Invocation[Any]", thread: "InvocationThread") -> bool:
-        """Mark an invocation as abandoned; return False if it has ended already."""
+        """Give an invocation up; False when it has ended, so that its outcome counts."""
         with self._lock:
             if invocation.ended:
                 return False
@@ -137,7 +130,7 @@ class ThreadPool:
         return True
 
     def end(self, invocation: "Invocation[Any]", thread: "InvocationThread") -> bool:
-        """Mark an invocation as ended; return False if it was abandoned before."""
+        """Note that an invocation has ended; False when nobody waits for its outcome any more."""
         with self._lock:
             if not invocation.abandoned:
                 invocation.ended = True
@@ -149,7 +142,7 @@ class ThreadPool:
             return False
 
     def retire(self, thread: "InvocationThread") -> bool:
-        """Remove an idle thread; return False if it was acquired in the meantime."""
+        """Let an idle thread end; False when it was lent out at this very moment."""
         try:
             self._idle.remove(thread)
         except ValueError:
@@ -157,7 +150,7 @@ class ThreadPool:
         return True
 
     def close(self) -> None:
-        """End the idle threads; an abandoned thread ends with its invocation."""
+        """End the idle threads; one that is abandoned ends when its invocation does."""
         self.idle_limit = 0.0
         while self._idle:
             thread = self._idle.pop()
@@ -166,14 +159,14 @@ class ThreadPool:
 
 
 class Invocation(Generic[_Value]):
-    """One piece of work, passed from its caller to a thread and back."""
+    """One piece of work, on its way from its caller to a thread and back."""
 
     def __init__(
         self, owner: Owner, work: Callable[[], _Value], on_end: Callable[[], None]
     ) -> None:
         self.owner = owner
         self.ended = self.abandoned = False
-        self.cancelled = False  # abandoned while it waited for a coroutine, which is cancelled
+        self.cancelled = False  # abandoned while it waited for a coroutine, which was cancelled
         self.done = threading.Lock()
         self.done.acquire()
         self._context = contextvars.copy_context()
@@ -184,7 +177,7 @@ class Invocation(Generic[_Value]):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Run the work, and keep what it returned or raised."""
+        """Do the work, and keep what it returned or raised."""
         try:
             self._value = self._context.run(self._work)
         except BaseException as error:
@@ -197,16 +190,16 @@ class Invocation(Generic[_Value]):
             self._error = error
 
     def outcome(self) -> _Value:
-        """Return the value of the work or raise its error; call it once."""
+        """Return or raise what the work did; once."""
         if self._error is None:
             return self._value
         try:
             raise self._error
         finally:
-            self._error = None  # its traceback has this frame: a reference cycle
+            self._error = None  # it knows this frame: they would keep each other alive
 
     def drop(self) -> None:
-        """Log the outcome of an abandoned invocation, with its request id."""
+        """Tell the log, in the name of the invocation, of an outcome that nobody waited for."""
         how = "returned" if self._error is None else f"raised {error_type_of(self._error)}"
         self._error = None
         self._context.run(
@@ -215,7 +208,7 @@ class Invocation(Generic[_Value]):
 
 
 class InvocationThread(WaitingThread):
-    """A thread that runs one invocation after the other, until one is abandoned or it is idle."""
+    """A thread that answers one invocation after the other, until it is abandoned or idle."""
 
     def __init__(self, threads: ThreadPool, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -223,25 +216,25 @@ class InvocationThread(WaitingThread):
         self._threads = threads
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._next: Invocation[Any] | None = None
+        self._given: Invocation[Any] | None = None
         self._clock: int | None = None
 
     def begin(self, invocation: Invocation[Any]) -> None:
-        """Run an invocation."""
-        self._next = invocation
+        """Wake up to an invocation."""
+        self._given = invocation
         self._wake.release()
 
     def finish(self) -> None:
-        """End, instead of running an invocation."""
+        """Wake up to nothing, and so end."""
         self._wake.release()
 
     def cpu(self) -> float:
-        """Return the processor time used so far, in seconds; 0 where it cannot be read."""
+        """Return the processor time used so far, in seconds; 0 where the system cannot tell."""
         return 0.0 if self._clock is None else time.clock_gettime(self._clock)
 
     @property
     def where(self) -> str:
-        """The stack of the thread or of the coroutine it waits for; frames of user code only."""
+        """Where it is now, or the coroutine that it waits for: the author's frames only."""
         frames = self.coroutine_stack()
         if not frames:
             frames = traceback.extract_stack(sys._current_frames().get(self.ident or 0))
@@ -250,10 +243,10 @@ class InvocationThread(WaitingThread):
         return user_frames(frames)
 
     def run(self) -> None:
-        """Run invocations until there is none for a while or one was abandoned."""
+        """Answer what is given, until nothing is for a while or something was abandoned."""
         if hasattr(time, "pthread_getcpuclockid"):  # not on macOS
             self._clock = time.pthread_getcpuclockid(threading.get_ident())
-        while self._wait() and self._run_next():
+        while self._wait() and self._answer():
             pass
 
     def _wait(self) -> bool:
@@ -261,9 +254,9 @@ class InvocationThread(WaitingThread):
             return True
         return not self._threads.retire(self) and self._wake.acquire()
 
-    def _run_next(self) -> bool:
-        """Run the next invocation; return False if it was abandoned, or there is none."""
-        invocation, self._next = self._next, None
+    def _answer(self) -> bool:
+        """Answer the invocation given; False when it had been abandoned, or there is none."""
+        invocation, self._given = self._given, None
         if invocation is None:
             return False
         invocation.run()

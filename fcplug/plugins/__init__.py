@@ -1,1 +1,1 @@
-"""From a name in ``functions.yaml`` to plugin objects whose hooks can be called."""
+"""Load plugins: from names in ``functions.yaml`` to objects whose hooks can be called."""

@@ -1,4 +1,4 @@
-"""The type of event that a handler asks for: its parameter's annotation, resolved."""
+"""Read which event type a handler wants: the annotation of its parameter, resolved."""
 
 import functools
 import inspect
@@ -12,17 +12,17 @@ _BY_POSITION = (_Parameter.POSITIONAL_ONLY, _Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def event_type(function: Callable[..., Any], *, by_position: bool) -> Any:
-    """Return the type that a function's event is annotated with; Any where it is not.
+    """Return the annotated type of a function's event, or Any.
 
-    A hook gets its event by the name; a plain function as its first argument, unless all it takes
-    is a context.
+    A hook receives its event by the name ``event``. A plain function receives it as the first
+    argument, unless its only parameter is called ``context``.
 
     Raises:
-        PluginError: the annotation names what is not there.
+        PluginError: the annotation uses a name that is not defined.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:  # written in C and silent about itself
+    except ValueError:  # written in C, without a signature
         return Any
     taken = [parameter for parameter in parameters if parameter.kind in _BY_POSITION]
     if by_position:
@@ -35,7 +35,7 @@ def event_type(function: Callable[..., Any], *, by_position: bool) -> Any:
 
 
 def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """Return an annotation as a type, of this parameter only: others may name what they like."""
+    """Resolve the annotation of this parameter only; errors in others do not matter."""
 
     def holder() -> None: ...
 
@@ -56,7 +56,7 @@ def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any
 
 
 def _code_of(function: Callable[..., Any]) -> tuple[Any, type]:
-    """Return the function that was written, and the class it was written in, if any."""
+    """Return the function as its author wrote it, and its class (``object`` if it has none)."""
     owner: type = object
     while isinstance(function, functools.partial):
         function = function.func

@@ -1,4 +1,4 @@
-"""A function's application: from its name in ``functions.yaml`` to what a web request calls."""
+"""Load a function's WSGI or ASGI application, by its name in ``functions.yaml``."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def load(
     index: EntryPointIndex, spec: FunctionSpec, event_loop: EventLoop
 ) -> "tuple[WSGIApplication, Source] | None":
-    """Import a function's application, None if it has none; one of ASGI has hooks, too.
+    """Import and check the application of a function; return None if it has none.
 
     Raises:
-        PluginError: there is no such thing, or it is no application of its kind.
+        PluginError: it does not exist, or is not a WSGI or ASGI application as configured.
     """
     if spec.application is None:
         return None
@@ -44,7 +44,7 @@ def load(
 def lifespan_hooks(
     application: Any, source: Source, use: SharedUse
 ) -> dict[str, Callable[..., Any]]:
-    """Return the hooks of an ASGI application: its lifespan, which all its functions share."""
+    """Return the hooks that run an ASGI application's lifespan, once for all its functions."""
 
     @hookimpl
     def begin(context: Context) -> Any:
@@ -62,14 +62,14 @@ def lifespan_hooks(
 
 
 def _asgi(target: Any, event_loop: EventLoop, function: str) -> "WSGIApplication":
-    from fcplug.web.asgi import Application  # asyncio, for those who use it  # noqa: PLC0415
+    from fcplug.web.asgi import Application  # asyncio, only where it is used  # noqa: PLC0415
 
     _check_callable(target)
     if not _is_coroutine(target):
         raise PluginError(
             "PluginInvalid",
-            f"{name_of(target)} is no coroutine, as ASGI 3 applications are",
-            fix="name it by wsgi instead of asgi, or name the application that it makes",
+            f"{name_of(target)} is not a coroutine function, as ASGI 3 applications are",
+            fix="use the key wsgi instead of asgi, or name the application that it creates",
         )
     _check_signature(target, ("scope", "receive", "send"))
     return Application(target, event_loop, function)
@@ -80,8 +80,8 @@ def _wsgi(target: Any) -> "WSGIApplication":
     if _is_coroutine(target):
         raise PluginError(
             "PluginInvalid",
-            f"{name_of(target)} is a coroutine, as ASGI applications are",
-            fix="name it by asgi instead of wsgi",
+            f"{name_of(target)} is a coroutine function, as ASGI applications are",
+            fix="use the key asgi instead of wsgi",
         )
     _check_signature(target, ("environ", "start_response"))
     return cast("WSGIApplication", target)
@@ -91,21 +91,21 @@ def _check_callable(target: Any) -> None:
     if not callable(target):
         raise PluginError(
             "PluginInvalid",
-            f"{name_of(target)} cannot be called, and is no application",
+            f"{name_of(target)} cannot be called, so it is not an application",
             fix="name the application itself, as in shop:app",
         )
 
 
 def _check_signature(function: Callable[..., Any], given: Sequence[str]) -> None:
-    """Refuse an application that cannot be called with what its interface gives, by position.
+    """Check that an application accepts the positional arguments of its interface.
 
     Raises:
-        PluginError: it needs more, or takes fewer.
+        PluginError: it needs more arguments, or accepts fewer.
     """
     try:
-        # a decorator may give the function that it wraps other arguments than it takes itself
+        # a decorator may pass other arguments to the wrapped function than it takes itself
         signature = inspect.signature(function, follow_wrapped=False)
-    except (TypeError, ValueError):  # written in C and silent about itself
+    except (TypeError, ValueError):  # written in C, without a signature
         return
     if binds(signature, len(given)):
         return
@@ -115,7 +115,7 @@ def _check_signature(function: Callable[..., Any], given: Sequence[str]) -> None
         takes = ["self", *given]
     fix = f"def {name}({', '.join(takes)})"
     if binds(signature, 0):
-        fix = "name the application that it makes, as app = create_app(), then module:app"
+        fix = "name the application that it creates: app = create_app(), then module:app"
     raise PluginError(
         "PluginInvalid",
         f"{name_of(function)}{signature} cannot be called with {', '.join(given)}",

@@ -1,4 +1,4 @@
-"""Where the code of functions is: the folder FC puts it in, and its layers."""
+"""Put the code folder and FC's layers on ``sys.path``, and protect the runtime's modules."""
 
 import importlib
 import logging
@@ -34,14 +34,14 @@ LATE_IMPORTS = (
     "uuid",
     "xml.etree.ElementTree",
     "zoneinfo",
-)  # of the standard library: what the runtime and its dependencies import when they need it
+)  # standard library modules that the runtime and its dependencies import late
 
 
 def add(environ: Mapping[str, str], layer: str = protocol.LAYER_PATH) -> None:
     """Put the code and FC's layers on the path, in the order of FC's built-in runtime.
 
-    A module that the runtime needs is its own, whatever the names of files in the code folder:
-    they are named in the log.
+    The runtime keeps its own modules even if files in the code folder have the same names; the log
+    names these files.
     """
     for text in protect(environ):
         log.warning("%s", text)
@@ -52,16 +52,16 @@ def add(environ: Mapping[str, str], layer: str = protocol.LAYER_PATH) -> None:
 
 
 def protect(environ: Mapping[str, str]) -> list[str]:
-    """Import what the runtime needs, if files in the code folder have such names; return which."""
+    """Import the runtime's modules before files of the same name; return warnings about these."""
     code = folder(environ)
     clashes = [*_clashes(code)]
     return [*_import_ahead(clashes, [path for path in sys.path if path != code])] if clashes else []
 
 
 def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:
-    """Return the folder of the code: the one that FC names, else the working directory.
+    """Return the code folder: the one that FC names, else the working directory.
 
-    Where the configuration is only found in FC's usual folder, the code is there, too.
+    If the configuration exists only in FC's usual folder, that is the code folder.
     """
     if named := environ.get(protocol.CODE_PATH_VARIABLE):
         return os.path.abspath(named)
@@ -72,26 +72,26 @@ def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:
 
 
 def source_in(folder: str, module: str) -> str:
-    """Return what a folder holds under a top-level module's name, or an empty string."""
+    """Return a folder's file for a top-level module, or an empty string."""
     package = os.path.join(folder, module, "__init__.py")
     file = os.path.join(folder, f"{module}.py")
     return next(filter(os.path.isfile, (package, file)), "")
 
 
 def _clashes(code: str) -> Iterator[tuple[str, str]]:
-    """Yield the names that the code folder shares with modules of Python or of the runtime."""
+    """Yield name and file of code that has the name of a Python or runtime module."""
     try:
         found = {name.removesuffix(".py") for name in os.listdir(code)}
     except OSError:
-        return  # there is no code that could be imported
-    found.discard("test")  # nobody uses the standard library's
+        return  # the folder does not exist, so nothing in it can be imported
+    found.discard("test")  # a common name, and the runtime does not use the standard library's
     for name in sorted(found & {*sys.stdlib_module_names, *_DEPENDENCIES}):
         if source := source_in(code, name):
             yield name, source
 
 
 def _import_ahead(clashes: Sequence[tuple[str, str]], path: Sequence[str]) -> Iterator[str]:
-    """Import what the runtime needs while the code is not on the path; yield what clashes."""
+    """Import the runtime's modules without the code on the path; yield a warning per clash."""
     before, sys.path[:] = list(sys.path), path
     try:
         for late in LATE_IMPORTS:
@@ -106,11 +106,11 @@ def _import_ahead(clashes: Sequence[tuple[str, str]], path: Sequence[str]) -> It
         other = getattr(module, "__file__", None) or "Python itself"
         if module is None and name not in _DEPENDENCIES:
             yield (
-                f"{source} replaces Python's own module '{name}' for everything that imports it: "
-                "rename it, unless you mean that"
+                f"{source} replaces Python's module '{name}' for all code that imports it: "
+                "rename the file, unless you intend this"
             )
         elif module is not None and other != source:
             yield (
-                f"{source} is never imported: the runtime uses the module '{name}' of {other}, "
-                "and a process has one module of a name; rename the file"
+                f"{source} is never imported: the runtime already uses the module '{name}' from "
+                f"{other}, and a process can have only one module of a name; rename the file"
             )

@@ -1,4 +1,4 @@
-"""Where a plugin is defined: the file and the line that its errors name."""
+"""Find the file and line where a plugin is defined, for error messages."""
 
 import ast
 import inspect
@@ -9,18 +9,18 @@ from fcplug.plugins.importer import Source
 
 
 def location(target: Any, source: Source) -> str:
-    """Return the line where a plugin is defined, as errors append it; empty if it has no file."""
+    """Return ``, file:line`` of a plugin's definition, or an empty string."""
     try:
         target = inspect.unwrap(target) if callable(target) else target
         file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
-    except Exception:  # neither a function nor a class, or its source is gone
+    except Exception:  # not a function or class, or its source file is missing
         file = source.file
         line = _line_of(source.attribute.partition(".")[0], file)
     return f", {file}:{max(line, 1)}" if file else ""
 
 
 def _line_of(name: str, file: str) -> int:
-    """Return the line of a module that gives a name its last value, 0 if none is found."""
+    """Return the line that last assigns a name in a module, 0 if there is none."""
     try:
         with open(file, "rb") as stream:
             body = ast.parse(stream.read()).body
@@ -30,7 +30,7 @@ def _line_of(name: str, file: str) -> int:
 
 
 def _bindings(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
-    """Yield each name that the statements of a module bind, with its line."""
+    """Yield each name that a module's statements bind, with its line."""
     for statement in body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield statement.name, statement.lineno

@@ -1,4 +1,4 @@
-"""The hooks of a plugin object: found, told apart and checked before anything is called."""
+"""Find the hooks of a plugin object and check them before any is called."""
 
 import functools
 import inspect
@@ -18,9 +18,9 @@ _PLAIN = frozenset({bytes, str, dict, list, int, float, bool, type(None)})  # no
 
 
 class FunctionHandler:
-    """A plain function as a plugin; FC calls it by position, whatever its parameters are called.
+    """A plugin made of a plain function, called by position as FC does.
 
-    ``complete`` returns a result, waited for if it is awaitable.
+    ``complete`` returns the final result: it waits for an awaitable.
     """
 
     def __init__(self, function: Callable[..., Any], complete: Callable[[Any], Any]) -> None:
@@ -40,7 +40,7 @@ class FunctionHandler:
 
 
 class FunctionHook:
-    """A plain function as one of the hooks of a context; FC calls it by position.
+    """A plugin made of a plain function that is one hook, called by position as FC does.
 
     ``complete`` is as for ``FunctionHandler``.
 
@@ -54,7 +54,7 @@ class FunctionHook:
         if not callable(function):
             raise PluginError(
                 "PluginInvalid",
-                f"{name_of(function)} is no function",
+                f"{name_of(function)} is not a function",
                 fix="name a function: def initializer(context)",
             )
         self.function = function
@@ -77,7 +77,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _reject_generator(function: Callable[..., Any]) -> None:
-    """Refuse a handler that yields: nobody would take its values one by one."""
+    """Reject a handler that yields, because an event has one result."""
     code = function if inspect.isroutine(function) else type(function).__call__
     for is_one, what in (
         (inspect.isasyncgenfunction, "an async generator"),
@@ -86,17 +86,17 @@ def _reject_generator(function: Callable[..., Any]) -> None:
         if is_one(function) or is_one(code):
             raise PluginError(
                 "PluginInvalid",
-                f"{name_of(function)} is {what}, and an event has one result",
-                fix="return the result as a whole; an answer in pieces is for web requests, by an "
-                "application that wsgi or asgi names",
+                f"{name_of(function)} is {what}, but an event has one result",
+                fix="return the whole result; to stream an answer to a web request, use an "
+                "application (key wsgi or asgi)",
             )
 
 
 def _by_event_and_context(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    """Return the function as one of event and context, whichever of the two it takes.
+    """Adapt a function that takes an event, a context, both or neither to take both.
 
     Raises:
-        PluginError: the function cannot be called with these two.
+        PluginError: the function needs other arguments.
     """
     names = _by_position(function, ("event", "context"))
     if len(names) >= 2:
@@ -109,14 +109,14 @@ def _by_event_and_context(function: Callable[..., Any]) -> Callable[[Any, Any], 
 
 
 def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str]:
-    """Return the names of the parameters that take what is given, in its order.
+    """Return the names of the parameters that receive the given arguments, in order.
 
     Raises:
-        PluginError: the function needs more.
+        PluginError: the function needs more arguments.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:  # written in C and silent about itself
+    except ValueError:  # written in C, without a signature
         return list(given)
     by_position = (_Parameter.POSITIONAL_ONLY, _Parameter.POSITIONAL_OR_KEYWORD)
     positional = [p for p in parameters if p.kind in by_position]
@@ -128,7 +128,7 @@ def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str
     ]
     if len(needed) > len(given) or keywords:
         outer = inspect.signature(function, follow_wrapped=False)
-        if binds(outer, len(given)):  # its decorator gives it the rest
+        if binds(outer, len(given)):  # its decorator passes the other arguments
             return list(given)
         args = " and ".join(f"{'an' if name == 'event' else 'a'} {name}" for name in given)
         raise PluginError(
@@ -142,7 +142,7 @@ def _by_position(function: Callable[..., Any], given: Sequence[str]) -> list[str
 
 
 def binds(signature: inspect.Signature, count: int) -> bool:
-    """Return whether a function of this signature can be called with so many arguments."""
+    """Return whether a signature accepts ``count`` positional arguments."""
     try:
         signature.bind(*[None] * count)
     except TypeError:
@@ -151,7 +151,7 @@ def binds(signature: inspect.Signature, count: int) -> bool:
 
 
 def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
-    """Return the marked hooks of a plugin; properties and the like are left alone."""
+    """Return the marked hooks of a plugin, without evaluating its properties."""
     hooks: dict[str, Callable[..., Any]] = {}
     for attribute in dir(plugin):
         if attribute.startswith("__"):
@@ -171,7 +171,7 @@ def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
 
 
 def _options(found: Any) -> Mapping[str, Any] | None:
-    """Return what ``@hookimpl`` noted, above or below ``@staticmethod`` and ``@classmethod``."""
+    """Return the options of ``@hookimpl``, also through ``staticmethod`` and ``classmethod``."""
     options: Mapping[str, Any] | None = inspect.getattr_static(found, MARK, None)
     if options is None and isinstance(found, staticmethod | classmethod | MethodType):
         return _options(found.__func__)
@@ -179,12 +179,16 @@ def _options(found: Any) -> Mapping[str, Any] | None:
 
 
 def wraps(options: Mapping[str, Any]) -> bool:
-    """Tell whether a hook marked so is a wrapper, of the new kind or the old."""
+    """Return whether these options mark a wrapper, in pluggy's new or old style."""
     return bool(options["wrapper"] or options["hookwrapper"])
 
 
 def check(name: str, hook: Callable[..., Any]) -> None:
-    """Refuse a hook that could not be called, or never would be."""
+    """Check that a hook exists, can be called and would be called.
+
+    Raises:
+        PluginError: it is unknown, its kind is wrong, or its parameters do not fit.
+    """
     options = getattr(hook, MARK)
     if name not in hookspecs.NAMES:
         if options["optionalhook"]:
@@ -205,7 +209,7 @@ def check(name: str, hook: Callable[..., Any]) -> None:
     if yields and not wraps(options):
         raise PluginError(
             "PluginInvalid",
-            f"the hook '{name}' yields, and is no wrapper",
+            f"the hook '{name}' yields, but is not a wrapper",
             fix="mark it @hookimpl(wrapper=True), or return a value",
         )
     _check_parameters(name, hook)
@@ -219,28 +223,28 @@ def _check_parameters(name: str, hook: Callable[..., Any]) -> None:
         if parameter.kind in (_Parameter.VAR_POSITIONAL, _Parameter.VAR_KEYWORD):
             continue
         if parameter.name not in given and not optional:
-            what = f"'{parameter.name}'{did_you_mean(parameter.name, given)}, which nobody gives it"
+            what = f"'{parameter.name}'{did_you_mean(parameter.name, given)}, which is never passed"
         elif parameter.name in given and (optional or parameter.kind is _Parameter.KEYWORD_ONLY):
-            what = f"'{parameter.name}' with a default or by keyword only, and never gets it"
+            what = f"'{parameter.name}' with a default or by keyword only, so it is never passed"
         else:
             continue
         raise PluginError(
             "PluginInvalid",
             f"the hook {name}{signature} takes {what}",
-            fix=f"take {' and '.join(given)}, or fewer: each by its name, without a default",
+            fix=f"take {' and '.join(given)}, or fewer, each by its name and without a default",
         )
 
 
 def typed(
     hook: Callable[..., Any], annotated: Callable[..., Any], *, plain: bool
 ) -> Callable[..., Any]:
-    """Return an invoke hook that is given the event as its author annotated it.
+    """Return an invoke hook that receives the event as the annotated type.
 
     ``annotated`` is what the author wrote: the hook itself, or the ``plain`` function behind it.
     A hook that takes the raw bytes is returned unchanged.
 
     Raises:
-        PluginError: no event can be given so.
+        PluginError: an event cannot be decoded to this type.
     """
     kind = annotation.event_type(annotated, by_position=plain)
     if kind is Any or kind is bytes:
@@ -254,14 +258,14 @@ def typed(
         raise PluginError(
             "PluginInvalid",
             f"{what} asks for an event that cannot be decoded: {error}",
-            fix=f"annotate the event with {decoding.SUPPORTED}; or with bytes, for none of it",
+            fix=f"annotate the event with {decoding.SUPPORTED}, or with bytes for the raw event",
         ) from error
     if decode is None:
         return hook
     if wraps(getattr(hook, MARK)):
         raise PluginError(
             "PluginInvalid",
-            f"the wrapper {what} asks for a decoded event, and middleware sees it as it came",
+            f"the wrapper {what} asks for a decoded event, but middleware receives raw bytes",
             fix="annotate it with bytes, and decode what you need: fcplug.events.decode(event, "
             f"{decoding.name_of(kind)})",
         )
@@ -275,7 +279,7 @@ def typed(
 
 
 def without_hooks(plugin: Any, name: str, source: Source) -> PluginError:
-    """Return what to say of an object that is no plugin."""
+    """Return the error for an object that has no hooks."""
     kinds: tuple[type, ...] = (FunctionType, staticmethod, classmethod)
     plain = [
         hook
@@ -285,7 +289,7 @@ def without_hooks(plugin: Any, name: str, source: Source) -> PluginError:
     if plain:
         return PluginError(
             "PluginInvalid",
-            f"{name} has {', '.join(plain)}, not marked as hooks",
+            f"{name} has {', '.join(plain)}, but not marked as hooks",
             fix="from fcplug import hookimpl, and put @hookimpl above each",
         )
     shape = "a function, a class or a module with hooks"
@@ -295,5 +299,5 @@ def without_hooks(plugin: Any, name: str, source: Source) -> PluginError:
 
 
 def name_of(thing: Any) -> str:
-    """Return what an object is called, for people."""
+    """Return the name of an object for error messages."""
     return str(getattr(thing, "__name__", None) or f"an object of type {type(thing).__name__}")

@@ -1,4 +1,4 @@
-"""Why code could not be imported: what went wrong, where, and how to correct it."""
+"""Explain a failed import: what went wrong, where, and how to fix it."""
 
 import os
 import re
@@ -17,15 +17,15 @@ from fcplug.result import causes_of, is_own_file, message_of, summary
 
 
 def import_failure(error: BaseException, name: str, entry: EntryPoint | None) -> PluginError:
-    """Return the error to raise for one that importing a module raised."""
-    kind, what, fix = _described(error, name, entry)
+    """Return the PluginError for an exception that the import of a module raised."""
+    kind, what, fix = _describe(error, name, entry)
     return PluginError(kind, what, fix=fix, causes=causes_of(error)).located(line_of(error))
 
 
 def pip_install(*what: str) -> str:
     """Return the command that installs something for this Python.
 
-    On FC nothing can be installed into an instance: a new package of the code is deployed.
+    On FC nothing can be installed into an instance, so the command is for the next deployment.
     """
     if not os.environ.get(protocol.INSTANCE_VARIABLE):
         return shlex.join([sys.executable, "-m", "pip", "install", *what])
@@ -36,8 +36,8 @@ def pip_install(*what: str) -> str:
     return f"in the folder of the code: {command}; then deploy the new package"
 
 
-def _described(error: BaseException, name: str, entry: EntryPoint | None) -> tuple[str, str, str]:
-    """Return what FC calls a failed import, what went wrong, and how to mend it."""
+def _describe(error: BaseException, name: str, entry: EntryPoint | None) -> tuple[str, str, str]:
+    """Return FC's error type for a failed import, what went wrong, and the fix."""
     if isinstance(error, ImportError):
         what = f"Unable to import module '{name}': {message_of(error)}"
         if isinstance(error, ModuleNotFoundError):
@@ -55,7 +55,7 @@ def _described(error: BaseException, name: str, entry: EntryPoint | None) -> tup
 
 
 def _fix_of_missing(error: ModuleNotFoundError, module: str, entry: EntryPoint | None) -> str:
-    """Return how to get a module that an import did not find."""
+    """Return how to provide a module that an import did not find."""
     missing = error.name or module
     if package_of(missing) == package_of(module):
         if entry and missing == package_of(missing) and _left_out(entry.package, missing):
@@ -68,41 +68,44 @@ def _fix_of_missing(error: ModuleNotFoundError, module: str, entry: EntryPoint |
             return pip_install("--force-reinstall", f"{entry.package}=={entry.version}")
         files = {path.stem for folder in sys.path[:3] for path in Path(folder or ".").glob("*.py")}
         lost = module if f"{module}.".startswith(f"{missing}.") else missing
-        place = f"where Python looks for it ({sys.path[0] or os.getcwd()})"
-        return f"put {lost.replace('.', '/')}.py {place}{did_you_mean(lost, files)}"
-    if lies := _beside(error, package_of(missing)):
-        return lies
-    required = _required(entry.package) if entry else ()
-    if lacking := [each for each in required if ";" not in each and not _installed(each)]:
-        return pip_install(*lacking)
+        folder = sys.path[0] or os.getcwd()
+        file = f"{lost.replace('.', '/')}.py"
+        return f"put {file} where Python looks for it ({folder}){did_you_mean(lost, files)}"
+    if fix := _relative_import(error, package_of(missing)):
+        return fix
+    required = _requirements(entry.package) if entry else ()
+    absent = [each for each in required if ";" not in each and not _is_installed(each)]
+    if absent:
+        return pip_install(*absent)
     declared = f", and declare it in the dependencies of {entry.package}" if entry else ""
     guess = pip_install(package_of(missing))
-    return f"{guess} (if the package is called as its module){declared}"
+    return f"{guess} (if the package has the name of its module){declared}"
 
 
 def _fix_of_clash(error: ImportError) -> str:
+    """Return how to fix an import that found a module, but not what it should contain."""
     if error.path and error.name and "cannot import name" in message_of(error):
         return (
-            f"{error.path} is what Python found: another version, or another file of that name, "
-            "is in the way"
+            f"Python found {error.path}, which is another version of the module, or another "
+            "file of that name: install the right version, or rename the file"
         )
-    return "install what it asks for, built for this Python and this system"
+    return "install the missing part, built for this Python and this system"
 
 
 def _left_out(package: str, module: str) -> bool:
-    """Return whether it is certain that an installed package was built without a module."""
+    """Return whether an installed package was certainly built without a module."""
     from importlib import metadata  # noqa: PLC0415
 
     try:
         files = metadata.files(package)
     except metadata.PackageNotFoundError:
         return False
-    if not files or any(file.suffix == ".pth" for file in files):  # nothing known; or editable
+    if not files or any(file.suffix == ".pth" for file in files):  # unknown, or an editable install
         return False
     return not any(file.parts[0].partition(".")[0] == module for file in files)
 
 
-def _required(package: str) -> Sequence[str]:
+def _requirements(package: str) -> Sequence[str]:
     from importlib import metadata  # noqa: PLC0415
 
     try:
@@ -111,7 +114,7 @@ def _required(package: str) -> Sequence[str]:
         return ()
 
 
-def _installed(requirement: str) -> bool:
+def _is_installed(requirement: str) -> bool:
     from importlib import metadata  # noqa: PLC0415
 
     name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
@@ -122,7 +125,7 @@ def _installed(requirement: str) -> bool:
 
 
 def line_of(error: BaseException) -> str:
-    """Return the author's line that raised, or that cannot be read."""
+    """Return ``, file:line`` of the user's code that raised or cannot be parsed, or ``""``."""
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
         return f", {error.filename}:{error.lineno or 1}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -130,13 +133,13 @@ def line_of(error: BaseException) -> str:
     return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
-def _beside(error: BaseException, missing: str) -> str:
-    """Return the fix for a module that lies beside the file that imports it, else nothing."""
+def _relative_import(error: BaseException, missing: str) -> str:
+    """Return the fix for a module in the same folder as the file that imports it, or ``""``."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame.filename for frame in frames if not is_own_file(frame.filename)]
     folder = os.path.dirname(os.path.abspath(own[-1])) if own else ""
     if not own or not (source := code_path.source_in(folder, missing)):
         return ""
     package = os.path.relpath(folder, sys.path[0] or os.getcwd()).replace(os.sep, ".")
-    fix = f"{source} lies beside it, in a folder that Python does not search: write "
+    fix = f"{source} is in the same folder, but Python does not search that folder: write "
     return f"{fix}from . import {missing}, or from {package} import {missing}"

@@ -1,4 +1,4 @@
-"""Which modules an import brings in, so that they can be imported again once they are corrected."""
+"""Record which modules an import loads, so that they can be imported again after a correction."""
 
 import os
 import sys
@@ -10,10 +10,10 @@ _EXTENSIONS = (".so", ".pyd")
 
 
 class ImportRecord:
-    """Notes the modules that this thread imports while it is used as a context manager.
+    """Context manager that records the modules that this thread imports.
 
-    The import system asks it first, as one of its finders, and it never finds anything: each module
-    that is not there yet is asked for once, on the thread that imports it.
+    It is a finder at the front of ``sys.meta_path`` that never finds anything. Python calls it once
+    for each module that is not loaded yet, on the thread that imports it.
     """
 
     def __init__(self) -> None:
@@ -35,32 +35,30 @@ class ImportRecord:
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> None:
-        """Note a module, and leave finding it to the others."""
+        """Record a module name, and leave the search to the other finders."""
         if threading.get_ident() == self._thread:
             self._names[name] = None
 
     def modules_of(self, plugin: str, folder: str) -> tuple[str, ...]:
-        """Return those in the package of a plugin's module, and those in its folder if it has one.
+        """Return the recorded modules that belong to a plugin: of its package and its folder.
 
-        A package of the folder is left out if a part of it was there before, as others use it, or
-        if it has modules in C, which cannot be imported twice.
+        A package in the folder is left out if part of it was loaded before, because others may use
+        it, or if it has C extensions, which cannot be imported twice.
         """
         own = package_of(plugin)
         kept = {package_of(name) for name in self._names if _file_of(name).endswith(_EXTENSIONS)}
         kept |= {package for package in map(package_of, self._names) if package not in self._names}
+        loaded = [name for name in self._names if name in sys.modules]
         return tuple(
             name
-            for name in self._names
-            if name in sys.modules
-            and (
-                package_of(name) == own
-                or (package_of(name) not in kept and _is_in(folder, _file_of(name)))
-            )
+            for name in loaded
+            if package_of(name) == own
+            or (package_of(name) not in kept and _is_in(folder, _file_of(name)))
         )
 
 
 def unload(names: Iterable[str]) -> None:
-    """Have modules imported again by whoever asks for them next."""
+    """Remove modules from ``sys.modules``, so that the next import loads them again."""
     for name in names:
         module = sys.modules.pop(name, None)
         parent, _, child = name.rpartition(".")
@@ -69,12 +67,12 @@ def unload(names: Iterable[str]) -> None:
 
 
 def package_of(module: str) -> str:
-    """Return the top of a module's dotted name."""
+    """Return the top-level package of a module's dotted name."""
     return module.partition(".")[0]
 
 
 def _file_of(name: str) -> str:
-    """Return the file of a module, of a package without one its first folder."""
+    """Return a module's file; for a namespace package its first folder."""
     module = sys.modules.get(name)
     return getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
 

@@ -1,4 +1,4 @@
-"""From a name in ``functions.yaml`` to the object it means: entry points, or code by its name."""
+"""Resolve a name in ``functions.yaml`` to a Python object: an entry point, or code."""
 
 import importlib
 import logging
@@ -34,7 +34,15 @@ _ROLES = {
 
 
 class Source(NamedTuple):
-    """Where a plugin comes from, for people; ``imported``: the modules that finding it brought."""
+    """Where a plugin comes from, for messages.
+
+    Attributes:
+        group: the entry-point group or the key of ``functions.yaml`` that names the plugin.
+        reference: the name as it is written in ``functions.yaml``.
+        entry: the entry point, None for code.
+        module, attribute: where the object is defined.
+        imported: the modules that were loaded to resolve it.
+    """
 
     group: str
     reference: str
@@ -45,12 +53,12 @@ class Source(NamedTuple):
 
     @property
     def package(self) -> str:
-        """The distribution and its version, empty for code that is not packaged."""
+        """The distribution and its version; empty for code outside of packages."""
         return f"{self.entry.package} {self.entry.version}" if self.entry else ""
 
     @property
     def file(self) -> str:
-        """The file of the module that the plugin is named in, empty if it has none."""
+        """The file of the plugin's module; empty if it has none."""
         return getattr(sys.modules.get(self.module), "__file__", None) or ""
 
     def __str__(self) -> str:
@@ -61,14 +69,13 @@ class Source(NamedTuple):
 
 
 def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, Source]:
-    """Return the object that a name in ``functions.yaml`` means, imported, and its source.
+    """Import the object that a name in ``functions.yaml`` refers to; return it and its source.
 
-    A name is that of an entry point, alone or after its distribution (``dist:name``), or of code:
-    ``module:attribute``, or FC's own ``module.attribute``. The group of what is always code is the
-    key that names it.
+    The name is an entry point (``name`` or ``distribution:name``) or code (``module:attribute``, or
+    ``module.attribute`` as on FC). For keys that always name code, ``group`` is the key.
 
     Raises:
-        PluginError: there is no such thing, or it cannot be imported.
+        PluginError: the object does not exist, or cannot be imported.
     """
     source = Source(group, reference)
     with attributed_to(source):
@@ -89,21 +96,21 @@ def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, So
 
 
 def unload(source: Source) -> None:
-    """Let a plugin that is no good be imported again, once it is corrected.
+    """Unload a broken plugin's modules, so that it can be imported again once it is corrected.
 
-    What was imported before is left alone: other plugins use it.
+    Modules that were loaded before stay, because other plugins use them.
     """
     import_record.unload(source.imported)
 
 
 @contextmanager
 def attributed_to(source: Source, location: Callable[[], str] = str) -> Iterator[None]:
-    """Name the plugin in whatever error its code or its metadata cause.
+    """Re-raise any error from a plugin's code or metadata as a PluginError that names the plugin.
 
-    ``location`` returns where the plugin is defined, for an error that does not know better.
+    ``location`` returns where the plugin is defined, for errors without a location.
 
     Raises:
-        PluginError: always instead of the original error, which is its cause.
+        PluginError: instead of the original error, which becomes its cause.
     """
     try:
         yield
@@ -112,7 +119,7 @@ def attributed_to(source: Source, location: Callable[[], str] = str) -> Iterator
     except BaseException as error:
         problem = PluginError(
             "UserCodeError",
-            f"the plugin fails while it is loaded: {summary(error)}",
+            f"loading the plugin failed: {summary(error)}",
             causes=causes_of(error),
         )
         raise problem.located(
@@ -121,7 +128,7 @@ def attributed_to(source: Source, location: Callable[[], str] = str) -> Iterator
 
 
 def _import_failure_module() -> ModuleType:
-    """Return the module about imports that fail, which a healthy start does not import."""
+    """Import the module that explains failed imports, only when an import has failed."""
     from fcplug.plugins import import_failure  # noqa: PLC0415
 
     return import_failure
@@ -149,38 +156,38 @@ def _entry_point(index: EntryPointIndex, group: str, reference: str) -> EntryPoi
         raise PluginError(
             "PluginAmbiguous",
             f"{len(found)} packages offer the {role} '{reference}': {', '.join(packages)}",
-            fix=f"say which: {_key(group)}: {packages[0]}:{reference}",
+            fix=f"name the package, too: {_key(group)}: {packages[0]}:{reference}",
         )
     return found[0] if found else None
 
 
 def _reject_other_role(index: EntryPointIndex, group: str, reference: str) -> None:
-    """Refuse a name, alone or after its distribution, that is offered for another key.
+    """Reject an entry point's name, with or without distribution, that belongs to another key.
 
     Raises:
-        PluginError: it is; the error says which key.
+        PluginError: it belongs to another key, which the error names.
     """
     package, colon, name = reference.rpartition(":")
     if "." in name or (colon and (not package or package.isidentifier())):
-        return  # code
+        return  # code, not an entry point
     for other in {HANDLERS, MIDDLEWARE, WSGI, ASGI} - {group}:
         if any(entry.name == name for entry in index.entry_points(other, package)):
             value = f"[{reference}]" if other == MIDDLEWARE else reference
             beside = ", and name a handler beside it" if other == MIDDLEWARE else ""
             raise PluginError(
                 "PluginNotFound",
-                f"'{reference}' is offered as {_ROLES[other]}, and not as {_ROLES[group]}",
+                f"'{reference}' is offered as {_ROLES[other]}, not as {_ROLES[group]}",
                 fix=f"write {_key(other)}: {value}{beside}",
             )
 
 
 def _key(group: str) -> str:
-    """Return the key of ``functions.yaml`` that names what a group offers."""
+    """Return the key of ``functions.yaml`` that belongs to a group."""
     return group.rpartition(".")[2] if group in (WSGI, ASGI) else _ROLES[group]
 
 
 def _code_names(index: EntryPointIndex, source: Source) -> tuple[str, str]:
-    """Split the name of code into module and attribute, as FC's built-in runtime does."""
+    """Return module and attribute of a name, split as FC's built-in runtime does."""
     if source.entry:
         value = source.entry.value.partition("[")[0].strip()
         module, _, attribute = (part.strip() for part in value.partition(":"))
@@ -204,10 +211,10 @@ def _code_names(index: EntryPointIndex, source: Source) -> tuple[str, str]:
 
 
 def _reject_file(source: Source) -> None:
-    """Refuse a name that is a file's, as ``greeter.py`` and ``greeter.py:handle`` are.
+    """Reject the name of a file, such as ``greeter.py`` or ``greeter.py:handle``.
 
     Raises:
-        PluginError: it is.
+        PluginError: it is the name of a file.
     """
     file, _, attribute = source.reference.partition(":")
     if file.endswith(".py"):
@@ -215,7 +222,7 @@ def _reject_file(source: Source) -> None:
             "InvalidHandleName",
             f"Invalid {_ROLES[source.group]} '{source.reference}': {file} is a file",
             fix=f"write {file.removesuffix('.py').removeprefix('./')}:{attribute or 'NAME'}"
-            f"{'' if attribute else ', with the NAME of what answers in it'}",
+            f"{'' if attribute else ', with the NAME of a function or class in it'}",
         )
 
 
@@ -231,12 +238,12 @@ def _not_installed(index: EntryPointIndex, group: str, name: str) -> PluginError
         fix=pip_install(folder)
         if folder
         else f"{pip_install('PACKAGE')}, with the package that offers it; "
-        "code that is not packaged is named module:attribute",
+        "for code that is not in a package, write module:attribute",
     )
 
 
 def _folder_that_offers(group: str, name: str) -> str | None:
-    """Return the folder of a plugin in the source tree that offers what is not installed yet."""
+    """Return a folder in ``plugins/`` that offers this entry point but is not installed."""
     section = re.compile(
         rf'^\[project\.entry-points\."{re.escape(group)}"\]$'
         rf'(?:\n(?!\[).*)*?\n"?{re.escape(name)}"?\s*=',
@@ -249,7 +256,7 @@ def _folder_that_offers(group: str, name: str) -> str | None:
 
 
 def _attribute(module_name: str, attribute: str, source: Source) -> Any:
-    """Import a module and return its attribute, or the module itself for an empty name."""
+    """Import a module and return its attribute; the module itself for an empty name."""
     target = module = _module(module_name, source)
     role = _ROLES[source.group]
     for name in filter(None, attribute.split(".")):
@@ -266,9 +273,9 @@ def _attribute(module_name: str, attribute: str, source: Source) -> Any:
 
 
 def _shadowed(name: str) -> PluginError | None:
-    """Return the error to raise if a module's name means another than the author's file, or None.
+    """Return the error to raise if another module of this name hides the user's file, or None.
 
-    A process has one module of a name: what Python or the runtime has imported is what it means.
+    A process can have only one module of a name, and this one was imported before.
     """
     package = package_of(name)
     if not (clash := name_clash.shadowed(package)):
@@ -276,7 +283,7 @@ def _shadowed(name: str) -> PluginError | None:
     source, other = clash
     return PluginError(
         "HandlerNotFound",
-        f"{source} is never imported: module '{package}' is {other}, which was imported before",
+        f"{source} is never imported: module '{package}' is {other}, which was imported earlier",
         fix=f"rename {source}, and its name in functions.yaml",
     ).located(f", {source}")
 
@@ -291,8 +298,8 @@ def _module(name: str, source: Source) -> Any:
         raise _import_failure_module().import_failure(error, name, source.entry) from error
     for beside, other in name_clash.siblings(module):
         log.warning(
-            "%s is not what '%s' imports: it gets %s, which was imported first under that name; "
-            "import it as a part of its package, or give the files different names",
+            "%s is not the module that '%s' imports: it gets %s, which was imported first under "
+            "that name; import it as part of its package, or rename one of the files",
             *(beside, name, other),
         )
     return module

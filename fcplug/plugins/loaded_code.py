@@ -1,4 +1,4 @@
-"""The files of code that this process runs, compared with those on disk."""
+"""Compare the code that this process runs with the files on disk."""
 
 import logging
 import os
@@ -10,27 +10,27 @@ from fcplug.plugins import code_path
 
 log = logging.getLogger("fcplug")
 
-_MOST_FILES = 200  # looked at again; each costs a call of the kernel
-_SHOWN = 3  # files that are named
+_MOST_FILES = 200  # each one costs a system call per check
+_SHOWN = 3  # files named in the log
 
 _Version = tuple[int, int]
 
 
 class LoadedCode:
-    """Knows which files of the code folder were imported, and logs once if one is edited later.
+    """Records the imported files of the code folder, and logs edits made later, once each.
 
-    On Function Compute, where code does not change, it does nothing, nor where somebody else
+    It does nothing on Function Compute, where code does not change, and if something else already
     reacts to edits (``watched``).
     """
 
     def __init__(self, environ: Mapping[str, str], *, watched: bool) -> None:
         constant = watched or environ.get(protocol.INSTANCE_VARIABLE)
         self._folder = "" if constant else os.path.join(code_path.folder(environ), "")
-        self._modules: dict[str, int] = {}  # the object too: one that failed is imported again
+        self._modules: dict[str, int] = {}  # id of the module: a failed one is imported again
         self._files: dict[str, _Version | None] = {}
 
     def note(self) -> None:
-        """Note the modules that were imported since the last time."""
+        """Record the modules that were imported since the last call."""
         if not self._folder:
             return
         for name, module in list(sys.modules.items()):
@@ -43,7 +43,7 @@ class LoadedCode:
                 self._files[file] = _version(file)
 
     def report_edits(self) -> None:
-        """Log which files are not what runs any more, once for each edit."""
+        """Log which files were edited after their import, once for each edit."""
         edited = []
         for file, version in list(self._files.items()):
             now = _version(file)
@@ -53,7 +53,7 @@ class LoadedCode:
         if edited:
             more = f" and {len(edited) - _SHOWN} more" if len(edited) > _SHOWN else ""
             log.warning(
-                "the code on disk is newer than what runs: %s%s; restart to run it, "
+                "the code on disk is newer than the running code: %s%s; restart to run it, "
                 "or develop with fcplug serve --reload",
                 *(", ".join(edited[:_SHOWN]), more),
             )

@@ -1,9 +1,8 @@
-"""The plugins of one function: from its entry in the configuration to hooks that can be called."""
+"""Load the plugins of one function: from its configuration entry to callable hooks."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -14,13 +13,12 @@ from fcplug.config.location import Path
 from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import PluginError
-from fcplug.hookspecs import PROJECT
-from fcplug.plugins import application, definition, hooks, importer, slow_import
+from fcplug.plugins import application, definition, importer, slow_import
 from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
+from fcplug.plugins.registration import Registration
 from fcplug.plugins.settings import Settings
 from fcplug.plugins.shared_hooks import SharedHooks, SharedUse
-from fcplug.result import message_of
 from fcplug.web import wsgi_call
 from fcplug.web.environ import Environs
 from fcplug.web.response import Response
@@ -30,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class Plugins:
-    """A function's middleware and handler behind a plugin manager of their own; its application.
+    """The middleware, handler and application of one function, loaded in this process.
 
     Attributes:
-        hook: calls a hook of all of them, in the order of ``functions.yaml``.
-        invoke: answers one event; a deadline is the handler's to heed, as no thread can be stopped.
-        package: the distribution and version that the handler, else the application, comes from.
+        hook: calls a hook of all plugins, in the order of ``functions.yaml``.
+        invoke: answers one event; a handler on a thread must watch the deadline itself.
+        package: the distribution and version of the handler, or else of the application.
     """
 
     def __init__(
@@ -55,18 +53,18 @@ class Plugins:
 
     @property
     def shared_hooks(self) -> Set[object]:
-        """The hooks that other functions may share; equal where they are the same."""
+        """Identifies the hooks that other functions may share; equal sets mean the same hooks."""
         return self._use.hooks
 
     @property
     def shared_hooks_in_use(self) -> bool:
-        """Whether some of these hooks belong to a module that is in use now."""
+        """Whether any module with these hooks is in use."""
         return self._use.hooks_in_use
 
     def initialize(self, context: Context) -> Any:
-        """Run the initialize hooks, and return what the handler's own returned.
+        """Run the initialize hooks and return the handler's result.
 
-        Those of a module that is in use already have run, and their result is known.
+        Hooks of a module that is already in use are not run again; their result is reused.
         """
         self._use.join()
         try:
@@ -76,11 +74,12 @@ class Plugins:
                 raise
         if isinstance(results, list):
             return results[-1] if results else b""
-        return b"" if results is None else results  # a wrapper's own
+        return b"" if results is None else results  # from a wrapper that replaced the list
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
-        """Answer one web request by the application, on the caller's thread to the body's end."""
-        assert self._application is not None  # noqa: S101 - its function asks only if there is one
+        """Answer one web request; the body must be read and closed on the caller's thread."""
+        if self._application is None:
+            raise TypeError("this function has no application")  # its caller checks that first
         return self._application.call(self._environs.make(environ, context))
 
     def pre_freeze(self, context: Context) -> None:
@@ -88,29 +87,21 @@ class Plugins:
         self.hook.pre_freeze(context=context)
 
     def pre_stop(self, context: Context) -> None:
-        """Run the pre_stop hooks; those of a module that is still in use wait for its last user."""
+        """Run the pre_stop hooks; those of a module in use wait for its last user."""
         with self._use.leaving():
             self.hook.pre_stop(context=context)
 
     def close(self) -> None:
-        """Do nothing: what runs here ends with the process."""
+        """Do nothing: plugins in this process end with it."""
 
     def implements(self, hook: str) -> bool:
-        """Tell whether any of the plugins has this hook, or one is left for it to run."""
+        """Return whether a plugin has this hook, or a stored pre_stop hook has to run."""
         caller: pluggy.HookCaller = getattr(self.hook, hook)
         return bool(caller.get_hookimpls()) or (hook == "pre_stop" and self._use.stops_left)
 
 
-class _Build(NamedTuple):
-    """A function's plugins while they are put together."""
-
-    spec: FunctionSpec
-    manager: pluggy.PluginManager
-    use: SharedUse
-
-
 class Loader:
-    """Makes the plugins of functions; what they share is looked up once."""
+    """Loads the plugins of functions, with one index of entry points for all of them."""
 
     def __init__(
         self,
@@ -126,11 +117,11 @@ class Loader:
         self._shared = shared
 
     def load(self, spec: FunctionSpec) -> Plugins:
-        """Import a function's plugins and put them behind their own plugin manager.
+        """Import a function's plugins and register them with a plugin manager of their own.
 
         Raises:
-            PluginError: one of them is missing, broken, or does not fit; it says which and how to
-                mend it. The next call looks at everything afresh.
+            PluginError: a plugin is missing, broken or unsuitable; the error names it and the fix.
+                The next call imports everything again.
         """
         try:
             with slow_import.reported(spec.name):
@@ -140,67 +131,65 @@ class Loader:
             raise
 
     def _load(self, spec: FunctionSpec) -> Plugins:
-        manager = pluggy.PluginManager(PROJECT)
-        manager.add_hookspecs(hookspecs)
-        build = _Build(spec, manager, SharedUse(self._shared))
+        registration = Registration(spec, self._event_loop, SharedUse(self._shared))
         sources: list[Source] = []
         if spec.handler is not None:
             target, handler = importer.resolve(self._index, HANDLERS, spec.handler)
+            settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
             with self._attributed_to(handler, target):
-                settings = self._settings(spec.settings, ("functions", spec.name, "settings"))
-                self._register(build, target, handler, settings)
+                registration.add(target, handler, settings)
             sources.append(handler)
         loaded = application.load(self._index, spec, self._event_loop)
         if loaded:
             sources.append(loaded[1])
-        self._register_keys(build, sources)
+        self._add_keys(spec, registration, sources)
         if loaded:
-            build.use.add(loaded[1].module, loaded[0])
+            registration.use.add(loaded[1].module, loaded[0])
         if loaded and spec.asgi:
-            found = application.lifespan_hooks(loaded[0], loaded[1], build.use)
-            manager.register(_Registered(found, loaded[1]))
+            hooks = application.lifespan_hooks(loaded[0], loaded[1], registration.use)
+            registration.add_hooks(hooks, loaded[1])
         if spec.handler is not None:
-            self._register_middleware(build)
+            self._add_middleware(spec, registration)
             with self._attributed_to(handler, target):
-                _require_one_invoke(manager)
+                registration.require_one_invoke()
         environs = Environs(self._environ, exposed=spec.expose_credentials)
-        answers = loaded[0] if loaded else None
-        return Plugins(manager, sources[0].package, answers, environs, build.use)
+        called = loaded[0] if loaded else None
+        return Plugins(registration.manager, sources[0].package, called, environs, registration.use)
 
-    def _register_keys(self, build: _Build, beside: Sequence[Source]) -> None:
-        """Register the code that keys beside the handler name, each for one hook."""
-        spec, manager = build.spec, build.manager
+    def _add_keys(
+        self, spec: FunctionSpec, registration: Registration, others: Sequence[Source]
+    ) -> None:
+        """Register the functions that keys such as ``initializer`` name, each as one hook."""
         for key, hook in hookspecs.KEYS.items():
             if (reference := getattr(spec, key)) is None:
                 continue
             try:
                 target, source = importer.resolve(self._index, key, reference)
                 with self._attributed_to(source, target):
-                    if getattr(manager.hook, hook).get_hookimpls():
-                        what = f"the {beside[0]} has the hook '{hook}' itself"
+                    if getattr(registration.manager.hook, hook).get_hookimpls():
+                        what = f"the {others[0]} has the hook '{hook}' itself"
                         fix = f"remove '{key}' from functions.yaml, or the hook"
                         raise PluginError("PluginInvalid", f"{what}, and '{key}' too", fix=fix)
-                    plugin = hooks.FunctionHook(hook, target, self._completer(spec.name))
-                    self._register(build, plugin, source, self._settings({}, ()))
+                    registration.add_function(hook, target, source)
             except PluginError:
-                for each in beside:
-                    importer.unload(each)  # it may be the same file that has to be corrected
+                for other in others:
+                    importer.unload(other)  # the file to be corrected may be the same
                 raise
 
-    def _register_middleware(self, build: _Build) -> None:
-        spec = build.spec
+    def _add_middleware(self, spec: FunctionSpec, registration: Registration) -> None:
         path: Path = ("functions", spec.name)
         if (*path, "middleware") not in self._document.locations:
             path = ("defaults",)
-        # pluggy calls the last registered first, so the outermost middleware comes last
+        # pluggy calls the last registered plugin first, so the outermost middleware comes last
         for index, item in reversed(list(enumerate(spec.middleware))):
             target, source = importer.resolve(self._index, MIDDLEWARE, item.name)
             settings = self._settings(item.settings, (*path, "middleware", index, "settings"))
             with self._attributed_to(source, target):
-                self._register(build, target, source, settings)
+                registration.add(target, source, settings)
 
     @contextmanager
     def _attributed_to(self, source: Source, target: Any) -> Iterator[None]:
+        """Name the plugin in errors; unload a broken one, so that it can be imported again."""
         try:
             with importer.attributed_to(source, lambda: definition.location(target, source)):
                 yield
@@ -208,97 +197,15 @@ class Loader:
             importer.unload(source)
             raise
 
-    def _register(self, build: _Build, target: Any, source: Source, settings: Settings) -> None:
-        manager = build.manager
-        if inspect.isclass(target):
-            plugin = settings.instantiate(target)
-        else:
-            plugin = target
-            if source.group == MIDDLEWARE:
-                settings.reject(f"{hooks.name_of(target)} is no class: only classes take settings")
-        found = hooks.hooks_of(plugin)
-        annotated = found.get("invoke")
-        if not found and callable(plugin) and source.group == HANDLERS:
-            handler = hooks.FunctionHandler(plugin, self._completer(build.spec.name))
-            found, annotated = hooks.hooks_of(handler), plugin
-        if not found:
-            raise hooks.without_hooks(plugin, hooks.name_of(target), source)
-        build.use.add(source.module, plugin)
-        for name, hook in found.items():
-            hooks.check(name, hook)
-            if inspect.iscoroutinefunction(hook):
-                found[name] = self._event_loop.synchronous(hook, build.spec.name)
-            elif hasattr(hook, "__wrapped__") and not hooks.wraps(getattr(hook, hooks.MARK)):
-                found[name] = self._event_loop.completing(hook, build.spec.name)
-            if _is_shared(name, hook, target):
-                written = plugin.function if isinstance(plugin, hooks.FunctionHook) else hook
-                found[name] = build.use.share(name, found[name], written, source.module)
-        if annotated is not None:
-            found["invoke"] = hooks.typed(found["invoke"], annotated, plain=annotated is plugin)
-        try:
-            manager.register(_Registered(found, source))
-            manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            what = message_of(error).replace("\n", " ")
-            raise PluginError("PluginInvalid", what, fix="correct the hook") from None
-
-    def _completer(self, function: str) -> Callable[[Any], Any]:
-        return lambda result: self._event_loop.complete(result, function)
-
     def _settings(self, values: Mapping[str, Any], path: Path) -> Settings:
         return Settings(self._document, values, path)
 
 
-class _Registered:
-    """What pluggy sees of a plugin: its hooks. Like no other, though it were registered twice."""
-
-    def __init__(self, found: Mapping[str, Callable[..., Any]], source: Source) -> None:
-        vars(self).update(found)
-        self._hooks = list(found)
-        self._source = source
-
-    def __dir__(self) -> list[str]:
-        return self._hooks  # pluggy looks no further
-
-    def __str__(self) -> str:
-        return str(self._source)
-
-
-def _is_shared(name: str, hook: Callable[..., Any], target: Any) -> bool:
-    """Return whether a hook runs once for all functions that use it.
-
-    Wrappers are not: each is around the hooks of one function.
-    """
-    if inspect.isclass(target) or hooks.wraps(getattr(hook, hooks.MARK)):
-        return False
-    return name in ("initialize", "pre_stop")
-
-
 def _direct(manager: pluggy.PluginManager) -> Callable[[bytes, Context], Any]:
-    """Return what answers an event: pluggy, or the handler's own hook if nothing is around it."""
+    """Return the handler's hook if nothing wraps it, else a call of all hooks by pluggy."""
     hook = manager.hook.invoke
     implementations = hook.get_hookimpls()
     if len(implementations) == 1 and implementations[0].argnames == ("event", "context"):
         alone: Callable[[bytes, Context], Any] = implementations[0].function
         return alone
     return lambda event, context: hook(event=event, context=context)
-
-
-def _require_one_invoke(manager: pluggy.PluginManager) -> None:
-    answering = [
-        str(impl.plugin)
-        for impl in manager.hook.invoke.get_hookimpls()
-        if not hooks.wraps(impl.opts)
-    ]
-    if not answering:
-        raise PluginError(
-            "PluginInvalid",
-            "no hook answers an event",
-            fix="give the handler one: @hookimpl def invoke(event, context)",
-        )
-    if len(answering) > 1:
-        raise PluginError(
-            "PluginInvalid",
-            f"{len(answering)} plugins answer the event: {' and '.join(answering)}",
-            fix="middleware wraps: mark its invoke @hookimpl(wrapper=True)",
-        )

@@ -1,4 +1,4 @@
-"""Modules of the author's that others of the same name are imported for."""
+"""Find user files that are hidden by another module of the same name."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 def folder_with(module: str) -> str:
-    """Return the first folder of the path that holds a top-level module or package, or ``""``."""
+    """Return the first folder of ``sys.path`` with a top-level module or package, or ``""``."""
     for folder in map(os.path.abspath, sys.path):
         path = os.path.join(folder, module)
         if os.path.isfile(f"{path}.py") or os.path.isdir(path):
@@ -22,9 +22,9 @@ def folder_with(module: str) -> str:
 
 
 def shadowed(module: str) -> tuple[str, str] | None:
-    """Return the author's file that a top-level module's name stands for, and what is in its way.
+    """Return the user's file that a module's name refers to, and the module that hides it.
 
-    None unless the name means a module of Python's, or an installed one, that was imported before.
+    None unless a standard library or installed module of this name was imported before.
     """
     loaded = sys.modules.get(module)
     source = code_path.source_in(folder_with(module), module)
@@ -38,11 +38,11 @@ def shadowed(module: str) -> tuple[str, str] | None:
 
 
 def siblings(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Yield the files beside a module that it means to import, each with the one it gets instead.
+    """Yield the files next to a module that it tries to import, each with the file it gets instead.
 
-    Python keeps one module of a name: of two folders that are both on the path, whoever imports
-    ``utils`` first decides for the other. Only for a module inside a folder of the code that has
-    put its own folder on the path.
+    Python keeps one module per name: if two folders on the path both have a ``utils``, the first
+    import decides for both. This concerns only a module in a subfolder that has put its own folder
+    on the path.
     """
     file = getattr(module, "__file__", None) or ""
     folder = os.path.dirname(os.path.abspath(file))

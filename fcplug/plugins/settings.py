@@ -1,4 +1,4 @@
-"""A plugin's ``settings`` of ``functions.yaml`` as the typed arguments of its class."""
+"""Convert a plugin's ``settings`` in ``functions.yaml`` to the typed arguments of its class."""
 
 import inspect
 import typing
@@ -16,7 +16,7 @@ _REST = (_Parameter.VAR_KEYWORD, _Parameter.VAR_POSITIONAL)
 
 
 class Settings:
-    """The settings of one plugin, and where they stand in the file."""
+    """The settings of one plugin, and their location in the file."""
 
     def __init__(self, document: Document, values: Mapping[str, Any], path: Path) -> None:
         self._document = document
@@ -25,10 +25,10 @@ class Settings:
         self._problems: list[Problem] = []
 
     def instantiate(self, kind: type) -> Any:
-        """Make a plugin of its class; the settings are its keyword arguments.
+        """Call the plugin's class with the settings as keyword arguments.
 
         Raises:
-            PluginError: a key or a type does not fit, or the class raises when called.
+            PluginError: a key or a type does not fit, or the class raises.
         """
         arguments = self._arguments(kind)
         if self._problems:
@@ -37,17 +37,17 @@ class Settings:
             return kind(**arguments)
         except BaseException as error:
             if arguments and isinstance(error, (TypeError, ValueError)):
-                self._add_problem(f"{kind.__name__} refuses its settings: {message_of(error)}")
+                self._add_problem(f"{kind.__name__} rejects its settings: {message_of(error)}")
                 raise self._error() from error
             raise PluginError(
                 "UserCodeError",
-                f"{kind.__name__} cannot be made: {summary(error)}",
-                fix="do in initialize(context) what may fail: it is tried again",
+                f"{kind.__name__} cannot be created: {summary(error)}",
+                fix="do work that may fail in initialize(context), which is retried",
                 causes=causes_of(error),
             ) from error
 
     def reject(self, why: str) -> None:
-        """Refuse settings that nobody would read.
+        """Reject settings that would have no effect.
 
         Raises:
             PluginError: there are any.
@@ -58,10 +58,10 @@ class Settings:
             raise self._error()
 
     def _arguments(self, kind: type) -> dict[str, Any]:
-        """Return the settings as the types that the class's annotations ask for."""
+        """Return the settings converted to the types of the class's annotations."""
         try:
             parameters = inspect.signature(kind).parameters
-        except ValueError:  # written in C and silent about itself
+        except ValueError:  # written in C, without a signature
             return dict(self._values)
         takes_any = any(p.kind is _Parameter.VAR_KEYWORD for p in parameters.values())
         hints = _hints(kind)
@@ -94,11 +94,11 @@ class Settings:
 
 
 def _hints(kind: type) -> dict[str, Any]:
-    """Return the annotations of a class's arguments: of its ``__init__``, else of its fields."""
+    """Return the annotations of a class's arguments, from ``__init__`` or from its fields."""
     for annotated in (kind.__init__, kind):  # type: ignore[misc]
         try:
             if hints := typing.get_type_hints(annotated, include_extras=True):
                 return hints
-        except Exception:  # noqa: S112 - annotations that name what is not there check nothing
+        except Exception:  # noqa: S112 - annotations that cannot be resolved check nothing
             continue
     return {}

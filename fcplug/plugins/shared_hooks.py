@@ -1,9 +1,18 @@
-"""Hooks of what several functions share: run once before its first user, once after its last.
+"""Run the hooks of shared modules once: before the first function uses one, and after the last.
 
-A module keeps its state in globals, an ASGI application on itself. Several functions may use the
-same one, and so may the old and the new object of one function while an edit is taken over. So
-their ``initialize`` and ``pre_stop`` hooks count per module, not per function. A class is not
-shared: each function has an object of its own.
+A module keeps its state in globals, an ASGI application on itself. Several functions may share one,
+and so do the old and the new version of a function during a reload. Therefore the ``initialize``
+and ``pre_stop`` hooks of a module run per module, not per function. Classes are not shared: each
+function has its own object.
+
+The states of a module::
+
+    unused --join--> in use --last leave--> ending --end--> unused
+                     ^    |                 |
+                     +join+                 +--join waits for end, then starts a new period
+
+While a module is in use, ``initialize`` hooks run once, and a ``pre_stop`` hook of a function that
+leaves is stored. The last function to leave runs the stored hooks and its own.
 """
 
 import functools
@@ -25,7 +34,7 @@ Identity = tuple[int, int]
 
 
 class SharedHooks:
-    """Which modules are in use, and by which functions; one for the whole process."""
+    """Tracks which functions use which modules; one object for the whole process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +46,7 @@ class SharedHooks:
             return id(module) in self._periods
 
     def join(self, module: Any, user: "SharedUse") -> "_Period":
-        """Add a user of a module; while the last user before it runs its hooks, wait."""
+        """Add a user of a module; wait while the last user before it runs its hooks."""
         while True:
             with self._lock:
                 period = self._periods.get(id(module))
@@ -51,26 +60,26 @@ class SharedHooks:
                 period.over.wait()
 
     def leave(self, period: "_Period", user: "SharedUse") -> bool:
-        """Remove a user; True if it was the last, which then runs the hooks and calls ``end``."""
+        """Remove a user; return True for the last, which must run the hooks and call ``end``."""
         with self._lock:
             period.users.discard(user)
             period.ending = not period.users
             return period.ending
 
     def end(self, period: "_Period") -> None:
-        """Forget a module after its last user; the next user starts it again."""
+        """End a module's period after its last user; the next user starts a new one."""
         with self._lock:
             del self._periods[id(period.module)]
         period.over.set()
 
 
 class _Period:
-    """The time that one module is in use: from its first user to the hooks of its last.
+    """The time in which a module is used, from its first user to the hooks of its last.
 
     Attributes:
-        started: the initialize hooks that run or have run; each entry keeps its hook alive, so
-            that no other object can get the same id.
-        stops: the pre_stop hooks of users that have left while others still use the module.
+        started: the initialize hooks that have begun; each entry holds a reference to its hook, so
+            that no other object gets the same id.
+        stops: pre_stop hooks of functions that have left while others still use the module.
     """
 
     def __init__(self, module: Any) -> None:
@@ -82,7 +91,7 @@ class _Period:
         self.stops: dict[Identity, Callable[[], object]] = {}
 
     def run_stops(self) -> None:
-        """Run the pre_stop hooks that were left for the last user; log what they raise."""
+        """Run the stored pre_stop hooks; log the errors that they raise."""
         stops, self.stops = self.stops, {}
         for stop in stops.values():
             try:
@@ -95,13 +104,13 @@ class SharedUse:
     """The modules that one function uses, from ``join`` to ``leaving``.
 
     Attributes:
-        hooks: the shared hooks that the function has; equal for objects that have the same ones.
+        hooks: identifies the function's shared hooks; equal sets mean the same hooks.
     """
 
     def __init__(self, shared: SharedHooks) -> None:
         self.hooks: set[tuple[str, Identity]] = set()
         self._shared = shared
-        self._lock = threading.Lock()  # a function is initialized again after its pre_stop only
+        self._lock = threading.Lock()  # so that initialize waits until pre_stop has finished
         self._modules: dict[int, Any] = {}
         self._with_hooks: set[int] = set()
         self._periods: dict[int, _Period] = {}
@@ -109,16 +118,16 @@ class SharedUse:
 
     @property
     def hooks_in_use(self) -> bool:
-        """Whether hooks of this function belong to a module that is in use now."""
+        """Whether any module with hooks of this function is in use."""
         return any(self._shared.in_use(self._modules[key]) for key in self._with_hooks)
 
     @property
     def stops_left(self) -> bool:
-        """Whether a module still has pre_stop hooks to run that other users have left."""
+        """Whether a module has stored pre_stop hooks of functions that have left."""
         return any(period.stops for period in list(self._periods.values()))
 
     def add(self, name: str, target: Any) -> int:
-        """Use a module by its name, or ``target`` itself if no such module is imported."""
+        """Register a module by name, or ``target`` if no such module is loaded; return its key."""
         module = sys.modules.get(name)
         module = target if module is None else module
         self._modules[id(module)] = module
@@ -130,10 +139,10 @@ class SharedUse:
         """Return an initialize or pre_stop hook that runs once for all users of its module.
 
         Args:
-            name: which of the two it is.
-            hook: what is called.
-            target: what the author wrote: the same object for every user.
-            module: the name of the module that it belongs to.
+            name: ``initialize`` or ``pre_stop``.
+            hook: the callable to run.
+            target: the hook as its author wrote it, the same object for every user.
+            module: the name of its module.
         """
         key, identity = self.add(module, target), _identity(target)
         self._with_hooks.add(key)
@@ -156,14 +165,14 @@ class SharedUse:
         return shared
 
     def join(self) -> None:
-        """Begin to use the modules."""
+        """Start using the modules."""
         with self._lock:
             for key, module in self._modules.items():
                 self._periods[key] = self._shared.join(module, self)
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """Use the modules no longer; pre_stop hooks inside run where this was the last user."""
+        """Stop using the modules; pre_stop hooks called inside run if this was the last user."""
         with self._lock:
             periods = self._periods
             self._ending = {key for key, each in periods.items() if self._shared.leave(each, self)}
@@ -177,5 +186,5 @@ class SharedUse:
 
 
 def _identity(target: Any) -> Identity:
-    """Return what tells one hook from another; a bound method is made anew at every access."""
+    """Return a key for a hook; bound methods are new objects at every access."""
     return id(getattr(target, "__self__", None)), id(getattr(target, "__func__", target))

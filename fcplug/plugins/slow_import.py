@@ -1,4 +1,4 @@
-"""A line in the log about code that takes long to import: which function, and where it is."""
+"""Log which function takes long to import, and at which line it is."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ from fcplug.result import is_own_file
 
 log = logging.getLogger("fcplug")
 
-PATIENCE = 3.0  # seconds of an import without a word
+PATIENCE = 3.0  # seconds of an import until the log reports it
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 @contextmanager
 def reported(function: str) -> Iterator[None]:
-    """Log once where this thread is if what runs within takes more than 3 seconds."""
+    """Log this thread's current line, once, if the block takes more than 3 seconds."""
     timer = threading.Timer(PATIENCE, _report, (function, threading.get_ident()))
     timer.daemon = True
     timer.start()
@@ -33,7 +33,7 @@ def _report(function: str, thread: int) -> None:
 
 
 def _user_line_of(thread: int) -> str:
-    """Return the line of the author's code that a thread runs, as deep as it is known."""
+    """Return ``, at file:line`` of the innermost user code that a thread runs, or ``""``."""
     deepest = ""
     for frame, line in traceback.walk_stack(sys._current_frames().get(thread)):
         file = frame.f_code.co_filename

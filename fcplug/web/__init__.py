@@ -1,1 +1,1 @@
-"""Web requests: WSGI and ASGI applications, FC's HTTP event, and who may call."""
+"""Web requests: WSGI and ASGI applications, FC's HTTP event, and authentication."""

@@ -17,10 +17,10 @@ _SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold as it is
 
 
 class AccessLine:
-    """What the line says of one request; the query and credentials are never in it.
+    """The access line of one request; it never contains the query or credentials.
 
     Attributes:
-        status: the status that the client gets, as text or as the start of a status line.
+        status: the client's status line, or only its number.
         size: bytes of the body so far.
     """
 
@@ -37,7 +37,7 @@ class AccessLine:
         method, path = self._environ["REQUEST_METHOD"], _path(self._environ)
         status, took = int(self.status[:3] or 0), round(self._context.age * 1000, 1)
         text = f"{method} {path} {status} {took} ms {self.size} bytes"
-        # made here, as Logger.info walks the stack for the caller first, a sixth of the cost
+        # Logger.info would walk the stack to find its caller, a sixth of the cost
         record = logging.LogRecord(log.name, logging.INFO, __file__, 0, text, None, None)
         parts = {"method": method, "path": path, "status": status, "ms": took, "bytes": self.size}
         vars(record).update(parts)
@@ -45,12 +45,12 @@ class AccessLine:
 
 
 def line(environ: "WSGIEnvironment", context: Context) -> AccessLine | None:
-    """Return the line of a request; None where the log's level leaves it out."""
+    """Return the access line of a request, or None if the log level hides it."""
     return AccessLine(environ, context) if log.isEnabledFor(logging.INFO) else None
 
 
 def _path(environ: "WSGIEnvironment") -> str:
-    """Return the path as it was sent, in printable characters of ASCII."""
+    """Return the path as it was sent, in printable ASCII."""
     path = raw_path(environ)
     if not (path.isascii() and path.isprintable()):
         path = quote(path.encode("latin-1", "replace"), safe=_SAFE)

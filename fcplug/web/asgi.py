@@ -1,13 +1,26 @@
-"""An ASGI 3 application as a WSGI one, on the event loop of all coroutines.
+"""Adapt an ASGI 3 application to WSGI, on the event loop that ``async def`` hooks use.
 
-The thread that serves a request asks for one chunk after the other; in between it waits for the
-application's task on the event loop. ``http.response.body`` is passed on before ``send`` returns,
-so an application makes no chunk before the one before it has been sent.
+Hand-written because a2wsgi 1.10.10 hung the client or stopped the event loop in our tests, had no
+lifespan, and cost 318 us of processor time per answer where this costs 90
+(``docs/decisions/0004-own-asgi-adapter.md``).
+
+Two sides work in turns, one chunk at a time::
+
+    serving thread                        application's task on the event loop
+    --------------                        ------------------------------------
+    chunk(): start the task  -----------> runs until send(http.response.body)
+    wait for chunk_ready     <----------- store the chunk, set chunk_ready, wait for chunk_taken
+    return it, and send it
+    chunk(): set chunk_taken -----------> send returns; the application creates the next chunk
+    ...
+    wait for chunk_ready     <----------- the task ends: background tasks are done, too
+
+So an application never creates a chunk before the previous one was sent. If the client disconnects,
+``leave`` sets ``finished``: then ``receive`` returns ``http.disconnect``, and ``send`` raises.
 """
 
 import asyncio
 import logging
-import re
 from collections.abc import Coroutine, Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,8 +30,8 @@ from fcplug.concurrency.event_loop import EventLoop
 from fcplug.context import Context
 from fcplug.errors import InvalidResponse
 from fcplug.hookspecs import hookimpl
-from fcplug.web.environ import COOKIES
-from fcplug.web.lifespan import VERSIONS, ASGIApplication, Lifespan, Message
+from fcplug.web.asgi_scope import scope_of
+from fcplug.web.lifespan import ASGIApplication, Lifespan, Message
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,8 +39,7 @@ if TYPE_CHECKING:
 _Value = TypeVar("_Value")
 
 _PIECE = 1 << 16  # bytes of a request's body in one message
-_GRACE = 1.0  # seconds to end by itself for an application that nobody waits for
-_ABSOLUTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")  # the form of a target for proxies
+_GRACE = 1.0  # seconds for an application to return after its client has disconnected
 _UNFINISHED = (
     "the application ended before its answer was complete: send http.response.start, then "
     "http.response.body with more_body false"
@@ -37,13 +49,13 @@ log = logging.getLogger("fcplug")
 
 
 class Application:
-    """Serves an ASGI application: a WSGI application, and a plugin for its lifespan.
+    """A WSGI application that serves an ASGI one, and the hooks for its lifespan.
 
-    ``function`` is what ``functions.yaml`` calls the function that it belongs to.
+    ``function`` is the function's name in ``functions.yaml``.
 
     Attributes:
-        target: the application as its author wrote it.
-        lifespan: what the startup has begun, None before it and after the shutdown.
+        target: the ASGI application as its author wrote it.
+        lifespan: the running lifespan, None before startup and after shutdown.
     """
 
     def __init__(self, application: ASGIApplication, event_loop: EventLoop, function: str) -> None:
@@ -54,7 +66,7 @@ class Application:
 
     @hookimpl
     def initialize(self, context: Context) -> None:
-        """Run the application's startup; what it raises is raised."""
+        """Run the application's startup, and raise its error if it fails."""
         lifespan = Lifespan(self.target, context)
         try:
             self.run(lifespan.startup(), lifespan)
@@ -65,7 +77,7 @@ class Application:
 
     @hookimpl
     def pre_stop(self) -> None:
-        """Run the application's shutdown; what it raises is raised."""
+        """Run the application's shutdown, and raise its error if it fails."""
         lifespan, self.lifespan = self.lifespan, None
         if lifespan:
             try:
@@ -76,11 +88,11 @@ class Application:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a request: the application runs from the first chunk asked for to the close."""
+        """Answer a request; the application starts when the first chunk is read."""
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             start_response("501 Not Implemented", [("Content-Type", "text/plain")])
-            return [b"WebSocket is not served here: stream the answer, as text/event-stream\n"]
-        scope = _scope(environ)
+            return [b"WebSocket is not supported: stream the answer, as text/event-stream\n"]
+        scope = scope_of(environ)
         if self.lifespan:
             scope["state"] = self.lifespan.state.copy()
         return _Chunks(self, _RequestTask(self.target, scope, environ), start_response)
@@ -88,16 +100,16 @@ class Application:
     def run(
         self, coroutine: Coroutine[Any, Any, _Value], works_on: "Lifespan | _RequestTask"
     ) -> _Value:
-        """Run a coroutine on the loop, until the deadline of whoever waits for it."""
+        """Run a coroutine on the event loop, within the deadline of the current call."""
         return self._event_loop.run(coroutine, self._function, lambda: works_on.task)
 
     def finish(self, coroutine: Coroutine[Any, Any, _Value]) -> _Value:
-        """Run a coroutine that gives back what was taken to its end, whatever the deadline."""
+        """Run a coroutine that cleans up, without a deadline."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop.loop).result()
 
 
 class _Chunks(Iterator[bytes]):
-    """The body of a response, on the thread that serves it."""
+    """The body of a response, read on the serving thread."""
 
     def __init__(
         self, application: Application, request: "_RequestTask", start_response: "StartResponse"
@@ -118,7 +130,7 @@ class _Chunks(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """Wait for the application's end; one that has not answered to the end is cancelled."""
+        """Wait until the application ends; cancel it if its answer is not complete."""
         if self._request.done:
             return
         try:
@@ -129,12 +141,12 @@ class _Chunks(Iterator[bytes]):
 
 
 class _RequestTask:
-    """One request and what the application answers; every coroutine here runs on the loop.
+    """One request and its answer; every coroutine here runs on the event loop.
 
     Attributes:
-        head: the status line and the header fields, once the application has sent them.
-        over: whether the application has ended, and everything it sent was taken.
-        task: the application's, once it has begun.
+        head: the status line and header fields, once the application has sent them.
+        done: whether the application has ended and all of its chunks were taken.
+        task: the application's task, once it has started.
     """
 
     def __init__(
@@ -158,11 +170,11 @@ class _RequestTask:
         )
 
     async def chunk(self) -> bytes | None:
-        """Return the next chunk, None at the end; the one before it has been sent.
+        """Return the next chunk, None at the end; the previous chunk must have been sent.
 
         Raises:
-            InvalidResponse: the application ended before its answer did.
-            BaseException: whatever it raises before that.
+            InvalidResponse: the application ended before its answer was complete.
+            BaseException: the application's error.
         """
         if self.task is None:
             self.task = asyncio.create_task(self._run_application())
@@ -182,7 +194,7 @@ class _RequestTask:
         return chunk
 
     async def leave(self) -> None:
-        """Wait for the application's end; hurry one whose answer is not complete."""
+        """Wait until the application ends; disconnect it if its answer is not complete."""
         if self.task and not self._complete:
             self._disconnect()
             await asyncio.wait([self.task], timeout=_GRACE)
@@ -191,7 +203,7 @@ class _RequestTask:
             await asyncio.wait([self.task])
 
     async def cancel(self) -> None:
-        """Cancel the application, and wait for its end."""
+        """Cancel the application, and wait until it has ended."""
         self._disconnect()
         if self.task:
             self.task.cancel()
@@ -203,18 +215,18 @@ class _RequestTask:
         self._chunk_taken.set()
 
     async def _run_application(self) -> None:
-        """Run the application; keep its error, since SystemExit would end the loop of everyone."""
+        """Run the application and store its error; a SystemExit would stop the event loop."""
         try:
             await self._application(self._scope, self._receive, self._send)
         except BaseException as error:
             if self._complete and not isinstance(error, asyncio.CancelledError):
                 log.error("raised after the answer was complete:\n%s", result.format_error(error))
             elif not self._disconnected:
-                self._error = error  # and only then: it holds on to everything that it came from
+                self._error = error  # only if it is raised: its traceback holds many objects
 
     async def _receive(self) -> Message:
         if self._more_body and not self._finished.is_set():
-            # a server has read the whole body before it calls: this does not wait
+            # does not block: the server has read the whole body before
             piece = self._body.read(min(self._unread, _PIECE)) if self._unread else b""
             self._unread = self._unread - len(piece) if piece else 0
             self._more_body = self._unread > 0
@@ -232,14 +244,14 @@ class _RequestTask:
             await self._pass_on(bytes(message.get("body", b"")), bool(message.get("more_body")))
         else:
             raise InvalidResponse(
-                f"the application sent {kind!a} where none is due: send http.response.start once, "
+                f"the application sent {kind!a} in the wrong order: send http.response.start once, "
                 "then http.response.body until more_body is false"
             )
 
     async def _pass_on(self, chunk: bytes, more_body: bool) -> None:
-        """Hand a chunk over; unless it is the last, wait until it has been sent."""
+        """Pass a chunk to the serving thread; wait until it was sent unless it is the last."""
         while self._chunk is not None and not self._disconnected:
-            await self._chunk_taken.wait()  # for that of another task of the application
+            await self._chunk_taken.wait()  # another task of the application sent one
         if chunk:
             self._chunk_taken.clear()
             self._chunk = chunk
@@ -251,47 +263,6 @@ class _RequestTask:
         await (self._chunk_taken.wait() if chunk else asyncio.sleep(0))
         if self._disconnected:
             raise ConnectionResetError("the client has gone away")
-
-
-def _scope(environ: "WSGIEnvironment") -> Message:
-    """Return the scope of a request; bytes of its target that are not UTF-8 become U+FFFD."""
-    root = _text(environ.get("SCRIPT_NAME", ""))
-    target = str(environ["fc.request_uri"]).partition("?")[0]
-    address = environ.get("REMOTE_ADDR")
-    return {
-        "type": "http",
-        "asgi": VERSIONS,
-        "http_version": environ["SERVER_PROTOCOL"].rpartition("/")[2],
-        "method": environ["REQUEST_METHOD"],
-        "scheme": environ["wsgi.url_scheme"],
-        "path": root + _text(environ["PATH_INFO"]),
-        "raw_path": _ABSOLUTE.sub("", target).encode("latin-1"),
-        "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
-        "root_path": root,
-        "headers": [
-            (_field(key), value.encode("latin-1"))
-            for key, given in environ.items()
-            if key.startswith("HTTP_") or (key in ("CONTENT_TYPE", "CONTENT_LENGTH") and given)
-            for value in (_cookies(environ) if key == "HTTP_COOKIE" else (given,))
-        ],
-        "client": (address, int(environ.get("REMOTE_PORT") or 0)) if address else None,
-        "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
-        "fc.context": environ["fc.context"],
-    }
-
-
-def _cookies(environ: "WSGIEnvironment") -> list[str]:
-    """Return the cookie fields as they were sent: one by one, where the server says so."""
-    sent: str = environ.get(COOKIES) or environ["HTTP_COOKIE"]
-    return sent.split("\n")
-
-
-def _text(value: str) -> str:
-    return value.encode("latin-1").decode("utf-8", "replace")
-
-
-def _field(key: str) -> bytes:
-    return key.removeprefix("HTTP_").replace("_", "-").lower().encode("latin-1")
 
 
 def _status_of(message: Message) -> str:
@@ -310,5 +281,5 @@ def _headers_of(message: Message) -> list[tuple[str, str]]:
         ]
     except (AttributeError, TypeError, ValueError):
         raise InvalidResponse(
-            "the headers are no pairs of bytes: give [(b'name', b'value')]"
+            "the headers are not pairs of bytes: give [(b'name', b'value')]"
         ) from None

@@ -1,6 +1,6 @@
-"""Who may call, outside Function Compute: who shows a token, or signs the request.
+"""Authenticate callers outside of Function Compute, by a token or a signature.
 
-On FC the platform is the only caller and sends neither; there nothing is checked.
+On FC the platform is the only caller and sends neither, so nothing is checked there.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from fcplug.web.replay import ReplayMemory, folder_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-WINDOW = 300  # seconds that a signature's time may be off
+WINDOW = 300  # seconds that a signature's time may differ from the clock
 _SIGNATURE = re.compile(r"t=([0-9]{1,12}),v2=([0-9a-f]{64})")
 _FIELD = protocol.environ_key(protocol.SIGNATURE)
 _OF_FC = protocol.environ_key(protocol.PREFIX)
@@ -30,10 +30,10 @@ log = logging.getLogger("fcplug")
 
 
 class Message(NamedTuple):
-    """What a signature covers.
+    """The parts of a request that a signature covers.
 
-    ``target`` is the path with its query, as it is sent. Of ``headers`` those count that are FC's
-    (``x-fc-*``) and not empty.
+    ``target`` is the path with its query, as it is sent. Only FC's headers (``x-fc-*``) that are
+    not empty count.
     """
 
     method: str
@@ -43,11 +43,14 @@ class Message(NamedTuple):
 
 
 Gate = Callable[["WSGIEnvironment"], str]
-"""Returns why a request is refused, empty if it is not."""
+"""Returns the reason to reject a request, or an empty string."""
 
 
 def gate(entry: AuthEntry, environ: Mapping[str, str]) -> Gate:
-    """Return the gate of ``runtime.auth``; ``environ`` is the environment of the process."""
+    """Return the gate that ``runtime.auth`` configures.
+
+    ``environ`` is the environment of the process.
+    """
     if entry.tokens:
         token = Token(entry.tokens)
         return lambda sent: token.reason_to_reject(sent.get("HTTP_AUTHORIZATION", ""))
@@ -56,27 +59,27 @@ def gate(entry: AuthEntry, environ: Mapping[str, str]) -> Gate:
 
 
 def sign(key: str, moment: int, message: Message) -> str:
-    """Return the signature header's value for a message sent at ``moment``, in Unix seconds."""
+    """Return the signature header of a message sent at ``moment`` (Unix seconds)."""
     mac = hmac.new(key.encode(), _covered(moment, message), hashlib.sha256)
     return f"t={moment},v2={mac.hexdigest()}"
 
 
 class Token:
-    """Lets in who sends ``Authorization: Bearer`` and one of the tokens."""
+    """Accepts requests with ``Authorization: Bearer`` and one of the tokens."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._wanted = [f"Bearer {token}".encode() for token in tokens]
 
     def reason_to_reject(self, authorization: str) -> str:
-        """Return why a request is refused that has this header, empty if it is not."""
+        """Return the reason to reject a request with this header, or an empty string."""
         sent = authorization.encode("latin-1", "replace")
-        # no early end: the time must not tell how many tokens there are, or which is close
+        # compare with all tokens: the duration must not reveal which one is similar
         matches = [hmac.compare_digest(sent, wanted) for wanted in self._wanted]
         return "" if any(matches) else "the Authorization header holds no valid token"
 
 
 class Signature:
-    """Lets in who signed the request with one of the keys, lately, and only once."""
+    """Accepts requests signed recently with one of the keys, each signature once."""
 
     def __init__(self, keys: Sequence[str], memory: ReplayMemory) -> None:
         self._keys = keys
@@ -87,35 +90,35 @@ class Signature:
             self._log(error)
 
     def reason_to_reject(self, signature: str, message: Message) -> str:
-        """Return why a message with this signature is refused, empty if it is not."""
+        """Return the reason to reject a message with this signature, or an empty string."""
         match = _SIGNATURE.fullmatch(signature)
         if match is None:
             if _VERSION_1.fullmatch(signature):
-                return "the signature is of version 1, which does not count: sign by version 2"
+                return "the signature has version 1, which is not accepted: use version 2"
             return "the request is not signed"
         moment, now = int(match[1]), time.time()
         if abs(now - moment) > WINDOW:
-            return f"the signature's time is more than {WINDOW} seconds off"
+            return f"the signature's time differs by more than {WINDOW} seconds from the clock"
         made = [sign(key, moment, message) for key in self._keys]
         matches = [hmac.compare_digest(signature, each) for each in made]
         if not any(matches):
-            return "the signature is not that of this request"
+            return "the signature does not match this request"
         try:
             return self._memory.reason_to_reject(bytes.fromhex(match[2]), moment, now)
-        except OSError as error:  # what cannot be remembered could be used again
+        except OSError as error:  # a signature that is not stored could be used again
             self._log(error)
             return "signatures cannot be checked at the moment"
 
     def _log(self, error: OSError) -> None:
         log.error(
-            "signed requests are refused, as used signatures cannot be remembered: %s; "
+            "signed requests are rejected because used signatures cannot be stored: %s; "
             "TMPDIR names the folder of their files",
             error,
         )
 
 
 def _message_of(environ: "WSGIEnvironment") -> Message:
-    """Return what a signature covers of a request, whose body can be read again afterwards."""
+    """Return the signed parts of a request; its body can be read again afterwards."""
     body = body_of(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     headers = {
@@ -127,7 +130,7 @@ def _message_of(environ: "WSGIEnvironment") -> Message:
 
 
 def _covered(moment: int, message: Message) -> bytes:
-    """Return the lines that a signature is made of; no part of a request can hold a line end."""
+    """Return the signed lines; no part of a request can contain a line break."""
     headers = {name.lower(): value.strip(" \t") for name, value in message.headers.items()}
     lines = [
         "fcplug-v2",

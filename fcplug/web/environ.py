@@ -1,4 +1,7 @@
-"""The environ that an application gets: the server's, over that of the process as FC 2.0 had it."""
+"""Build the WSGI environ of an application.
+
+As on FC 2.0, the server's keys are added to the variables of the process environment.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,8 +13,8 @@ from fcplug.context import Context
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-COOKIES = "fcplug.cookies"  # the cookie fields of a request that has several, one on each line
-HEALTH_CHECK = "fcplug.health_check"  # whether the server took the request for a health check
+COOKIES = "fcplug.cookies"  # several cookie fields of one request, one per line
+HEALTH_CHECK = "fcplug.health_check"  # whether the server treated the request as a health check
 _OF_A_REQUEST = (
     "AUTH_TYPE",
     "CONTENT_LENGTH",
@@ -28,7 +31,7 @@ _OF_A_REQUEST = (
     "REQUEST_METHOD",
     "REQUEST_URI",
     "SCRIPT_NAME",
-)  # variables of these names would pass for a client's
+)  # process variables with these names would look like the client's
 
 
 def body_of(environ: "WSGIEnvironment") -> bytes:
@@ -40,7 +43,7 @@ def body_of(environ: "WSGIEnvironment") -> bytes:
 
 
 def target_of(environ: "WSGIEnvironment") -> str:
-    """Return the path and query of a request: as they were sent, if the server tells that."""
+    """Return the path and query of a request, as they were sent if the server provides that."""
     sent: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")  # RAW_URI: gunicorn
     if sent:
         return sent
@@ -54,14 +57,14 @@ def raw_path(environ: Mapping[str, Any]) -> str:
     target: str = environ.get("REQUEST_URI") or ""
     if target.startswith("/"):
         return target.partition("?")[0]
-    # the form for proxies, http://user:password@host/path, or a server that does not tell
+    # the form for proxies, http://user:password@host/path, or no raw path from the server
     return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/*")
 
 
 class Environs:
-    """Makes the environs of one function's application.
+    """Builds the environs for one function's application.
 
-    ``process`` is the environment of the process; credentials are left out unless ``exposed``.
+    ``process`` is the environment of the process; credentials are hidden unless ``exposed``.
     """
 
     def __init__(self, process: Mapping[str, str], *, exposed: bool) -> None:

@@ -1,4 +1,14 @@
-"""One web request, from its first log line to its last, which is out before its answer ends."""
+"""Answer one web request, with its log lines and its failures.
+
+The states of an exchange::
+
+    begin() --first chunk--> answering --last chunk, or close()--> ended
+       |                         |
+       +-- error: 500 document   +-- error: BodyCut, the connection is aborted
+
+Leaving a state closes the response and writes the access line and the phase's last log line, before
+the server sends the last bytes.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,13 +53,17 @@ def answer(
     *,
     access_log: bool = False,
 ) -> Response | Result:
-    """Return what the work answers, its first bytes made; or what it raises, as a failure.
+    """Run the work up to the first bytes of its answer; return the answer or a failure.
 
-    ``phase`` is named in the log's lines.
+    Header fields that belong to the platform or the connection are removed. The body raises BodyCut
+    if it ends too early. All steps share one copy of the caller's context variables.
 
-    Header fields that are the platform's or the connection's are left out. The body raises BodyCut
-    where it ends too soon. Its every step, the last log line included, sees one set of context
-    variables, and changes none of its caller's. ``access_log`` writes the access line.
+    Args:
+        environ: the request.
+        context: the invocation context.
+        work: calls the function.
+        phase: the phase that the log lines name.
+        access_log: whether to write the access line.
     """
     variables = copy_context()
     line = access.line(environ, context) if access_log and phase is Phase.WEB else None
@@ -63,7 +77,7 @@ def failure_status(error: BaseException | None, otherwise: str = _FAILED) -> str
 
 
 class _Exchange:
-    """The body of an answer; its end, however it comes, ends the phase."""
+    """The body of an answer; its end always ends the phase."""
 
     def __init__(
         self,
@@ -77,17 +91,17 @@ class _Exchange:
         self._phase: AbstractContextManager[None] | None = logs.phase(phase, context)
         self._line = line
         self._response: Response | None = None  # None once it is closed
-        self._missing: int | None = None  # bytes of the Content-Length, where one is given
+        self._missing: int | None = None  # bytes until the Content-Length, if there is one
         self._first: bytes | None = None
         self._forks = fork_counter.forks
 
     def begin(self, method: str, work: Callable[[], Response]) -> Response | Result:
-        """Do the work and make the first bytes, between the lines of the phase."""
+        """Start the phase, and run the work up to the first bytes of the body."""
         if self._phase:
             self._phase.__enter__()
         try:
             self._response = response = work()
-            if fork_counter.forks != self._forks:  # the answer is the parent's to send
+            if fork_counter.forks != self._forks:  # in a forked child: the parent sends the answer
                 end_forked_child(None)
             if self._line:
                 self._line.status = response.status
@@ -117,7 +131,7 @@ class _Exchange:
         return chunk
 
     def close(self) -> None:
-        """End the request, if its body was not read to the end."""
+        """End the request if its body was not read to the end."""
         self._first = None
         if self._response:
             self._variables.run(self._give_up)
@@ -130,7 +144,7 @@ class _Exchange:
             raise BodyCut from error
 
     def _advance(self, response: Response) -> bytes | None:
-        """Return the next bytes, None at the end; once there are no more, the phase has ended."""
+        """Return the next bytes, None at the end; end the phase after the last bytes."""
         chunk = next(response.body, None)
         if fork_counter.forks != self._forks:
             end_forked_child(None)
@@ -143,7 +157,7 @@ class _Exchange:
         return chunk
 
     def _count(self, chunk: bytes | None, response: Response) -> None:
-        """Compare the body with its Content-Length, so that no byte too many is ever sent."""
+        """Check the body against its Content-Length before bytes beyond it are sent."""
         missing = (self._missing or 0) - len(chunk or b"")
         if missing == 0 and next(response.body, None) is not None:
             missing = -1
@@ -180,7 +194,7 @@ class _Exchange:
             phase.__exit__(None, None, None)
 
     def _give_up(self) -> None:
-        log.info("the client went away before its answer was complete")
+        log.info("the client disconnected before its answer was complete")
         try:
             self._end()
         except BaseException as error:
@@ -188,7 +202,7 @@ class _Exchange:
 
 
 def _sendable(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the header fields that an application may set."""
+    """Return the header fields without those that an application must not set."""
     sent = []
     size = 0
     for name, value in headers:

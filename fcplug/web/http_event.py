@@ -1,7 +1,7 @@
-"""FC 3.0's HTTP event: a web request as an event, and what a handler returned as the response.
+"""FC 3.0's HTTP event: convert a web request to an event, and a handler's result to a response.
 
-FC's built-in runtimes give it to handlers of functions with an HTTP trigger ("version" is "v1" in
-FC's documentation of HTTP triggers); custom runtimes get the request itself instead.
+FC's built-in runtimes pass it to handlers of functions with an HTTP trigger ("version" is "v1" in
+FC's documentation of HTTP triggers). Custom runtimes receive the request itself instead.
 """
 
 import base64
@@ -35,11 +35,11 @@ _JSON = {
 
 
 def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
-    """Return the HTTP event of a WSGI request, as JSON; the request's body is read.
+    """Return the HTTP event of a WSGI request as JSON, and read the request's body.
 
-    Header names come as ``Content-Type``: WSGI does not tell how they were sent. Repeated headers
-    and query parameters are joined by commas, headers of FC's own are left out. The body is text if
-    its content type is one of text, or none, and its bytes are UTF-8; else it is base64.
+    Header names are capitalized like ``Content-Type``, because WSGI does not keep their case.
+    Repeated headers and query parameters are joined by commas; FC's own headers are left out. The
+    body is text if it is UTF-8 and its content type is textual or missing, else base64.
     """
     path = raw_path(environ)
     headers = dict(_headers(environ))
@@ -73,11 +73,11 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
 
 
 def response_of(result: bytes) -> Response:
-    """Return the response that a handler's encoded result stands for.
+    """Return the response for a handler's encoded result.
 
-    ``{"statusCode", "headers", "isBase64Encoded", "body"}`` is one; a header's value may be a list,
-    and is then sent as often. Anything else is the body of a 200: ``application/json``,
-    ``text/plain`` or ``application/octet-stream``, whichever it is.
+    An object with ``statusCode`` (and ``headers``, ``isBase64Encoded``, ``body``) describes the
+    response; a header with a list of values is sent once for each. Any other result is the body of
+    a 200 with the type ``application/json``, ``text/plain`` or ``application/octet-stream``.
 
     Raises:
         InvalidResponse: a key has a value that cannot be sent.
@@ -112,7 +112,7 @@ def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 @functools.lru_cache(1024)
 def _header_name(key: str) -> str:
-    """Return the header that a key of the environ stands for, empty for none and for FC's own."""
+    """Return the header name of an environ key; empty for other keys and for FC's headers."""
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH") and not key.startswith("HTTP_"):
         return ""
     name = "-".join(word.capitalize() for word in key.removeprefix("HTTP_").split("_"))
@@ -120,7 +120,7 @@ def _header_name(key: str) -> str:
 
 
 def _unicode(text: str) -> str:
-    """Return a header's value, whose bytes WSGI carries as latin-1, as the UTF-8 it may be."""
+    """Return a header's value, which WSGI decodes as latin-1, as UTF-8 if it is valid."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:
@@ -146,7 +146,7 @@ def _body(environ: Mapping[str, Any]) -> bytes:
 
 
 def _json_body(body: bytes, content_type: str) -> tuple[str, bool]:
-    """Return a body as JSON can carry it, and whether that is base64."""
+    """Return a body as text for JSON, and whether the text is base64."""
     kind = content_type.partition(";")[0].strip().lower()
     if not kind or _TEXT_TYPE.fullmatch(kind):
         try:
@@ -180,7 +180,7 @@ def _typed(answer: Mapping[str, Any], key: str, kind: type) -> Any:
     value = answer.get(key)
     if value is None or isinstance(value, kind):
         return value
-    fix = f"return {_JSON[kind]}" + (", made with json.dumps" if key == "body" else "")
+    fix = f"return {_JSON[kind]}" + (", encoded with json.dumps" if key == "body" else "")
     raise _invalid(key, f"is {_JSON[type(value)]}", fix)
 
 
@@ -197,7 +197,7 @@ def _header_fields(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 raise _invalid(
                     shown, "holds a line break or another control character", "remove it"
                 )
-            if name.lower() != "content-length":  # the body tells
+            if name.lower() != "content-length":  # set from the body
                 yield name, _to_utf8(str(value).strip(), shown).decode("latin-1")
 
 
@@ -205,8 +205,8 @@ def _to_utf8(text: str, key: str = "body") -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        fix = "encode emoji as a whole, not as two surrogates"
-        raise _invalid(key, "holds half a character, which is not UTF-8", fix) from None
+        fix = "encode an emoji as one character, not as two surrogates"
+        raise _invalid(key, "contains half a surrogate pair, which is not UTF-8", fix) from None
 
 
 def _from_base64(body: str) -> bytes:

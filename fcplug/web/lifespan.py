@@ -1,4 +1,11 @@
-"""The lifespan of an ASGI 3 application: what it does before its requests and after them."""
+"""Run the lifespan of an ASGI 3 application: its startup and its shutdown.
+
+The states of a lifespan, whose task is the application itself::
+
+    new --startup()--> starting --startup.complete--> started --shutdown()--> stopping --> ended
+                          |
+                          +-- startup.failed, an error or a return --> ended
+"""
 
 import asyncio
 import logging
@@ -18,15 +25,15 @@ log = logging.getLogger("fcplug")
 
 VERSIONS = {"version": "3.0", "spec_version": "2.4"}  # 2.4: send raises when the client is gone
 
-_GRACE = 1.0  # seconds to end for an application that has said it will end
+_GRACE = 1.0  # seconds for an application to return after its last message
 
 
 class Lifespan:
-    """One life of an application, from its startup to its shutdown; all of it runs on the loop.
+    """One lifespan of an application; every coroutine runs on the event loop.
 
     Attributes:
-        state: what the startup has left there for every request's scope.
-        task: the application's, once it has begun.
+        state: what the startup stores for the scope of every request.
+        task: the application's task, once it has started.
     """
 
     def __init__(self, application: ASGIApplication, context: Context) -> None:
@@ -44,26 +51,26 @@ class Lifespan:
         self._error: BaseException | None = None
 
     async def startup(self) -> None:
-        """Begin; an application that ends without an answer has no lifespan, which is fine.
+        """Start the application; one that ends without a reply does not support lifespan.
 
         Raises:
-            LifespanFailed: the application says so.
-            BaseException: what it raises after that.
+            LifespanFailed: the application reports a failure.
+            BaseException: what it raises after that report.
         """
         self.task = asyncio.create_task(self._run())
         if await self._request("startup") is None:
-            why = summary(self._error) if self._error else "it has returned"
-            log.info("the application takes no part in lifespan: %s", why)
+            why = summary(self._error) if self._error else "it returned"
+            log.info("the application does not support lifespan: %s", why)
 
     async def shutdown(self) -> None:
-        """Ask the application to end; what it raises, or LifespanFailed, is raised."""
+        """Ask the application to shut down; raise its error, or LifespanFailed."""
         if self.task and not self.task.done():
             if await self._request("shutdown") is None and self._error:
                 raise self._error
             await asyncio.wait([self.task], timeout=_GRACE)
 
     async def cancel(self) -> None:
-        """Cancel whatever still runs, and wait for its end."""
+        """Cancel the application's task, and wait until it has ended."""
         if self.task:
             self.task.cancel()
             await asyncio.wait([self.task])
@@ -78,11 +85,11 @@ class Lifespan:
         self._from_application.put_nowait(None)
 
     async def _request(self, phase: str) -> Message | None:
-        """Return what the application says to a phase, None if it ends instead."""
+        """Send a phase to the application; return its reply, or None if it ended instead."""
         self._to_application.put_nowait({"type": f"lifespan.{phase}"})
         reply = await self._from_application.get()
         if reply and reply["type"] == f"lifespan.{phase}.failed":
-            assert self.task  # noqa: S101 - it has spoken
-            await asyncio.wait([self.task], timeout=_GRACE)  # it may say more by raising
+            if self.task:  # the error that it raises says more than its message
+                await asyncio.wait([self.task], timeout=_GRACE)
             raise self._error or LifespanFailed(phase, str(reply.get("message", "")))
         return reply

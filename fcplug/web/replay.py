@@ -1,8 +1,8 @@
-"""The signatures that were used, remembered by all processes of one user on one machine.
+"""Store used signatures, shared by all processes of one user on one machine.
 
-A signature belongs to the period of its own time. Each period is a file of digests in a folder that
-no other user can enter. A process appends to it under a lock, after it has read what the others
-appended: what one process has accepted, no other accepts, nor one that starts later.
+A signature belongs to the period of its own timestamp. Each period is a file of digests, in a
+folder that no other user can enter. A process locks the file, reads what others have appended, and
+then appends. A signature that one process accepted is rejected by all others, also after a restart.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ _PREFIX = "signatures-"
 
 
 def folder_of(environ: Mapping[str, str]) -> str:
-    """Return the folder of this user's memory: the same in every process, and after a restart."""
+    """Return the folder of this user's files, the same in every process and after a restart."""
     folder = os.path.abspath(environ.get("TMPDIR") or "/tmp")  # noqa: S108 - see _secure
     return f"{folder}/fcplug-{os.geteuid()}"
 
 
 class ReplayMemory:
-    """Remembers signatures for as long as their time makes them valid.
+    """Remembers signatures as long as they are valid.
 
     Args:
-        folder: where the files are; it is made if it is missing.
+        folder: the folder of the files, created if it is missing.
         window: seconds for which a signature is valid, before and after its own time.
-        most: signatures of one period; further ones are refused.
+        most: signatures per period; further ones are rejected.
     """
 
     def __init__(self, folder: str, window: int, most: int = 100_000) -> None:
@@ -41,18 +41,18 @@ class ReplayMemory:
         self._periods: dict[int, _PeriodFile] = {}
 
     def prepare(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            OSError: it cannot be made, or another user can enter it.
+            OSError: it cannot be created, or another user can enter it.
         """
         _secure(self._folder)
 
     def reason_to_reject(self, digest: bytes, moment: int, now: float) -> str:
-        """Remember a signature; return why it does not count, empty if it is the first of its kind.
+        """Store a signature; return the reason to reject it, or an empty string if it is new.
 
         Raises:
-            OSError: it cannot be remembered, and must not count.
+            OSError: it cannot be stored, so it must be rejected.
         """
         number = moment // _PERIOD
         with self._lock:
@@ -70,7 +70,7 @@ class ReplayMemory:
         return _PeriodFile(f"{self._folder}/{_PREFIX}{number}")
 
     def _restore(self, number: int) -> None:
-        """Write to a new file what was in one that was deleted, as this process has read it."""
+        """Write the digests that this process has read from a deleted file to a new file."""
         deleted, restored = self._periods[number], self._open(number)
         try:
             restored.add(deleted.seen)
@@ -81,7 +81,7 @@ class ReplayMemory:
         deleted.close()
 
     def _forget(self, now: float) -> None:
-        """Drop the periods whose signatures are all too old to be valid."""
+        """Delete the periods whose signatures are all expired."""
         _secure(self._folder)
         over = int(now - self._window) // _PERIOD
         for number in [number for number in self._periods if number < over]:
@@ -89,16 +89,16 @@ class ReplayMemory:
         for name in os.listdir(self._folder):
             ending = name.removeprefix(_PREFIX)
             if ending != name and ending.isdigit() and int(ending) < over:
-                with contextlib.suppress(FileNotFoundError):  # another process was faster
+                with contextlib.suppress(FileNotFoundError):  # another process deleted it first
                     os.unlink(f"{self._folder}/{name}")
 
 
 class _FileDeletedError(OSError):
-    """The file of a period is not where another process would find it."""
+    """The file of a period was deleted, so other processes will not find it."""
 
 
 class _PeriodFile:
-    """The signatures of one period: a file, and what this process has read of it."""
+    """The signatures of one period: the file, and the digests read from it so far."""
 
     def __init__(self, path: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -107,12 +107,12 @@ class _PeriodFile:
         self._read = 0  # bytes
 
     def reason_to_reject(self, digest: bytes, most: int) -> str:
-        """Remember a digest; return why it does not count, empty if it is new.
+        """Store a digest; return the reason to reject it, or an empty string if it is new.
 
         Raises:
-            _FileDeletedError: ``seen`` holds all that was in the file.
+            _FileDeletedError: the file is gone; ``seen`` has all of its digests.
         """
-        # a lock of the process, which a fork does not inherit and an end of the process frees
+        # this lock belongs to the process: a fork does not inherit it, and exiting releases it
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
         try:
             self._catch_up()
@@ -127,7 +127,7 @@ class _PeriodFile:
             fcntl.lockf(self._fd, fcntl.LOCK_UN)
 
     def add(self, digests: set[bytes]) -> None:
-        """Write those digests that the file does not hold."""
+        """Append the digests that the file does not contain yet."""
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
         try:
             self._catch_up()
@@ -143,14 +143,14 @@ class _PeriodFile:
         """Read what other processes have appended.
 
         Raises:
-            _FileDeletedError: all of the file is read, and no other process will find it.
+            _FileDeletedError: the file was read to its end, but it is deleted.
         """
         found = os.fstat(self._fd)
         size = found.st_size
         if size < self._read:
-            raise OSError(errno.ESTALE, "the file of used signatures was cut")
+            raise OSError(errno.ESTALE, "the file of used signatures was truncated")
         end = size - size % _SIZE
-        if end != size:  # its process ended while it wrote, and had accepted nothing yet
+        if end != size:  # a process died while writing, before it accepted the signature
             os.ftruncate(self._fd, end)
         while self._read < end:
             data = os.pread(self._fd, end - self._read, self._read)
@@ -169,12 +169,12 @@ class _PeriodFile:
 
 
 def _secure(folder: str) -> None:
-    """Make a folder that this user alone can enter, or raise an OSError."""
+    """Create a folder that only this user can enter, or raise an OSError."""
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
         found = os.lstat(folder)
         mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
         if not mine or stat.S_IMODE(found.st_mode) & 0o077:
-            what = "not a folder that this user alone can enter"
+            what = "not a folder that only this user can enter"
             raise PermissionError(errno.EPERM, what, folder) from None

@@ -1,4 +1,4 @@
-"""What a web function answers."""
+"""The response to a web request."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +10,22 @@ log = logging.getLogger("fcplug")
 
 
 class Response(msgspec.Struct):
-    """What answers a web request; who gets it closes it, whether the body was read or not.
+    """The answer to a web request; its receiver must close it, even if the body was not read.
 
     Attributes:
         status: a status line such as ``200 OK``.
         headers: header fields, in order.
-        body: the chunks of the body, each made when it is asked for.
-        on_close: what to call when the answer is closed, in this order. Each layer that the answer
-            passes through appends its own.
+        body: the chunks of the body, each created when it is read.
+        on_close: callbacks to run on close, in this order; each layer appends its own.
     """
 
     status: str
     headers: Sequence[tuple[str, str]]
     body: Iterator[bytes]
-    on_close: list[Callable[[], object]] = []  # msgspec makes a list for each
+    on_close: list[Callable[[], object]] = []  # msgspec creates a new list for each response
 
     def close(self) -> None:
-        """Call what waits for the close: once, and all of it even where some raise."""
+        """Run all callbacks once, even if some of them raise."""
         while self.on_close:
             callback = self.on_close.pop(0)
             try:
@@ -37,7 +36,7 @@ class Response(msgspec.Struct):
 
 
 class BodyCut(Exception):  # noqa: N818 - only the server sees it
-    """A body ends before it is complete, and must not look complete; the log says why."""
+    """A body ended too early; the client must notice that, and the log has the reason."""
 
 
 def close_body(body: object) -> None:
@@ -48,7 +47,7 @@ def close_body(body: object) -> None:
 
 
 def close_failed(body: object) -> None:
-    """Close a body, or a response, after a failure; an error of the closing is only logged."""
+    """Close a body or response after a failure; only log an error of closing it."""
     try:
         close_body(body)
     except BaseException as error:
@@ -56,7 +55,7 @@ def close_failed(body: object) -> None:
 
 
 def has_no_body(status: str) -> bool:
-    """Return whether a status line is one that no body follows."""
+    """Return whether responses with this status line have no body."""
     return status[:3] in ("204", "304")
 
 
@@ -69,7 +68,7 @@ def length_of(headers: Sequence[tuple[str, str]]) -> int | None:
 
 
 def reason_of(status: int) -> str:
-    """Return the usual reason of a status, ``Unknown`` where it has none."""
+    """Return the standard reason of a status, or ``Unknown``."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

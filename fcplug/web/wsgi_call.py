@@ -1,9 +1,9 @@
-"""A WSGI application (PEP 3333): called, and what it answers checked before any of it is sent.
+"""Call a WSGI application (PEP 3333), and check its answer before any of it is sent.
 
-Where FC 2.0's built-in runtime takes more than PEP 3333 allows, so does this: text is sent as
-UTF-8, a plain ``str`` or ``bytes`` is the body, a status needs no reason, headers are any iterable
-of pairs, and the last call of ``start_response`` counts. The log then holds one line of advice,
-because other servers refuse it.
+FC 2.0's built-in runtime accepts more than PEP 3333 allows, and so does this module: text is sent
+as UTF-8, a plain ``str`` or ``bytes`` is the body, a status needs no reason, headers are any
+iterable of pairs, and the last call of ``start_response`` counts. The log then has one line of
+advice, because other servers reject it.
 """
 
 import logging
@@ -38,10 +38,10 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tup
 
 
 class Caller:
-    """Calls one application; advice for its author is logged once.
+    """Calls one application, and logs advice for its author once.
 
-    An application that is a plain function may be an HTTP handler of FC 2.0. Like there, it finds a
-    content type and a length in the environ also where the client sent none.
+    A plain function may be an HTTP handler of FC 2.0. As there, its environ always has a content
+    type and a content length, even if the client sent none.
     """
 
     def __init__(self, application: "WSGIApplication") -> None:
@@ -50,14 +50,14 @@ class Caller:
         self._advised = False
 
     def call(self, environ: "WSGIEnvironment") -> Response:
-        """Call the application; return once its status and the first bytes of its body are known.
+        """Call the application, up to its status and the first bytes of its body.
 
-        Everything, the body and its ``close`` included, is to happen on one thread: what a
-        framework keeps for a request, it keeps there.
+        Read and close the body on the same thread, because frameworks keep the state of a request
+        in thread-local variables.
 
         Raises:
-            InvalidResponse: what it answers cannot be sent.
-            BaseException: whatever it raises.
+            InvalidResponse: the answer cannot be sent.
+            BaseException: the application's error.
         """
         if self._is_handler:
             for key, value in _DEFAULTS.items():
@@ -90,10 +90,10 @@ class Caller:
 
 
 class _Start:
-    """``start_response``: what an application has said of its answer so far.
+    """The ``start_response`` callable of one request; it keeps the status and headers.
 
     Attributes:
-        advice: what only FC 2.0's runtime and this one take, the first of it; empty if nothing.
+        advice: the first thing that only FC 2.0's runtime and this one accept, or empty.
     """
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class _Start:
         return self._write
 
     def begin(self) -> tuple[str, list[tuple[str, str]]]:
-        """Return status and headers, which from now on cannot be replaced."""
+        """Return status and headers; from now on they cannot be replaced."""
         if self._head is None:
             raise InvalidResponse(
                 "the application answered without calling start_response: "
@@ -128,11 +128,11 @@ class _Start:
         return self._head
 
     def advise(self, what: str) -> None:
-        """Note what the application had better do."""
+        """Record advice for the application's author; only the first one is kept."""
         self.advice = self.advice or what
 
     def take(self) -> bytes:
-        """Return what was written by ``write`` and not taken yet."""
+        """Return the data passed to ``write`` since the last call."""
         data = b"".join(self._written)
         self._written.clear()
         return data
@@ -169,7 +169,7 @@ class _Start:
 
 
 def _chunks(start: _Start, result: Iterable[Any]) -> Iterator[bytes]:
-    """Yield what is not empty, each after what was written before it."""
+    """Yield the chunks that are not empty, each after the data written before it."""
     for chunk in result:
         data = _as_bytes(chunk)
         data = start.take() + data
@@ -218,16 +218,18 @@ def _check_headers(headers: list[Any]) -> None:
         if not _VALUE.fullmatch(value):
             raise InvalidResponse(
                 f"the header {name} has a value with a character that cannot be sent: "
-                "give none of control, encode others to latin-1"
+                "remove control characters, and encode other text as latin-1"
             )
         if name.lower() == "content-length":
             lengths += 1
             if lengths > 1 or not _LENGTH.fullmatch(value):
-                raise InvalidResponse("the Content-Length is no number, or given twice: give one")
+                raise InvalidResponse(
+                    "the Content-Length is not a number, or is given twice: give one number"
+                )
 
 
 def _told(value: Any) -> str:
-    """Return what a wrong value is, shortly; its text only where that cannot be long."""
+    """Describe a wrong value briefly, with its text if that is short."""
     if value is None:
         return "None"
     name = type(value).__name__

@@ -1,4 +1,4 @@
-"""What a worker is told before it serves: one function, and what the process may use."""
+"""The assignment of a worker: its function, and the settings of its process."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -13,32 +13,32 @@ from fcplug.config.model import FunctionSpec
 
 
 class WorkerSettings(Struct, frozen=True):
-    """How the workers of one function are made."""
+    """The settings of one function's workers."""
 
     workers: int = 1
-    """Processes at most; each serves one call at a time."""
+    """The maximum number of processes; each serves one call at a time."""
     memory_limit: int | None = None
-    """Bytes of address space of each."""
+    """Bytes of address space per process."""
     max_calls: int | None = None
     """Invocations after which a worker is replaced."""
     python: str | None = None
-    """Another interpreter, or the folder of a virtual environment."""
+    """Another Python interpreter, or the folder of a virtual environment."""
     folder: str = ""
-    """The working directory they start in; empty for the current one."""
+    """The working directory of the processes; empty for the current one."""
     log_format: Literal["text", "json"] = "text"
     log_level: str = "INFO"
     log_blocked: Literal["wait", "drop"] = "wait"
 
 
 class Assignment(Struct, frozen=True):
-    """One function, the locations of its settings in the file, and the process's limits."""
+    """One function, the locations of its settings in the file, and the process's settings."""
 
     spec: FunctionSpec
     document: Document
     settings: WorkerSettings
 
     def to_header(self) -> dict[str, Any]:
-        """Return the assignment as JSON can carry it."""
+        """Return the assignment as plain values for JSON."""
         spec = _plain(self.spec)
         ours = ("functions", self.spec.name), ("defaults",)
         return {
@@ -55,7 +55,7 @@ class Assignment(Struct, frozen=True):
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> "Assignment":
-        """Return the assignment that a header carries."""
+        """Return the assignment in a received header."""
         for *way, last in header["from_environment"]:
             holder = header["spec"]
             for step in way:
@@ -80,7 +80,7 @@ def _plain(value: Any) -> Any:
 
 
 def _from_environment(value: Any, path: Path) -> Iterator[Path]:
-    """Yield the way to each text that may stand for a number: JSON does not tell it from others."""
+    """Yield the path to each ``FromEnvironment`` text: in JSON it looks like any other text."""
     if isinstance(value, FromEnvironment):
         yield path
     elif isinstance(value, dict):

@@ -1,17 +1,24 @@
-"""Whether starting another worker is worth a try."""
+"""Decide whether another worker should be started after several have died.
+
+The states::
+
+    closed --DEATHS deaths within WINDOW--> open for a pause --time passes--> closed
+
+Each time it opens again, the pause is twice as long. An answered call resets it.
+"""
 
 import time
 from collections import deque
 from collections.abc import Callable
 
-DEATHS = 3  # in a row, within ...
-WINDOW = 10.0  # seconds: then no worker is started for ...
-PAUSE = 1.0  # seconds, doubled each time that did not help, up to ...
+DEATHS = 3  # in a row
+WINDOW = 10.0  # seconds for these deaths
+PAUSE = 1.0  # seconds without a start; doubled each time, up to LONGEST_PAUSE
 LONGEST_PAUSE = 30.0
 
 
 class CircuitBreaker:
-    """Opens when workers die one after the other before any has answered a call."""
+    """Opens when workers die one after another before one has answered a call."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,20 +29,20 @@ class CircuitBreaker:
 
     @property
     def open(self) -> bool:
-        """Tell whether no worker should be started now."""
+        """Whether no worker may be started now."""
         return self._clock() < self._open_until
 
     @property
     def why(self) -> str:
-        """What opened it."""
+        """The reason why it opened, and for how long."""
         left = max(0.0, self._open_until - self._clock())
         return (
-            f"{DEATHS} died one after the other, the last: {self._last}; "
+            f"{DEATHS} died one after another, the last: {self._last}; "
             f"none is started for another {left:.1f} seconds"
         )
 
     def record_death(self, how: str) -> None:
-        """Take note of a worker that died before it had answered a call."""
+        """Record a worker that died before it answered a call."""
         now = self._clock()
         self._last = how
         self._deaths.append(now)
@@ -44,7 +51,7 @@ class CircuitBreaker:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def record_answer(self) -> None:
-        """Take note of a call that was answered: the function works."""
+        """Record an answered call: the function works."""
         if self._deaths:
             self._deaths.clear()
             self._pause = PAUSE

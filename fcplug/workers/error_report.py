@@ -1,4 +1,4 @@
-"""An exception on its way from a worker to the runtime."""
+"""Send an exception from a worker to the runtime."""
 
 import json
 
@@ -14,7 +14,7 @@ _NO_KEYS = Credentials()
 
 
 class LoadError(Struct, frozen=True):
-    """The parts of a PluginError that its text is made of."""
+    """The parts of a PluginError's text."""
 
     what: str
     where: str
@@ -22,7 +22,7 @@ class LoadError(Struct, frozen=True):
 
 
 class ErrorReport(Header, frozen=True):
-    """All that the error document and the log tell of an exception."""
+    """Everything that the error document and the log need of an exception."""
 
     kind: str
     message: str
@@ -40,7 +40,7 @@ class ErrorReport(Header, frozen=True):
         try:
             return cls._from_error(error, keys)
         except Exception as broken:
-            text = f"<{type(error).__name__} that cannot be told: {type(broken).__name__}>"
+            text = f"<{type(error).__name__} that cannot be reported: {type(broken).__name__}>"
             return cls(type(error).__name__, text, [], text)
 
     @classmethod
@@ -56,7 +56,7 @@ class ErrorReport(Header, frozen=True):
             else None,
         )
         if len(json.dumps(report.to_header())) > MAX_PART:
-            raise ValueError("larger than may be sent")
+            raise ValueError("larger than a frame")
         return report
 
     def to_error(self) -> FcplugError:

@@ -1,4 +1,4 @@
-"""The Python that workers run on: the runtime's, or one of the function's own."""
+"""The Python interpreter of workers: the runtime's, or the one that a function names."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from fcplug.workers import start
 
 
 class Interpreter:
-    """A Python interpreter, named by itself or by the folder of its virtual environment.
+    """A Python interpreter, given by its path or by the folder of its virtual environment.
 
-    A relative name counts from ``folder``; one without a slash may also be found on the PATH.
+    A relative path starts at ``folder``; a name without a slash is also searched on the PATH.
     """
 
     def __init__(self, python: str | None, folder: str = "") -> None:
@@ -26,10 +26,10 @@ class Interpreter:
             self.path = os.path.join(self.path, "bin", "python")
 
     def command(self, fd: int, function: str) -> list[str]:
-        """Return what to run for a worker connected by a file descriptor.
+        """Return the command that starts a worker connected by a file descriptor.
 
-        An interpreter of the function's own sees neither the runtime's packages nor its
-        ``PYTHONPATH``; they may be what it is there to get away from.
+        A function's own interpreter gets neither the runtime's packages nor ``PYTHONPATH``: it may
+        exist to avoid them.
         """
         options, paths = (["-I"], None) if self._own else ([], sys.path)
         return [self.path, *options, start.__file__, str(fd), json.dumps(paths), function]
@@ -40,11 +40,11 @@ class Interpreter:
 
 
 def _requirement() -> str:
-    """Return what pip installs this version of fcplug from: where this one came from, if known."""
+    """Return pip's requirement for this version of fcplug, with its origin if that is known."""
     from importlib import metadata  # noqa: PLC0415 - for an error only
     from urllib.parse import unquote, urlsplit  # noqa: PLC0415
 
-    with suppress(Exception):  # not installed, or by a tool that leaves no origin
+    with suppress(Exception):  # not installed, or by a tool that does not record the origin
         origin = json.loads(metadata.distribution("fcplug").read_text("direct_url.json") or "{}")
         url = urlsplit(origin["url"])
         if vcs := origin.get("vcs_info"):

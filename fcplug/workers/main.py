@@ -1,4 +1,12 @@
-"""The worker's side: one process, one function, one call at a time on the main thread."""
+"""The worker's side: serve one function, one call at a time, on the main thread.
+
+The states, with the frames that the worker sends (->) and receives (<-)::
+
+    -> HELLO   <- ASSIGNMENT   load   -> READY (or ERROR, and exit)
+    idle: <- CALL   -> TAKEN   run the hook   -> RESULT or ERROR   idle
+    web:  <- CALL   -> TAKEN   -> HEAD   (<- NEXT  -> CHUNK)*   <- NEXT or STOP  -> RESULT or ERROR
+    the runtime closes the connection: exit
+"""
 
 import contextvars
 import ctypes
@@ -35,10 +43,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def serve(sock: socket.socket) -> NoReturn:
-    """Serve what the runtime at the socket's other end asks for, until it hangs up."""
+    """Serve calls from the runtime until it closes the connection, then exit."""
     _die_with_parent()
     sock.set_inheritable(False)
-    os.register_at_fork(after_in_child=sock.close)  # an answer of a fork's would be one too many
+    os.register_at_fork(after_in_child=sock.close)  # a forked child must not answer
     connection = Connection(sock)
     with suppress(EOFError, OSError):
         connection.send(Frame(Kind.HELLO, header=Hello(fcplug.__version__).to_header()))
@@ -48,11 +56,11 @@ def serve(sock: socket.socket) -> NoReturn:
         while worker:
             worker.answer(connection.receive())
     logs.finish()
-    os._exit(0)  # whatever threads a handler left behind
+    os._exit(0)  # even if a handler's threads still run
 
 
 def _load(connection: Connection, assignment: Assignment) -> "_CallServer | None":
-    """Bring the function to life, and tell the runtime how that went."""
+    """Load the function and report the result; return None if it cannot be loaded."""
     try:
         loader = Loader(assignment.document, EventLoop(), os.environ, SharedHooks())
         plugins = loader.load(assignment.spec)
@@ -75,11 +83,11 @@ class _CallServer:
         self._forks = fork_counter.forks
 
     def answer(self, frame: Frame) -> None:
-        """Run one call; whatever it raises is its answer."""
+        """Run one call and send its result or its error."""
         self._connection.send(Frame(Kind.TAKEN, frame.number))
         try:
             call = HookCall.from_header(frame.header)
-            # what a handler does to context variables is gone after its call
+            # a copy, so that context variables set by a handler do not outlive its call
             body = contextvars.copy_context().run(self._run, call, frame)
             self._end_forked_child(None)
             if len(body) > MAX_PART:
@@ -88,7 +96,7 @@ class _CallServer:
         except BaseException as error:
             self._end_forked_child(error)
             if isinstance(error, MemoryError):
-                traceback.clear_frames(error.__traceback__)  # what they hold is what lacks
+                traceback.clear_frames(error.__traceback__)  # free the memory that frames hold
             answer = Frame(Kind.ERROR, frame.number, self._report(error).to_header())
         _end_output(self._context)
         self._connection.send(answer)
@@ -104,7 +112,7 @@ class _CallServer:
         return encode(self._call(call.hook, frame.body, own), self._spec.handler or "")
 
     def _web(self, call: HookCall, frame: Frame, context: Context) -> None:
-        """Send what the application answers, each chunk of it when it is asked for."""
+        """Send the application's answer, each chunk when the runtime requests it."""
         environ: WSGIEnvironment = {
             **call.environ,
             "wsgi.version": (1, 0),
@@ -142,7 +150,7 @@ class _CallServer:
         )
 
     def _end_forked_child(self, error: BaseException | None) -> None:
-        """End a child that the handler has forked: the call is the parent's to answer."""
+        """Exit if this is a child that the handler has forked: the parent answers the call."""
         if fork_counter.forks != self._forks:
             end_forked_child(error)
 
@@ -159,7 +167,7 @@ class _CallServer:
 
 
 def _pieces(body: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the chunks of a body, none of them too large for a frame."""
+    """Yield the chunks of a body, split to fit into frames."""
     for chunk in body:
         for start in range(0, len(chunk), MAX_PART):
             yield chunk[start : start + MAX_PART]
@@ -167,12 +175,12 @@ def _pieces(body: Iterator[bytes]) -> Iterator[bytes]:
 
 def _die_with_parent() -> None:
     if sys.platform == "linux":
-        # before HELLO: from a parent that is gone by now no assignment will come
+        # before HELLO: if the parent has died before this, no assignment arrives
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _prepare(assignment: Assignment) -> None:
-    import resource  # noqa: PLC0415 - not everywhere that the runtime's half is read
+    import resource  # noqa: PLC0415 - not on every system where this module is imported
 
     settings = assignment.settings
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -183,11 +191,11 @@ def _prepare(assignment: Assignment) -> None:
     if settings.python is not None:
         code_path.add(os.environ)
     else:
-        code_path.protect(os.environ)  # the runtime has logged what clashes, and set the path
+        code_path.protect(os.environ)  # the runtime has logged clashes and set the path
 
 
 def _end_output(call: Context | None) -> None:
-    """End the lines that a call has begun, and open the standard descriptors that it closed."""
+    """Complete the unfinished log lines of a call, and reopen standard descriptors it closed."""
     with suppress(Exception):  # a full disk, for example
         logs.end_lines(call)
         logs.open_standard_descriptors()

@@ -1,4 +1,4 @@
-"""The headers of frames: what the runtime and a worker tell each other."""
+"""The headers of frames, as typed structures."""
 
 import math
 from collections.abc import Mapping
@@ -17,30 +17,30 @@ _Self = TypeVar("_Self", bound="Header")
 
 
 class Header(Struct, frozen=True):
-    """What the header of a frame carries, checked where it arrives."""
+    """The header of a frame, validated when it is received."""
 
     def to_header(self) -> dict[str, Any]:
-        """Return it as JSON can carry it."""
+        """Return the header as plain values for JSON."""
         header: dict[str, Any] = msgspec.to_builtins(self)
         return header
 
     @classmethod
     def from_header(cls: type[_Self], header: Mapping[str, Any]) -> _Self:
-        """Return what a header carries.
+        """Parse a received header.
 
         Raises:
-            FrameError: it carries something else.
+            FrameError: it does not have this structure.
         """
         try:
             return msgspec.convert(header, cls)
         except msgspec.ValidationError as error:
-            raise FrameError(f"no {cls.__name__}: {error}") from None
+            raise FrameError(f"not a valid {cls.__name__}: {error}") from None
 
 
 class Hello(Header, frozen=True):
-    """The first word of a worker, the same in every version.
+    """The first message of a worker; this structure must be the same in every version.
 
-    ``problem`` is why its interpreter cannot run fcplug; it then has no version.
+    ``problem`` is the reason why its interpreter cannot run fcplug; then ``version`` is empty.
     """
 
     version: str
@@ -48,23 +48,23 @@ class Hello(Header, frozen=True):
 
 
 class Ready(Header, frozen=True):
-    """A function that a worker has loaded: its handler's package, the hooks it has."""
+    """A worker has loaded its function; ``package`` is the handler's, ``hooks`` those it has."""
 
     package: str
     hooks: list[str]
 
 
 class ResponseHead(Header, frozen=True):
-    """The first part of a web answer."""
+    """The status line and header fields of a web answer."""
 
     status: str
     headers: list[tuple[str, str]]
 
 
 class HookCall(Header, frozen=True):
-    """A hook to run, and the context to run it with; ``age`` and ``timeout`` in seconds.
+    """A hook to run and its context; ``age`` and ``timeout`` are in seconds.
 
-    ``hook`` is ``WEB`` for a web request; ``environ`` holds what is text of its WSGI environ.
+    ``hook`` is ``WEB`` for a web request; ``environ`` has the text values of its WSGI environ.
     """
 
     hook: str
@@ -76,13 +76,13 @@ class HookCall(Header, frozen=True):
 
     @classmethod
     def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "HookCall":
-        """Return the call of a hook with a context, and with an environ if it is a web request."""
+        """Return the call of a hook; ``environ`` is given for web requests only."""
         texts = {name: value for name, value in environ.items() if isinstance(value, str)}
         headers, variables = context.to_headers(), context.variables()
-        # a private attribute: handlers see the sooner of this limit and FC's own
+        # private, because handlers see the earlier of this limit and FC's
         timeout = None if context._timeout == math.inf else context._timeout
         return cls(hook, headers, variables, context.age, timeout, texts)
 
     def context(self) -> Context:
-        """Return the context, its deadline at the same moment."""
+        """Return the context, with the deadline at the same moment."""
         return Context(self.headers, self.variables, age=self.age)

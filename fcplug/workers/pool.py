@@ -1,4 +1,18 @@
-"""Who gets which worker: in the order of asking, started when first needed."""
+"""Lend workers to callers in the order of their requests, and start workers when needed.
+
+The states of a worker::
+
+    starting --loaded--> idle <--release / acquire--> in use
+        |                  |                             |
+        |                  +---- process ended ----------+---- process ended, or not usable
+        v                                                v
+    failed                                             closed
+
+    in use --retire--> leaving --process ended--> closed
+
+``_loaded`` holds idle workers and those in use; ``_idle`` only the first. A caller who finds no
+idle worker joins a queue: ``_waiters`` takes any worker, ``_claims`` one particular worker.
+"""
 
 import logging
 import threading
@@ -11,11 +25,14 @@ from fcplug.workers.circuit_breaker import CircuitBreaker
 from fcplug.workers.worker import Worker
 
 Make = Callable[[Callable[[Worker], None]], Worker]
-FAREWELL = 1.0  # seconds in which workers may end by themselves
+FAREWELL = 1.0  # seconds for workers to exit by themselves
 
 
 class _QueuedCaller:
-    """A caller in the queue; ``wanted`` is set where only one worker will do."""
+    """A caller in a queue; ``wanted`` is the one worker that it accepts, or None for any.
+
+    ``served`` is a lock that the caller waits for: a lock wakes a thread faster than a condition.
+    """
 
     def __init__(self, wanted: Worker | None = None) -> None:
         self.wanted = wanted
@@ -30,10 +47,10 @@ class _QueuedCaller:
 
 
 class Pool:
-    """At most ``size`` workers, each with one holder at a time.
+    """At most ``size`` workers, each used by one caller at a time.
 
-    A worker that is put back goes straight to the caller who has waited longest: a later one
-    cannot snatch it, as from a queue.
+    A released worker goes directly to the caller who has waited longest, so a later caller cannot
+    overtake.
     """
 
     def __init__(self, function: str, size: int, make: Make) -> None:
@@ -51,14 +68,14 @@ class Pool:
         self._closed = False
 
     def acquire(self, deadline: float | None = None, *, first: bool = False) -> Worker:
-        """Return a worker that is the caller's until it is put back.
+        """Return a worker for the caller's exclusive use until ``release``.
 
         Args:
             deadline: a moment of ``time.monotonic()``.
-            first: go before all who wait.
+            first: go to the front of the queue.
 
         Raises:
-            PluginError, WorkerUnavailable: none can be started.
+            PluginError, WorkerUnavailable: no worker can be started.
             TimeoutError: the deadline passed.
         """
         waiter = _QueuedCaller()
@@ -73,15 +90,15 @@ class Pool:
                 worker.close()
             (self._waiters.appendleft if first else self._waiters.append)(waiter)
             self._start_missing()
-        taken = self._wait(waiter, deadline)
-        assert taken  # noqa: S101 - only who wants one and no other gets none
-        return taken
+        if acquired := self._wait(waiter, deadline):
+            return acquired
+        raise self._stopped()  # only callers of ``claim`` get no worker
 
     def claim(self, worker: Worker, deadline: float) -> bool:
-        """Take one worker, and no other; tell whether it could be had.
+        """Acquire this worker; return whether that succeeded, False if it has ended.
 
         Raises:
-            TimeoutError: it was another's until the deadline.
+            TimeoutError: another caller used it until the deadline.
         """
         waiter = _QueuedCaller(worker)
         with self._lock:
@@ -94,7 +111,7 @@ class Pool:
         return self._wait(waiter, deadline) is worker
 
     def release(self, worker: Worker) -> None:
-        """Give a worker back, usable or not."""
+        """Return a worker to the pool, usable or not."""
         with self._lock:
             if worker.answers:
                 self._circuit.record_answer()
@@ -106,7 +123,7 @@ class Pool:
         return worker.close()
 
     def retire(self, worker: Worker) -> None:
-        """Let go of a worker that has answered; it ends by itself, another may take its place."""
+        """Remove a worker that has answered; its caller ends it, and another may start."""
         with self._lock:
             self._circuit.record_answer()
             self._leaving.add(worker)
@@ -119,7 +136,7 @@ class Pool:
             return list(self._loaded)
 
     def close(self) -> None:
-        """End every worker and refuse every caller, from now on."""
+        """End all workers, and reject all callers from now on."""
         with self._lock:
             self._closed = True
             idle = list(self._idle)
@@ -128,18 +145,18 @@ class Pool:
             self._loaded.clear()
             self._fail_waiting(self._stopped())
         for worker in workers:
-            worker.hang_up()  # all at once, before waiting for each
+            worker.hang_up()  # tell all of them before waiting for each
         end = time.monotonic() + FAREWELL
         for worker in workers:
             worker.end(max(0.0, end - time.monotonic()))
-        for worker in idle:  # the others are closed by who holds them
+        for worker in idle:  # the callers close the workers that they use
             worker.close()
 
     def _wait(self, waiter: _QueuedCaller, deadline: float | None) -> Worker | None:
         left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             served = waiter.served.acquire(timeout=min(left, threading.TIMEOUT_MAX))
-        except BaseException:  # a KeyboardInterrupt must not lose the worker that just came
+        except BaseException:  # a KeyboardInterrupt must not lose a worker that was just assigned
             if self._leave(waiter) and waiter.worker:
                 self.release(waiter.worker)
             raise
@@ -150,7 +167,7 @@ class Pool:
         return waiter.worker
 
     def _leave(self, waiter: _QueuedCaller) -> bool:
-        """Leave the queue; tell whether the waiter was served before it could."""
+        """Leave the queue; return whether the caller was served before that."""
         with self._lock:
             for queue in (self._waiters, self._claims):
                 if waiter in queue:
@@ -158,7 +175,7 @@ class Pool:
                     return False
         return True
 
-    # What follows is called with the lock held.
+    # The methods below are called with the lock held.
 
     def _hand_out(self, worker: Worker) -> None:
         for claim in self._claims:
@@ -180,12 +197,12 @@ class Pool:
         self._start_missing()
 
     def _start_missing(self) -> None:
-        """Start as many workers as callers wait for and places are free."""
+        """Start a worker for each waiting caller, up to the size of the pool."""
         starting = len(self._starting)
         room = min(len(self._waiters) - starting, self._size - len(self._loaded) - starting)
         if room > 0 and self._circuit.open:
             if not self._loaded and not starting:
-                fix = "correct what ends them; the next call after that time tries again"
+                fix = "correct what ends them; a call after this time starts one again"
                 self._fail_waiting(WorkerUnavailable(self._function, self._circuit.why, fix))
             return
         for _ in range(room):
@@ -202,22 +219,22 @@ class Pool:
     def _stopped(self) -> WorkerUnavailable:
         return WorkerUnavailable(self._function, "it was stopped", "call the running instance")
 
-    # What follows runs on the threads of workers.
+    # The methods below run on the threads of workers.
 
     def _start(self, worker: Worker) -> None:
-        """Start a worker and hand it out; of its failure tell those whom nobody else can serve."""
+        """Start a worker and hand it out; fail the waiting callers if no other can serve them."""
         error: FcplugError | None = None
         try:
             worker.start()
         except FcplugError as failure:
             error = failure
         except BaseException as failure:
-            error = WorkerUnavailable(self._function, repr(failure), "report this fault of fcplug")
+            error = WorkerUnavailable(self._function, repr(failure), "report this bug of fcplug")
         with self._lock:
             self._starting.discard(worker)
             closed = self._closed
             if closed:
-                pass  # it was hung up on, and nobody waits
+                pass  # the pool was closed, and no caller waits
             elif error is None:
                 self._loaded.add(worker)
                 self._hand_out(worker)
@@ -232,7 +249,7 @@ class Pool:
             worker.close()
 
     def _on_process_end(self, worker: Worker) -> None:
-        """Take note that a process has ended, whoever has it."""
+        """Remove a worker whose process has ended, idle or in use."""
         with self._lock:
             self._leaving.discard(worker)
             if worker in self._loaded:

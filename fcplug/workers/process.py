@@ -1,4 +1,4 @@
-"""A child process that ends with its whole group, and never later than this process."""
+"""Run a child process that ends with its whole process group, and with this process."""
 
 import os
 import signal
@@ -12,14 +12,14 @@ _HINTS: dict[int, str] = {signal.SIGKILL: ", as the kernel does when memory runs
 
 
 class WorkerProcess:
-    """A process in a session of its own, connected by a socket.
+    """A process with its own session, connected by a socket.
 
-    A thread starts it, sees it end, kills what it left behind, and only then frees its id. It is
-    one thread because Linux ends a worker that asked to end with its parent when the *thread* that
-    started it ends.
+    One thread starts the process, waits for its end, kills the rest of its group, and then reaps
+    it. The thread must live as long as the process, because Linux sends the parent-death signal
+    when the *thread* that started a child ends.
 
     Attributes:
-        socket: this side's end of the connection; shut down once the process has ended.
+        socket: this side of the connection; shut down when the process has ended.
         pid: the id of the process and of its group.
     """
 
@@ -30,12 +30,13 @@ class WorkerProcess:
         *,
         folder: str = "",
     ) -> None:
-        """Start the process that ``command`` names, given the descriptor of its socket.
+        """Start the process; ``command`` returns its command line for a socket's descriptor.
 
-        It starts in ``folder``, or in the current working directory.
+        It starts in ``folder``, or in the current working directory. ``on_end`` is called on a
+        thread of its own when the process has ended.
 
         Raises:
-            OSError, ValueError: there is no such program, or it cannot be run.
+            OSError, ValueError: the program does not exist, or cannot be run.
         """
         self._on_end = on_end
         self._folder = folder or None
@@ -56,21 +57,21 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process runs, as of now."""
+        """Whether the process is running now."""
         return not self._ended.is_set() and not _is_dead(self.pid)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of the process; tell whether it has come."""
+        """Wait until the process ends; return False if it did not end in time."""
         return self._ended.wait(seconds)
 
     @property
     def killed(self) -> bool:
-        """Tell whether a signal ended the process."""
+        """Whether a signal ended the process."""
         return self._popen is not None and (self._popen.returncode or 0) < 0
 
     @property
     def exit_reason(self) -> str:
-        """How the process ended, in words."""
+        """How the process ended, in words, for messages."""
         code = self._popen.returncode if self._popen else None
         if code is None or code >= 0:
             return f"ended with exit code {code}"
@@ -81,24 +82,24 @@ class WorkerProcess:
         return f"was killed by {name}{_HINTS.get(-code, '')}"
 
     def hang_up(self) -> None:
-        """Let the process know that nothing more will be asked of it."""
+        """Shut down the connection, so that the process exits by itself."""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Kill the process, and close the socket, which no thread may be using any more."""
+        """Kill the process and close the socket, which no other thread may be using."""
         self.kill()
         self.socket.close()
 
     def kill(self) -> None:
-        """Kill the process and what it started, now."""
+        """Kill the process and its process group."""
         with self._lock:
             if not self._ended.is_set():
                 self._kill_group()
 
     def _run(self, command: Callable[[int], Sequence[str]], theirs: socket.socket) -> None:
         try:
-            with theirs:  # this process must not hold the end whose closing it waits for
+            with theirs:  # a copy here would keep the connection open after the child's end
                 popen = self._popen = subprocess.Popen(  # noqa: S603 - the configured interpreter
                     command(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
@@ -114,10 +115,10 @@ class WorkerProcess:
             self._started.set()
         _wait_until_dead(popen.pid)
         with self._lock:
-            self._kill_group()  # before its id is free to be another's
+            self._kill_group()  # before the id is reaped and can be reused
             popen.wait()
             self._ended.set()
-        self.hang_up()  # whoever waits: a copy of the other end may live on in a fork of the worker
+        self.hang_up()  # wakes readers, even if a fork of the worker keeps the other end open
         self._on_end()
 
     def _kill_group(self) -> None:

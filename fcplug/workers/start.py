@@ -1,18 +1,18 @@
-"""What a worker's interpreter runs first; it needs nothing but Python to say what is missing.
+"""Start a worker; this file needs only Python, so that it can report what is missing.
 
-Started as a file, with the number of its socket, the ``sys.path`` to use as JSON (``null`` for the
-interpreter's own), and the function's name, which is there for who lists processes.
+Its arguments are the number of its socket, the ``sys.path`` to use as JSON (``null`` for the
+interpreter's own), and the function's name, which only makes lists of processes readable.
 """
 
 import os
 import sys
 
-_HELLO = 1  # the number of the frame that a worker sends first, see workers/wire.py
+_HELLO = 1  # Kind.HELLO of workers/wire.py
 
 
 def main() -> None:
     """Become a worker."""
-    # a file in the code folder may have the name of a module that is imported below
+    # a file in the code folder must not replace a module that is imported below
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(__file__)]
     sys.path.sort(key=_is_working_directory)
     import json  # noqa: PLC0415
@@ -23,7 +23,7 @@ def main() -> None:
     if paths is not None:
         sys.path += [path for path in paths if path not in sys.path]
     try:
-        from fcplug.workers.main import serve  # noqa: PLC0415 - only now the path is right
+        from fcplug.workers.main import serve  # noqa: PLC0415 - needs the path from above
     except Exception as error:
         import struct  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The body of a web answer, on its way from a worker to the runtime."""
+"""Read the body of a web answer from a worker, chunk by chunk."""
 
 import time
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from fcplug.context import Context
 from fcplug.workers.worker import Worker
 
-STOP_LIMIT = 5.0  # seconds for an application to close a body that nobody reads on
+STOP_LIMIT = 5.0  # seconds for an application to close a body that is not read to its end
 
 
 class Stream(Iterator[bytes]):
-    """The chunks that a worker makes, each when it is asked for."""
+    """The chunks of a body; the worker creates each one when it is requested."""
 
     def __init__(self, worker: Worker, context: Context, deadline: float | None) -> None:
         self._worker = worker
@@ -21,7 +21,7 @@ class Stream(Iterator[bytes]):
     def __next__(self) -> bytes:
         if not self._open:
             raise StopIteration
-        self._open = False  # whatever is raised now ends it
+        self._open = False  # an exception below also ends the stream
         chunk = self._worker.next_chunk(self._context, self._deadline)
         if chunk is None:
             raise StopIteration
@@ -29,7 +29,7 @@ class Stream(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """Have the worker close a body that is not at its end; kill it if it takes too long."""
+        """Ask the worker to close an unfinished body; kill the worker if that takes too long."""
         if self._open:
             self._open = False
             limit = time.monotonic() + STOP_LIMIT

@@ -1,4 +1,4 @@
-"""What the runtime and a worker say to each other: a kind, a JSON header, and raw bytes."""
+"""The frames between the runtime and a worker: a kind, a JSON header, and raw bytes."""
 
 import io
 import json
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from fcplug import protocol
 
-MAX_PART = 2 * protocol.MAX_EVENT_SIZE  # bytes of a header or a body: what FC carries, and room
-_SMALL = 64 * 1024  # bytes: not worth more than a recv
+MAX_PART = 2 * protocol.MAX_EVENT_SIZE  # bytes of a header or a body: FC's limit, and a reserve
+_SMALL = 64 * 1024  # bytes that plain recv calls read fast enough
 _PREFIX = struct.Struct("!BIIQ")  # kind, number, length of the header, length of the body
 
 
 class Kind(IntEnum):
-    """What a frame says, in the order of a worker's life."""
+    """The kinds of frames, in the order in which a worker uses them."""
 
     HELLO = 1
     ASSIGNMENT = 2
@@ -33,11 +33,11 @@ class Kind(IntEnum):
 
 
 class FrameError(ValueError):
-    """What arrived, or was to be sent, is no frame."""
+    """Data that was received, or should be sent, is not a valid frame."""
 
 
 class Frame(NamedTuple):
-    """One message; ``number`` is that of the call it belongs to."""
+    """One message; ``number`` identifies its call."""
 
     kind: Kind
     number: int = 0
@@ -48,8 +48,8 @@ class Frame(NamedTuple):
 class Connection:
     """One end of the connection between the runtime and a worker.
 
-    Deadlines are moments of ``time.monotonic()``; past them both methods raise TimeoutError, and
-    the connection is good for nothing more.
+    Deadlines are moments of ``time.monotonic()``. After one, both methods raise TimeoutError, and
+    the connection must not be used again.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -59,8 +59,8 @@ class Connection:
         """Send a frame.
 
         Raises:
-            FrameError: it is larger than may be sent; nothing was.
-            OSError: the other end is gone.
+            FrameError: it is too large; nothing was sent.
+            OSError: the other end is closed.
         """
         header = json.dumps(frame.header).encode() if frame.header else b""
         check(len(header), len(frame.body))
@@ -78,8 +78,8 @@ class Connection:
         """Receive a frame.
 
         Raises:
-            FrameError: it is none.
-            EOFError, OSError: the other end is gone.
+            FrameError: the data is not a frame.
+            EOFError, OSError: the other end is closed.
         """
         prefix = self._exactly(_PREFIX.size, deadline)
         kind, number, header_size, body_size = _PREFIX.unpack(prefix)
@@ -88,15 +88,15 @@ class Connection:
             kind = Kind(kind)
             header = json.loads(self._exactly(header_size, deadline)) if header_size else {}
         except (ValueError, RecursionError) as error:
-            raise FrameError(f"no frame: {error}") from None
+            raise FrameError(f"not a frame: {error}") from None
         if not isinstance(header, dict):
-            raise FrameError("no frame: the header is no object")
+            raise FrameError("not a frame: the header is not an object")
         return Frame(kind, number, header, self._exactly(body_size, deadline))
 
     def _exactly(self, size: int, deadline: float | None) -> bytes:
         if size <= _SMALL:
             return self._small(size, deadline)
-        # bytes that BytesIO made are handed out without a copy: 32 MiB are not there twice
+        # BytesIO returns its buffer without a copy, so 32 MiB never exist twice
         buffer = io.BytesIO()
         buffer.seek(size - 1)
         buffer.write(b"\0")
@@ -129,6 +129,6 @@ class Connection:
 
 
 def check(*sizes: int) -> None:
-    """Raise FrameError if a header or a body of so many bytes is larger than may be sent."""
+    """Raise FrameError if a header or body of one of these sizes is too large for a frame."""
     if max(sizes) > MAX_PART:
-        raise FrameError(f"{max(sizes)} bytes are more than the {MAX_PART} that may be sent")
+        raise FrameError(f"{max(sizes)} bytes are more than the {MAX_PART} that a frame can hold")

@@ -1,4 +1,4 @@
-"""The runtime's side of one worker."""
+"""The runtime's side of one worker: start it, send calls to it, and find out how it ended."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +19,13 @@ from fcplug.workers.wire import Connection, Frame, FrameError, Kind
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-START_LIMIT = 300.0  # seconds from the start of a worker to its function's being loaded
-_LAST_WORDS = 1.0  # seconds from a worker's silence to the news of how it ended
-_NUMBERS = 1 << 32
+START_LIMIT = 300.0  # seconds for a worker to start and load its function
+_LAST_WORDS = 1.0  # seconds to wait for the exit status after the connection was closed
+_NUMBERS = 1 << 32  # call numbers start again at 0 after this many calls
 
 
 class NotTaken(Exception):  # noqa: N818 - never leaves this package
-    """The worker ended before it began with the call: another may have it."""
+    """The worker ended before it started the call, so another worker may run it."""
 
     def __init__(self, error: WorkerDied) -> None:
         super().__init__(str(error))
@@ -37,11 +37,11 @@ class Worker:
 
     Attributes:
         package: the handler's distribution and version.
-        hooks: the hooks that the function's plugins have.
-        initialized: whether its initialize hooks have run, and no stop since.
-        answers: how many invocations it has answered.
-        usable: False once it must not be given another call.
-        fault: how it died while it served.
+        hooks: the hooks of the function's plugins.
+        initialized: whether the initialize hooks have run, and no pre_stop hook since.
+        answers: the number of answered invocations and web requests.
+        usable: False once it must not receive another call.
+        fault: how it died during a call.
     """
 
     def __init__(self, assignment: Assignment, on_end: Callable[["Worker"], None]) -> None:
@@ -60,21 +60,21 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The id of its process, 0 before it has one."""
+        """The id of its process, 0 before it has started."""
         return self._process.pid if self._process else 0
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process runs, as of now."""
+        """Whether the process is running now."""
         return self._process is not None and self._process.alive
 
     def start(self) -> None:
-        """Start the process, and have it load the function.
+        """Start the process and let it load the function.
 
         Raises:
-            PluginError: a plugin cannot be made to serve.
+            PluginError: a plugin cannot be loaded.
             WorkerUnavailable: the interpreter cannot be run, or lacks this version of fcplug.
-            WorkerDied: the process ended, as another might not.
+            WorkerDied: the process ended; another one may not.
         """
         python = self._python.path
         try:
@@ -94,7 +94,7 @@ class Worker:
         except TimeoutError:
             self.close()
             why = f"its plugins were not imported within {START_LIMIT:.0f} seconds"
-            raise self._unavailable(why, "do in initialize what takes long") from None
+            raise self._unavailable(why, "move slow work to initialize") from None
         except BaseException:
             self.close()
             raise
@@ -106,8 +106,8 @@ class Worker:
 
         Raises:
             RemoteError: the hook raised.
-            NotTaken: the worker ended before it began.
-            WorkerDied: the worker ended, or said what it must not, and is killed.
+            NotTaken: the worker ended before it started the call.
+            WorkerDied: the worker ended, or sent an invalid frame and was killed.
             FunctionTimeoutError: the deadline passed; the worker is killed.
         """
         answer = self._call(HookCall.of(hook, context), event, Kind.RESULT, deadline)
@@ -124,9 +124,9 @@ class Worker:
         context: Context,
         deadline: float | None,
     ) -> ResponseHead:
-        """Have the application called; ``next_chunk`` and ``stop_body`` are for its body.
+        """Call the application; then read its body with ``next_chunk`` and ``stop_body``.
 
-        Raises what ``call`` does.
+        Raises the same errors as ``call``.
         """
         answer = self._call(HookCall.of(WEB, context, environ), body, Kind.HEAD, deadline)
         self._check_end(answer)
@@ -134,7 +134,7 @@ class Worker:
             return ResponseHead.from_header(answer.header)
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
-        """Return the next bytes of the body, None at its end; raises what ``call`` does."""
+        """Return the next chunk of the body, None at its end; raise the errors of ``call``."""
         with self._watched(context):
             self._connection.send(Frame(Kind.NEXT, self._number), deadline)
             answer = self._receive((Kind.CHUNK, Kind.RESULT, Kind.ERROR), deadline)
@@ -142,32 +142,32 @@ class Worker:
         return answer.body if answer.kind is Kind.CHUNK else None
 
     def stop_body(self, context: Context, deadline: float) -> None:
-        """Have the body closed before its end; raises what ``call`` does."""
+        """Close the body before its end; raise the errors of ``call``."""
         with self._watched(context):
             self._connection.send(Frame(Kind.STOP, self._number), deadline)
             answer = self._receive((Kind.RESULT, Kind.ERROR), deadline)
         self._check_end(answer)
 
     def kill(self) -> None:
-        """Kill the process and what it started; it will be given no other call."""
+        """Kill the process and its process group; it receives no more calls."""
         self.usable = False
         if self._process:
             self._process.kill()
 
     def close(self) -> None:
-        """Kill the process and give back what it took here: for who holds the worker, at last."""
+        """Kill the process and close the connection; only the caller who uses the worker may."""
         self.kill()
         if self._process:
             self._process.close()
 
     def hang_up(self) -> None:
-        """Let the process end by itself; it will be given no other call."""
+        """Let the process exit by itself; it receives no more calls."""
         self.usable = False
         if self._process:
             self._process.hang_up()
 
     def end(self, seconds: float) -> None:
-        """Hang up, and kill the process unless it ends within so many seconds."""
+        """Hang up, and kill the process if it does not exit within ``seconds``."""
         self.hang_up()
         if self._process:
             self._process.wait(seconds)
@@ -175,7 +175,7 @@ class Worker:
             self._process.wait(_LAST_WORDS)
 
     def _call(self, call: HookCall, body: bytes, kind: Kind, deadline: float | None) -> Frame:
-        """Return the first answer to a call."""
+        """Send a call, and return the first answer to it."""
         wire.check(len(body))
         self._number = (self._number + 1) % _NUMBERS
         context = call.context()
@@ -185,7 +185,7 @@ class Worker:
             return self._receive((kind, Kind.ERROR), deadline)
 
     def _check_end(self, answer: Frame) -> None:
-        """Count a web answer that is complete, and raise what it failed with."""
+        """Count a complete web answer, and raise its error if it failed."""
         if answer.kind in (Kind.RESULT, Kind.ERROR):
             self.answers += 1
         if answer.kind is Kind.ERROR:
@@ -193,7 +193,7 @@ class Worker:
 
     @contextmanager
     def _watched(self, context: Context) -> Iterator[None]:
-        """Tell what became of a worker that gives no answer; it is at its end."""
+        """Raise the reason why a worker gives no answer, and kill the worker."""
         try:
             yield
         except TimeoutError:
@@ -205,13 +205,14 @@ class Worker:
             raise self.fault from None
         except FrameError as error:
             self.kill()
-            self.fault = self._death(f"sent what is no answer, and was killed: {error}")
+            self.fault = self._death(f"sent an invalid answer, and was killed: {error}")
             raise self.fault from None
         except BaseException:
             self.kill()
             raise
 
     def _hand_over(self, call: Frame, deadline: float | None) -> None:
+        """Send a call and wait until the worker confirms that it has started it."""
         try:
             self._connection.send(call, deadline)
             self._receive((Kind.TAKEN,), deadline)
@@ -227,7 +228,7 @@ class Worker:
         return frame
 
     def _greet(self, deadline: float) -> None:
-        """See that the other side is a worker, of this version."""
+        """Check that the process became a worker of this version."""
         try:
             hello = Hello.from_header(self._connection.receive(deadline).header)
         except TimeoutError:
@@ -246,11 +247,11 @@ class Worker:
                 return
             why = f"{self._python.path} has fcplug {hello.version}, this is {fcplug.__version__}"
             if hello.problem:
-                why = f"{self._python.path} cannot run one: {hello.problem}"
+                why = f"{self._python.path} cannot run a worker: {hello.problem}"
         raise self._unavailable(why, self._python.install())
 
     def _assign(self, deadline: float) -> None:
-        """Give the worker its function, and hear how loading it went."""
+        """Send the worker its function, and wait until it is loaded."""
         try:
             header = self._assignment.to_header()
             self._connection.send(Frame(Kind.ASSIGNMENT, header=header), deadline)
@@ -265,12 +266,12 @@ class Worker:
         self.package, self.hooks = ready.package, ready.hooks
 
     def _died(self, when: str = "") -> WorkerDied:
-        assert self._process  # noqa: S101 - it has been started
-        ended = self._process.wait(_LAST_WORDS)
+        """Return how the process ended, after its connection was closed."""
+        reason = "closed its connection, and was killed"
+        if self._process and self._process.wait(_LAST_WORDS):
+            reason = self._process.exit_reason
         self.kill()
-        return self._death(
-            (self._process.exit_reason if ended else "hung up, and was killed") + when
-        )
+        return self._death(reason + when)
 
     def _death(self, how: str) -> WorkerDied:
         return WorkerDied(self._function, self.pid, how)

@@ -1,4 +1,4 @@
-"""A function's plugins in processes of their own, behind the hooks they would have here."""
+"""The worker processes of one function, with the same methods as plugins in this process."""
 
 import logging
 import threading
@@ -31,23 +31,23 @@ HOOK_LIMIT = 10.0  # seconds that the pre_freeze and pre_stop hooks of all worke
 
 
 class Workers:
-    """The worker processes of one function, started one by one as calls need them.
+    """The worker processes of one function, started when calls need them.
 
-    Each imports the plugins and runs their initialize hooks for itself, and serves one call at a
-    time. What ends a worker costs at most the call that it was serving.
+    Each one imports the plugins, runs their initialize hooks, and serves one call at a time. If a
+    worker ends, at most the call that it was serving fails.
 
-    Deadlines are moments of ``time.monotonic()``. What a plugin raises arrives as RemoteError. The
-    methods that run hooks also raise:
+    Deadlines are moments of ``time.monotonic()``. A plugin's exception arrives as a RemoteError.
+    The methods that run hooks also raise:
 
     - WorkerDied: the worker ended while it ran the hook.
     - FunctionTimeoutError: the deadline passed; the worker is killed.
     - WorkerUnavailable: no worker can be started, or workers die as soon as they run.
-    - PluginError: a plugin cannot be made to serve.
+    - PluginError: a plugin cannot be loaded.
 
     Attributes:
-        shared_hooks: none; each worker has the modules for itself.
-        shared_hooks_in_use: never.
-        package: the distribution and version that the handler comes from.
+        shared_hooks: empty, because every worker has its own modules.
+        shared_hooks_in_use: always False.
+        package: the handler's distribution and version.
     """
 
     def __init__(self, spec: FunctionSpec, document: Document, settings: WorkerSettings) -> None:
@@ -61,10 +61,10 @@ class Workers:
         self.package = ""
 
     def load(self) -> str:
-        """Start a worker, unless one runs, and return the package that its handler comes from.
+        """Start a worker unless one is running; return the handler's package.
 
         Raises:
-            PluginError: as its loader raised it; the next call starts another worker.
+            PluginError: a plugin cannot be loaded; the next call starts another worker.
         """
         worker = self._pool.acquire()
         try:
@@ -75,20 +75,20 @@ class Workers:
             self._pool.release(worker)
 
     def implements(self, hook: str) -> bool:
-        """Tell whether any of the plugins has this hook; known once a worker has loaded them."""
+        """Return whether a plugin has this hook; False until a worker has loaded them."""
         return hook in self._hooks
 
     def initialize(self, context: Context, deadline: float | None = None) -> bytes:
         """Run the initialize hooks in one worker, and return their encoded result.
 
-        Every other worker runs them before its first invocation.
+        Each of the other workers runs them before its first invocation.
         """
-        return self._on_a_worker(
+        return self._in_one_worker(
             lambda worker: _initialize(worker, context, deadline), context, deadline
         )
 
     def invoke(self, event: bytes, context: Context) -> bytes:
-        """Answer one event in a worker that is initialized, and return the encoded result."""
+        """Answer one event in an initialized worker, and return the encoded result."""
         deadline = context.deadline
 
         def work(worker: Worker) -> bytes:
@@ -96,12 +96,12 @@ class Workers:
                 _initialize_first(worker, context, deadline)
             return worker.call("invoke", context, event, deadline)
 
-        return self._on_a_worker(work, context, deadline)
+        return self._in_one_worker(work, context, deadline)
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
-        """Answer one web request in an initialized worker, which is held to the body's end."""
+        """Answer one web request in an initialized worker, in use until the body is closed."""
         deadline = context.deadline
-        body = body_of(environ)  # once, whoever gets it
+        body = body_of(environ)  # read once, as a second worker may have to answer
 
         def work(worker: Worker) -> Response:
             if not worker.initialized:
@@ -116,17 +116,17 @@ class Workers:
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks in every initialized worker."""
-        self._on_every_worker("pre_freeze", context)
+        self._in_every_worker("pre_freeze", context)
 
     def pre_stop(self, context: Context) -> None:
-        """Run the pre_stop hooks in every initialized worker; it then no longer is."""
-        self._on_every_worker("pre_stop", context)
+        """Run the pre_stop hooks in every initialized worker, and mark it as not initialized."""
+        self._in_every_worker("pre_stop", context)
 
     def close(self) -> None:
-        """End every worker, and refuse every call from now on."""
+        """End all workers, and reject all calls from now on."""
         self._pool.close()
 
-    def _on_a_worker(
+    def _in_one_worker(
         self, work: Callable[[Worker], bytes], context: Context, deadline: float | None
     ) -> bytes:
         worker, answer = self._begin(work, context, deadline)
@@ -141,7 +141,7 @@ class Workers:
         *,
         again: bool = False,
     ) -> tuple[Worker, _Value]:
-        """Do the work with the next worker, and hold it; once more if it ended before it began."""
+        """Acquire a worker and do the work; retry once if the worker ended before it started."""
         worker = self._acquire(context, deadline, first=again)
         try:
             return worker, work(worker)
@@ -170,8 +170,8 @@ class Workers:
             target=_retire, args=(worker, context), name="fcplug-worker-retire", daemon=True
         ).start()
 
-    def _on_every_worker(self, hook: str, context: Context) -> None:
-        """Run a hook in all initialized workers at once; then raise the first error."""
+    def _in_every_worker(self, hook: str, context: Context) -> None:
+        """Run a hook in all initialized workers at the same time, then raise the first error."""
         workers = [worker for worker in self._pool.loaded if worker.initialized]
         if not workers:
             return
@@ -199,7 +199,7 @@ class Workers:
             if hook in worker.hooks:
                 worker.call(hook, context, deadline=deadline)
         except NotTaken:
-            return None  # it has just ended, and needs no hook
+            return None  # it has just ended, so the hook is not needed
         except Exception as error:
             return error
         finally:
@@ -217,7 +217,7 @@ def _initialize(worker: Worker, context: Context, deadline: float | None) -> byt
 
 
 def _initialize_first(worker: Worker, context: Context, deadline: float | None) -> None:
-    """Initialize a worker that has taken another's place, or come to its help."""
+    """Initialize a worker that was started after the function was initialized."""
     if "initialize" not in worker.hooks:
         worker.initialized = True
         return
@@ -226,7 +226,7 @@ def _initialize_first(worker: Worker, context: Context, deadline: float | None) 
 
 
 def _retire(worker: Worker, context: Context) -> None:
-    """Let a worker give back what it took, and end it."""
+    """Run the pre_stop hooks of a worker, and end it."""
     if worker.initialized and "pre_stop" in worker.hooks:
         with suppress(Exception), logs.phase(Phase.PRE_STOP, context):
             worker.call("pre_stop", context, deadline=time.monotonic() + HOOK_LIMIT)

@@ -56,7 +56,7 @@ def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> N
     error = refusal("wsgi: market")
     assert (error.error_type, error.fix) == (
         "PluginAmbiguous",
-        "say which: wsgi: acme-shop:market",
+        "name the package, too: wsgi: acme-shop:market",
     )
     assert refusal("wsgi: a b.c").what == "Invalid WSGI application 'a b.c'"
 
@@ -65,11 +65,11 @@ def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> N
     ("text", "what", "fix"),
     [
         ("app = 3", "an object of type int cannot be called", "name the application itself"),
-        ("async def app(a, b, c): ...", "app is a coroutine, as ASGI", "name it by asgi"),
+        ("async def app(a, b, c): ...", "app is a coroutine function, as ASGI", "use the key asgi"),
         (
             "class App:\n    async def __call__(self, a, b, c): ...\napp = App()",
-            "an object of type App is a coroutine, as ASGI",
-            "name it by asgi",
+            "an object of type App is a coroutine function, as ASGI",
+            "use the key asgi",
         ),
         (
             "def app(request): ...",
@@ -81,7 +81,7 @@ def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> N
             "an object of type App(environ, start, more) cannot be called",
             "def __call__(self, environ, start_response)",
         ),
-        ("def app(): ...", "app() cannot be called", "name the application that it makes"),
+        ("def app(): ...", "app() cannot be called", "name the application that it creates"),
         ("def app(a, b, *, c): ...", "app(a, b, *, c) cannot be called", "def app(environ, "),
     ],
 )

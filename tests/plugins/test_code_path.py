@@ -46,7 +46,9 @@ def test_a_file_named_like_a_module_of_the_runtime_is_named_and_harmless(
         for function in ("plain", "isolated"):
             assert instance.invoke(function).body == b"hi"
         log = instance.log
-    said = f"{folder / name}.py is never imported: the runtime uses the module '{name}' of "
+    said = (
+        f"{folder / name}.py is never imported: the runtime already uses the module '{name}' from "
+    )
     assert log.count(said) == 1
     assert "rename the file" in log
 
@@ -70,7 +72,7 @@ def test_a_module_that_the_runtime_does_not_need_may_be_replaced_as_on_fc(tmp_pa
     with start(folder) as instance:
         assert instance.invoke("plain").body == b"mine"
         assert instance.invoke("isolated").body == b"mine"
-        assert f"{folder}/secrets.py replaces Python's own module 'secrets'" in instance.log
+        assert f"{folder}/secrets.py replaces Python's module 'secrets'" in instance.log
         assert f"{folder}/test" not in instance.log
 
 

@@ -247,7 +247,7 @@ REFUSED = {
     ),
     "index:number": (
         "PluginInvalid",
-        "an object of type int is no function",
+        "an object of type int is not a function",
         "name a function: def initializer(context)",
     ),
     "broken.init": (
@@ -462,12 +462,12 @@ def test_a_plain_function_that_returns_an_awaitable_is_awaited(
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("async def handle(event, context):\n    yield event", "handle is an async generator, and"),
-        ("def handle(event, context):\n    yield event", "handle is a generator, and an event"),
+        ("async def handle(event, context):\n    yield event", "handle is an async generator, but"),
+        ("def handle(event, context):\n    yield event", "handle is a generator, but an event"),
         (
             "class Handle:\n    async def __call__(self, event):\n        yield event\n"
             "handle = Handle()",
-            "an object of type Handle is an async generator, and",
+            "an object of type Handle is an async generator, but",
         ),
     ],
 )
@@ -477,4 +477,4 @@ def test_a_handler_that_yields_is_refused_with_what_is_wanted(
     code("index", text)
     error = refusal(serve(f="index:handle"), called("f"))
     assert error.what.startswith(what)
-    assert error.fix.startswith("return the result as a whole; an answer in pieces is for web ")
+    assert error.fix.startswith("return the whole result; to stream an answer to a web request, ")

@@ -98,7 +98,7 @@ def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> N
     assert str(error).splitlines() == [
         "2 packages offer the handler 'both': Second_Dist, first-dist",
         "  in:  handler 'both'",
-        "  fix: say which: handler: Second_Dist:both",
+        "  fix: name the package, too: handler: Second_Dist:both",
     ]
     for reference, module in [
         ("first-dist:both", "first"),
@@ -116,7 +116,7 @@ def test_a_name_that_nobody_offers_suggests_one_that_is_installed(install: Insta
     assert "in:  handler 'resize-imag'\n" in str(error)
     assert error.fix == (
         f"{PIP} PACKAGE, with the package that offers it; "
-        "code that is not packaged is named module:attribute"
+        "for code that is not in a package, write module:attribute"
     )
 
 
@@ -174,7 +174,7 @@ def test_a_distribution_whose_entry_points_cannot_be_read_hides_only_its_own(
         for reference in ("good", "index:handle"):
             assert importer.resolve(EntryPointIndex(), HANDLERS, reference)[0].__name__ == "handle"
         assert refusal("bad").error_type == "PluginNotFound"
-    assert "the entry points of bad-dist cannot be read, and are left out" in caplog.text
+    assert "the entry points of bad-dist cannot be read, so they are ignored" in caplog.text
 
 
 def test_what_a_half_done_removal_left_is_not_there(install: Install) -> None:
@@ -223,7 +223,7 @@ def test_a_missing_third_party_module_is_told_how_to_be_installed(
 def test_a_missing_module_of_code_that_is_not_packaged_suggests_its_name(code: Code) -> None:
     code("index", "import absent_module")
     assert refusal("index:handle").fix == (
-        f"{PIP} absent_module (if the package is called as its module)"
+        f"{PIP} absent_module (if the package has the name of its module)"
     )
 
 
@@ -287,9 +287,13 @@ def test_code_is_found_though_a_package_offers_its_name_for_another_key(
 @pytest.mark.parametrize(
     ("reference", "file", "fix"),
     [
-        ("index.py", "index.py", "index:NAME, with the NAME of what answers in it"),
-        ("./index.py", "./index.py", "index:NAME, with the NAME of what answers in it"),
-        ("shop/index.py", "shop/index.py", "shop/index:NAME, with the NAME of what answers in it"),
+        ("index.py", "index.py", "index:NAME, with the NAME of a function or class in it"),
+        ("./index.py", "./index.py", "index:NAME, with the NAME of a function or class in it"),
+        (
+            "shop/index.py",
+            "shop/index.py",
+            "shop/index:NAME, with the NAME of a function or class in it",
+        ),
         ("index.py:handle", "index.py", "index:handle"),
     ],
 )
@@ -327,8 +331,8 @@ BROKEN = {
         """
         Unable to import module 'broken': cannot import name 'nothing' from 'aid' (SITE/aid.py)
           in:  PLUGIN, SITE/broken.py:2
-          fix: SITE/aid.py is what Python found: another version, or another file of that \
-name, is in the way
+          fix: Python found SITE/aid.py, which is another version of the module, or another file \
+of that name: install the right version, or rename the file
         """,
     ),
     "missing library": (
@@ -337,7 +341,7 @@ name, is in the way
         """
         Unable to import module 'broken': libGL.so.1: cannot open shared object file
           in:  PLUGIN, SITE/broken.py:1
-          fix: install what it asks for, built for this Python and this system
+          fix: install the missing part, built for this Python and this system
         """,
     ),
     "SyntaxError": (
@@ -380,7 +384,7 @@ name, is in the way
         "UserCodeError",
         "def __getattr__(name):\n    raise RuntimeError(f'lazy {name}')",
         """
-        the plugin fails while it is loaded: RuntimeError: lazy handle
+        loading the plugin failed: RuntimeError: lazy handle
           in:  PLUGIN, SITE/broken.py:2
         """,
     ),

@@ -14,7 +14,7 @@ FILES = {
     "lib/words.py": "WORD = 'old'\n",
     "later.py": "def handle(event, context): return 'good'\n",
 }
-NEWER = "the code on disk is newer than what runs: "
+NEWER = "the code on disk is newer than the running code: "
 
 
 def called_until(instance: Instance, text: str) -> None:

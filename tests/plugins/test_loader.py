@@ -245,24 +245,24 @@ UNFIT = {
     "a misspelled argument": (
         "class handle:\n  @hookimpl\n  def invoke(self, event, contxt): ...",
         "the hook invoke(event, contxt) takes 'contxt' (did you mean 'context'?), "
-        "which nobody gives it",
-        "take event and context, or fewer: each by its name, without a default",
+        "which is never passed",
+        "take event and context, or fewer, each by its name and without a default",
     ),
     "an argument of another hook": (
         f"class handle:\n{INVOKE}  @hookimpl\n  def pre_stop(self, event): ...",
-        "the hook pre_stop(event) takes 'event', which nobody gives it",
-        "take context, or fewer: each by its name, without a default",
+        "the hook pre_stop(event) takes 'event', which is never passed",
+        "take context, or fewer, each by its name and without a default",
     ),
     "an argument by keyword": (
         "class handle:\n  @hookimpl\n  def invoke(self, event, *, context): ...",
         "the hook invoke(event, *, context) takes 'context' with a default or by keyword only, "
-        "and never gets it",
-        "take event and context, or fewer: each by its name, without a default",
+        "so it is never passed",
+        "take event and context, or fewer, each by its name and without a default",
     ),
     "an argument with a default": (
         "class handle:\n  @hookimpl\n  def invoke(self, event, context=None): ...",
         "the hook invoke(event, context=None) takes 'context' with a default",
-        "take event and context, or fewer: each by its name, without a default",
+        "take event and context, or fewer, each by its name and without a default",
     ),
     "no invoke": (
         "class handle:\n  @hookimpl\n  def initialize(self): ...",
@@ -282,12 +282,12 @@ UNFIT = {
     ),
     "a generator": (
         "class handle:\n  @hookimpl\n  def invoke(self): yield",
-        "the hook 'invoke' yields, and is no wrapper",
+        "the hook 'invoke' yields, but is not a wrapper",
         "mark it @hookimpl(wrapper=True), or return a value",
     ),
     "an async generator": (
         "class handle:\n  @hookimpl\n  async def invoke(self): yield",
-        "the hook 'invoke' yields, and is no wrapper",
+        "the hook 'invoke' yields, but is not a wrapper",
         "mark it @hookimpl(wrapper=True), or return a value",
     ),
     "a wrapper without yield": (
@@ -308,12 +308,12 @@ UNFIT = {
     ),
     "unmarked hooks": (
         "class handle:\n  def initialize(self): ...\n  @staticmethod\n  def invoke(): ...",
-        "handle has initialize, invoke, not marked as hooks",
+        "handle has initialize, invoke, but not marked as hooks",
         "from fcplug import hookimpl, and put @hookimpl above each",
     ),
     "a dir that fails": (
         f"class handle:\n{INVOKE}  def __dir__(self): raise OSError('no dir')",
-        "the plugin fails while it is loaded: OSError: no dir",
+        "loading the plugin failed: OSError: no dir",
         "",
     ),
 }  # fmt: skip
@@ -357,9 +357,9 @@ def test_middleware_that_answers_itself_is_one_answer_too_many(
     assert [str(error).splitlines()[0] for error in errors] == [
         "2 plugins answer the event: handler 'index:handle' and middleware 'index:M'",
         "handle has no hooks",
-        "N has invoke, not marked as hooks",
+        "N has invoke, but not marked as hooks",
     ]
-    assert str(errors[0]).endswith("middleware wraps: mark its invoke @hookimpl(wrapper=True)")
+    assert str(errors[0]).endswith("middleware must wrap: mark its invoke @hookimpl(wrapper=True)")
     assert str(errors[1]).endswith("a class or a module with hooks marked @hookimpl(wrapper=True)")
 
 

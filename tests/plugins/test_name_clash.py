@@ -58,7 +58,7 @@ def test_a_sibling_that_another_folder_was_faster_with_is_a_warning_with_both(
     with start(deploy(tmp_path, config, files)) as instance:
         warnings = [line for line in instance.log.splitlines() if "[WARNING] /" in line]
     (warning,) = warnings
-    assert f"{tmp_path}/sb/utils.py is not what 'sb.index' imports" in warning
+    assert f"{tmp_path}/sb/utils.py is not the module that 'sb.index' imports" in warning
     assert f"it gets {tmp_path}/sa/utils.py" in warning
 
 
@@ -83,7 +83,7 @@ def test_a_missing_module_that_lies_beside_the_handler_is_not_to_be_installed(
     with start(deploy(tmp_path, config, files)) as instance:
         message = json.loads(instance.invoke("f").body)["errorMessage"]
         assert "pip install" not in message
-        assert f"{tmp_path}/sub/utils.py lies beside it" in message
+        assert f"{tmp_path}/sub/utils.py is in the same folder" in message
         assert "write from . import utils, or from sub import utils" in message
         (tmp_path / "sub" / "index.py").write_text(f"from . import utils\n{GOOD}")
         assert instance.invoke("f").body == b"good"

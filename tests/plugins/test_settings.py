@@ -137,7 +137,7 @@ def test_settings_are_the_typed_arguments_of_a_class(
         ("Plain", {"width": 1, "quick": "yes"}, "quick: expected true or false, got text"),
         ("Unannotated", {}, "the key 'width' is missing"),
         ("Painted", {"colour": "blue"}, "colour: invalid enum value 'blue'"),
-        ("PositionOnly", {"width": 1}, "PositionOnly refuses its settings: "),
+        ("PositionOnly", {"width": 1}, "PositionOnly rejects its settings: "),
         ("Bare", {"any": 1}, "unknown key 'any'"),
     ],
 )
@@ -220,7 +220,7 @@ def test_what_a_class_refuses_itself_is_told_with_its_own_words(
     """)
     (told,) = refusals(runtime, called("f"))
     assert told == (
-        "functions.yaml:3:33: functions.f.settings: Checked refuses its settings: "
+        "functions.yaml:3:33: functions.f.settings: Checked rejects its settings: "
         "width is -1: it must not be negative"
     )
     error = runtime.invoke(b"", called("f")).error
@@ -255,9 +255,12 @@ def test_text_from_the_environment_that_is_no_number_is_not_told(
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
-        ("OSError('disk')", "Failing cannot be made: OSError: disk"),
-        ("SystemExit(3)", "Failing cannot be made: SystemExit: 3"),
-        ("ValueError('never the settings: there are none')", "Failing cannot be made: ValueError"),
+        ("OSError('disk')", "Failing cannot be created: OSError: disk"),
+        ("SystemExit(3)", "Failing cannot be created: SystemExit: 3"),
+        (
+            "ValueError('never the settings: there are none')",
+            "Failing cannot be created: ValueError",
+        ),
     ],
 )
 def test_a_class_that_cannot_be_made_is_an_error_of_its_code(
@@ -269,7 +272,7 @@ def test_a_class_that_cannot_be_made_is_an_error_of_its_code(
     assert error.error_type == "UserCodeError"
     assert error.what.startswith(told)
     assert error.where == f"handler 'failing:Failing', {file}:1"
-    assert error.fix == "do in initialize(context) what may fail: it is tried again"
+    assert error.fix == "do work that may fail in initialize(context), which is retried"
     assert error.causes[0].startswith(raised.partition("(")[0])
 
 
@@ -354,6 +357,6 @@ def test_a_wrong_setting_of_middleware_is_told_where_it_stands(
         ],
         [
             "functions.yaml:14:44: functions.module.middleware[0].settings: "
-            "tagging is no class: only classes take settings"
+            "tagging is not a class: only classes take settings"
         ],
     ]

@@ -28,7 +28,7 @@ CANNOT_START = {
     ),
     "a python without fcplug": (
         "{handler: greeter.handle, isolation: process, python: bare}",
-        "bare/bin/python cannot run one: ModuleNotFoundError: No module named 'fcplug'\n  fix: ",
+        "bare/bin/python cannot run a worker: ModuleNotFoundError: No module named 'fcplug'\n",
     ),
     "no python at all": (
         "{handler: greeter.handle, isolation: process, python: ./true}",

@@ -216,8 +216,12 @@ def test_an_application_waits_for_a_client_that_reads_slowly(instance: Instance)
         ("/leave", "SystemExit", "3"),
         ("/cancel", "CancelledError", ""),
         ("/nothing", "InvalidResponse", "the application ended before its answer was complete"),
-        ("/body-first", "InvalidResponse", "the application sent 'http.response.body' where none"),
-        ("/text-headers", "InvalidResponse", "the headers are no pairs of bytes"),
+        (
+            "/body-first",
+            "InvalidResponse",
+            "the application sent 'http.response.body' in the wrong order",
+        ),
+        ("/text-headers", "InvalidResponse", "the headers are not pairs of bytes"),
         ("/no-status", "InvalidResponse", "the status is 'None Unknown'"),
     ],
 )
@@ -282,13 +286,13 @@ def test_a_client_that_leaves_ends_the_application(instance: Instance, how: str)
 def test_a_websocket_is_refused_clearly(instance: Instance) -> None:
     answer = ask(instance, "/scope", upgrade="websocket", connection="upgrade")
     assert answer.status == 501
-    assert b"WebSocket is not served here" in answer.body
+    assert b"WebSocket is not supported" in answer.body
 
 
 def test_an_application_without_a_lifespan_is_fine(instance: Instance) -> None:
     answer = ask(instance, "/", function="plain")
     assert (answer.status, answer.body, answer.headers["state"]) == (200, b"plain", "{}")
-    instance.wait_for("the application takes no part in lifespan: AssertionError")
+    instance.wait_for("the application does not support lifespan: AssertionError")
     assert ask(instance, "/", function="gone").body == b"gone"
 
 
@@ -388,7 +392,7 @@ def test_a_late_startup_is_cancelled_and_tried_again(tmp_path: Path) -> None:
     [
         ("PATHS", "an object of type dict cannot be called"),
         ("asked", "cannot be called"),
-        ("Path", "Path is no coroutine, as ASGI 3 applications are"),
+        ("Path", "Path is not a coroutine function, as ASGI 3 applications are"),
     ],
 )
 def test_what_is_no_application_of_asgi_is_refused(tmp_path: Path, name: str, message: str) -> None:

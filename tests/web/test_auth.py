@@ -93,7 +93,7 @@ def test_a_signature_covers_everything_that_decides(
     signed = sign(KEY, now(), MESSAGE)
     gate = Signature([KEY], memory)
     refusal = gate.reason_to_reject(signed, MESSAGE._replace(**change))
-    assert refusal == "the signature is not that of this request"
+    assert refusal == "the signature does not match this request"
     assert gate.reason_to_reject(signed, MESSAGE) == ""
 
 
@@ -132,7 +132,7 @@ def test_the_function_of_the_page_signs_what_is_accepted(memory: ReplayMemory) -
 def test_a_signature_of_another_time_is_refused(off: int, memory: ReplayMemory) -> None:
     signed = sign(KEY, now() + off, MESSAGE)
     refusal = Signature([KEY], memory).reason_to_reject(signed, MESSAGE)
-    assert "more than 300 seconds off" in refusal
+    assert "differs by more than 300 seconds" in refusal
 
 
 @pytest.mark.parametrize("sent", ["", "t=1", "v2=00", f"t=1,v2={'g' * 64}", f"t=-1,v2={'0' * 64}"])
@@ -142,7 +142,7 @@ def test_what_is_no_signature_is_refused(sent: str, memory: ReplayMemory) -> Non
 
 def test_a_signature_of_version_1_is_refused_by_name(memory: ReplayMemory) -> None:
     refusal = Signature([KEY], memory).reason_to_reject(f"t={now()},v1={'0' * 64}", MESSAGE)
-    assert "is of version 1" in refusal
+    assert "has version 1" in refusal
 
 
 def test_signed_requests_are_refused_where_they_cannot_be_remembered(
@@ -150,7 +150,7 @@ def test_signed_requests_are_refused_where_they_cannot_be_remembered(
 ) -> None:
     (tmp_path / "memory").touch()
     gate = Signature([KEY], ReplayMemory(str(tmp_path / "memory"), WINDOW))
-    assert "used signatures cannot be remembered" in caplog.text
+    assert "used signatures cannot be stored" in caplog.text
     refusal = gate.reason_to_reject(sign(KEY, now(), MESSAGE), MESSAGE)
     assert refusal == "signatures cannot be checked at the moment"
 

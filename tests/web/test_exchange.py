@@ -112,7 +112,7 @@ def test_a_body_that_is_left_ends_well_and_frees_its_place(
         body.close()
         assert list(body) == []
         assert capsys.readouterr().out == f"closed\n{END}"
-        assert caplog.messages[-2] == "the client went away before its answer was complete"
+        assert caplog.messages[-2] == "the client disconnected before its answer was complete"
 
 
 def test_a_body_that_fails_is_cut_and_frees_its_place(

@@ -101,7 +101,7 @@ def test_a_file_that_was_cut_lets_nobody_in(
     (file,) = (tmp_path / "memory").iterdir()
     file.write_bytes(b"")
     for number in (1, 2):
-        with pytest.raises(OSError, match="was cut"):
+        with pytest.raises(OSError, match="was truncated"):
             kept.reason_to_reject(digest(number), NOW, NOW)
 
 
@@ -116,9 +116,9 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path, kind: str) -
         folder.mkdir()
         folder.chmod(0o711)
     kept = ReplayMemory(str(folder), 300)
-    with pytest.raises(PermissionError, match="this user alone"):
+    with pytest.raises(PermissionError, match="only this user"):
         kept.prepare()
-    with pytest.raises(PermissionError, match="this user alone"):
+    with pytest.raises(PermissionError, match="only this user"):
         kept.reason_to_reject(digest(1), NOW, NOW)
 
 

@@ -184,13 +184,13 @@ def test_an_error_after_the_first_bytes_is_raised_again() -> None:
         (answering([b""], "200 OK", ("", "z")), "a header's name is ''"),
         (answering([b""], "200 OK", ("X\n", "z")), "a header's name is 'X\\n'"),
         (answering([b""], "200 OK", ("X", "secret\n")), "the header X has a value"),
-        (answering([b""], "200 OK", ("X", "你")), "encode others to latin-1"),
+        (answering([b""], "200 OK", ("X", "你")), "encode other text as latin-1"),
         (answering([b""], "200 OK", ("X", 3)), "a header is"),  # type: ignore[arg-type]
         (answering([b""], "200 OK", ["X", 3]), "a header is an object of type tuple"),  # type: ignore[arg-type]
         (answering([b""], "200 OK", {"X": "3"}), "a header is an object of type dict"),  # type: ignore[arg-type]
         (answering([b""], "200 OK", ("X",)), "give a tuple of two str"),  # type: ignore[arg-type]
-        (answering([b""], "200 OK", ("Content-Length", "two")), "the Content-Length is no number"),
-        (answering([b""], "200 OK", ("Content-Length", "-1")), "the Content-Length is no number"),
+        (answering([b""], "200 OK", ("Content-Length", "two")), "Content-Length is not a number"),
+        (answering([b""], "200 OK", ("Content-Length", "-1")), "Content-Length is not a number"),
         (answering([b""], "200 OK", ("Content-Length", "0"), ("content-length", "0")),
          "given twice"),
     ],

@@ -74,7 +74,7 @@ def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(tmp_path
     python = tmp_path / "its own" / "bin" / "python"
     command = f"{shlex.quote(str(python))} -m pip install {shlex.quote(str(ROOT))}"
     assert str(caught.value) == (
-        f"function 'isolated' has no worker: {python} cannot run one: "
+        f"function 'isolated' has no worker: {python} cannot run a worker: "
         f"ModuleNotFoundError: No module named 'fcplug'\n  fix: {command}"
     )
 

@@ -181,7 +181,7 @@ def test_an_error_too_large_to_send_is_told_by_its_class() -> None:
 
 
 def test_a_header_that_is_no_report_is_refused() -> None:
-    with pytest.raises(FrameError, match="no ErrorReport"):
+    with pytest.raises(FrameError, match="not a valid ErrorReport"):
         ErrorReport.from_header({"kind": 1})
 
 

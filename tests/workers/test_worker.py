@@ -338,7 +338,7 @@ def test_a_function_that_always_dies_is_soon_refused_at_once_and_later_tried_aga
         for _ in range(3):
             with pytest.raises(WorkerDied):
                 act(workers, "exit_hard 3")
-        with pytest.raises(WorkerUnavailable, match=r"3 died one after the other.*exit code 3"):
+        with pytest.raises(WorkerUnavailable, match=r"3 died one after another.*exit code 3"):
             die(9)  # none, but where the refusal was over before it was met
         wait_until(answers)
 

@@ -127,7 +127,7 @@ def test_a_level_that_does_not_exist_is_refused(fc: Runner, level: str) -> None:
     error = fc.invoke(double, middleware=middleware).error
     assert isinstance(error, PluginError)
     what = f"level: {level!r} is not allowed: use DEBUG, INFO, WARNING, ERROR"
-    assert f"Audit refuses its settings: {what}" in str(error)
+    assert f"Audit rejects its settings: {what}" in str(error)
 
 
 class BrokenLog:

@@ -264,7 +264,7 @@ def test_a_setting_out_of_range_is_named(
     make: Make, settings: Mapping[str, Any], message: str
 ) -> None:
     text = error_of(make(picture(), **settings), PluginError)
-    assert f"Thumbnail refuses its settings: {message}" in text
+    assert f"Thumbnail rejects its settings: {message}" in text
 
 
 def test_one_object_serves_overlapping_invocations(make: Make, bucket: Path) -> None:

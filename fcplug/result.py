@@ -103,7 +103,7 @@ def message_of(error: BaseException) -> str:
     try:
         return str(error)
     except BaseException as broken:
-        return f"<{type(error).__name__} whose text cannot be had: {type(broken).__name__}>"
+        return f"<{type(error).__name__} whose text cannot be read: {type(broken).__name__}>"
 
 
 def summary(error: BaseException) -> str:

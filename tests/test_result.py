@@ -87,9 +87,9 @@ def leave() -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (lambda: 1 / 0, "<BadText whose text cannot be had: ZeroDivisionError>"),
-        (leave, "<BadText whose text cannot be had: SystemExit>"),
-        (lambda: 3, "<BadText whose text cannot be had: TypeError>"),
+        (lambda: 1 / 0, "<BadText whose text cannot be read: ZeroDivisionError>"),
+        (leave, "<BadText whose text cannot be read: SystemExit>"),
+        (lambda: 3, "<BadText whose text cannot be read: TypeError>"),
         (lambda: "\ud800", "\ud800"),
     ],
     ids=["raises", "exits", "no text", "surrogate"],

@@ -1,7 +1,7 @@
-"""What the process says: FC's start and end lines, and log records that carry the request id.
+"""The log of the process: FC's start and end lines, log records and what handlers print.
 
-Everything goes to standard output, which FC collects, one ``write`` a line, and is out before the
-answer is: FC may freeze the instance right after it.
+Everything goes to standard output, which FC collects. Each line is one ``write``, and all lines of
+a call are written before its answer: FC may freeze the instance right after that.
 """
 
 from fcplug.logs.capture import Capture, Redirection

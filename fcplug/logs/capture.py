@@ -1,4 +1,4 @@
-"""The log and the standard streams, sent for a while to somebody in this process."""
+"""Redirects the log and the standard streams to a function of this process for a while."""
 
 import logging
 import sys
@@ -13,10 +13,10 @@ from fcplug.logs.streams import LineStream
 
 
 class Capture(Output):
-    """An output that hands whole lines to a function instead of writing them.
+    """An output that passes whole lines to a function instead of writing them.
 
-    ``deliver`` is called on the thread that has written the lines, with one or several of them. A
-    forked child writes to standard output: what it handed over would stay in its own memory.
+    ``deliver`` is called with one or more lines, on the thread that wrote them. A forked child
+    writes to standard output, because the function runs in its own memory.
     """
 
     def __init__(self, deliver: Callable[[str], object]) -> None:
@@ -25,7 +25,7 @@ class Capture(Output):
         self._deliver: Callable[[str], object] | None = deliver
 
     def flush(self, stream: int) -> None:
-        """Keep what the writer has not ended: nobody waits for half a line."""
+        """Keep the unfinished line: half a line is of no use to the function."""
         if self._deliver is None:
             super().flush(stream)
 
@@ -35,7 +35,7 @@ class Capture(Output):
         self._deliver = None
 
     def close(self) -> None:
-        """Hand over nothing more: streams that somebody has kept lead nowhere."""
+        """Pass on no more lines, also of streams that user code has kept."""
         self._deliver = lambda _: None
         super().close()
 
@@ -53,12 +53,12 @@ class Capture(Output):
 
 
 class _Relay(logging.Handler):
-    """Passes records on to handlers of others: user code may close it, and not them."""
+    """Passes records on to other handlers, which user code cannot close by closing this one."""
 
     others: Sequence[logging.Handler] = ()
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Pass a record on to those whose level it has."""
+        """Pass a record to the handlers whose level it reaches."""
         for other in self.others:
             if record.levelno >= other.level:
                 other.handle(record)
@@ -66,12 +66,11 @@ class _Relay(logging.Handler):
 
 
 class Redirection:
-    """Sends the log, and what is printed, to an output while it is entered, time after time.
+    """A context, which can be entered again, that redirects the log and prints to an output.
 
-    Handlers that others have given the root logger get the records as well, and stay open
-    whatever user code does. What user code puts in
-    the place of the streams, or gives the root logger, is there again when it is entered again, and
-    not in between.
+    Handlers that the root logger has already get the records, too, and user code cannot close
+    them. If user code replaces the streams or the root logger's handlers inside, its replacements
+    return when the context is entered again, and have no effect outside.
     """
 
     def __init__(self, output: Output, style: Literal["text", "json"], level: str) -> None:

@@ -1,7 +1,20 @@
-"""A descriptor that many writers share: whole lines, none mixed, and nobody waits for ever.
+"""Writes whole lines of many writers to one descriptor, without mixing them.
 
-A line is written by one ``write``. What a writer has not ended yet waits here for its end, for
-``flush``, or for the End line of its invocation.
+A line is written by one ``write``. A line without an end is kept until its writer ends it or
+flushes, or until its invocation ends.
+
+What a line goes through, from fast to slow::
+
+    _write_whole()   the common case ("plain"): lines wait, no line is open, none was dropped
+        │ anything else
+        ▼
+    _write()         takes the lock; first ends a line that another writer left open, and reports
+        │            dropped lines as soon as there is a reader
+        ▼
+    _put()           the descriptor has room ─────────────────▶ written
+        │ it has none: the reader is slow
+        ├── lines wait ─── until it has room, or until stop_waiting()
+        └── they do not ── at most 0.1 s, then "stuck": later lines do not wait at all ──▶ dropped
 """
 
 import contextlib
@@ -14,43 +27,35 @@ from collections.abc import Callable
 
 from fcplug.context import current
 
-_MAX_WAIT = 0.1  # seconds that a line may wait for a reader where nothing must be held up
-_CHECK_INTERVAL = (
-    0.1  # seconds between two looks at whether lines still wait, while the reader is stuck
-)
-_ATOMIC = 4096  # bytes that the kernel takes at once or not at all, where poll said "writable"
-_MAX_UNFINISHED = 64 * 1024  # bytes that are kept of a line that nobody ends
+_MAX_WAIT = 0.1  # seconds that a line waits for the reader where it must not block
+_CHECK_INTERVAL = 0.1  # seconds between two checks whether lines still wait
+_ATOMIC = 4096  # bytes that a writable pipe takes as a whole
+_MAX_UNFINISHED = 64 * 1024  # bytes of a line without an end that are kept
 
-
-# Whose line it is: its invocation, thread, task and stream (1 or 2, as descriptors are numbered).
-# Two prints of one writer may make up one line.
+# The writer of a line: its invocation, thread, task and stream (1 or 2, the number of the
+# descriptor). Several prints of one writer can make up one line.
 Writer = tuple[object | None, int, object | None, int]
 
 _NO_WRITER: Writer = (None, 0, None, 0)  # of whole lines
-_CUT_LINE: Writer = (
-    None,
-    -1,
-    None,
-    0,
-)  # of a line that was dropped half way: nobody goes on with it
+_CUT_LINE: Writer = (None, -1, None, 0)  # of a line whose rest was dropped: no writer continues it
 _STREAMS = os.path.join(os.path.dirname(__file__), "streams.py")
 
 
 class Output:
-    """Writes lines to a descriptor of its own, so that closing the original one does no harm.
+    """Writes lines to a copy of a descriptor, so that closing the original does no harm.
 
-    By default lines wait until the reader takes them. While it does not, either they go on waiting,
-    or, once ``stop_waiting`` was called, they are dropped and counted.
+    By default lines wait until the reader takes them. After ``stop_waiting`` they are dropped and
+    counted while it does not.
 
     Args:
-        descriptor: what to write to; a copy of it is used.
+        descriptor: the descriptor to copy and write to.
         waits: whether lines wait for their reader.
         dropped_notice: returns the line that says how many lines were dropped.
 
     Attributes:
         descriptor: the copy.
         dropped: how many lines were dropped.
-        unfinished: the lines that were begun and not ended.
+        unfinished: the lines that have no end yet, by writer.
 
     Raises:
         OSError: the descriptor is not open.
@@ -66,29 +71,29 @@ class Output:
         self.descriptor = _duplicate(descriptor)
         self.dropped = 0
         self._dropped_notice = dropped_notice
-        self._reported = 0  # of the dropped lines, how many the log tells of
-        self._lock = threading.RLock()  # a signal handler may print in the middle of a print
+        self._reported = 0  # how many dropped lines were reported in the log
+        self._lock = threading.RLock()  # reentrant: a signal handler may print during a print
         self._poll = select.poll()
         self._poll.register(self.descriptor, select.POLLOUT)
         self._waits = waits
         self._stuck = False
-        self._plain = waits  # nothing is special: lines wait, none is open, none was dropped
+        self._plain = waits  # lines wait, none is open, none was dropped
         self.unfinished: dict[Writer, bytes] = {}
-        self._open: Writer | None = None  # who has written the start of a line that has no end yet
+        self._open: Writer | None = None  # the writer of the line that is written without its end
 
     def write(self, data: bytes, *, waits: bool = True) -> None:
-        """Write whole lines; a line that their writer has begun is ended first.
+        """Write whole lines; first end the unfinished line of their writer.
 
         Args:
             data: the lines, with the newline of the last one.
-            waits: False where waiting would hold up others: at most a tenth of a second then.
+            waits: False to wait at most 0.1 s for the reader.
         """
         if self.unfinished and (unfinished := self.unfinished.pop(_writer(1), b"")):
             data = unfinished + b"\n" + data
         self._write_whole(data, waits=waits)
 
     def add(self, data: bytes, stream: int) -> None:
-        """Write the lines that ``data`` ends, and keep the rest until its writer ends it."""
+        """Write the whole lines of ``data``, and keep the rest until its writer ends it."""
         if not (self.unfinished or self._open) and data.endswith(b"\n"):
             self._write_whole(data)
             return
@@ -109,17 +114,17 @@ class Output:
             self.unfinished[writer] = unfinished
 
     def flush(self, stream: int) -> None:
-        """Write what the writer has not ended; the line goes on if nobody else writes before."""
+        """Write the unfinished line; its writer can continue it if no other writes first."""
         if self.unfinished:
             writer = _writer(stream)
             if unfinished := self.unfinished.pop(writer, b""):
                 self._write(unfinished, writer)
 
     def end_lines(self, invocation: object | None) -> None:
-        """End the lines that an invocation has begun.
+        """End the unfinished lines of an invocation.
 
-        Those of threads that belong to no invocation, as far as anybody knows, are ended too: a
-        handler may have started them. Only one that is inside a print is left alone.
+        Also ends those of threads without an invocation, which the handler may have started, unless
+        such a thread is inside a print.
         """
         for writer in list(self.unfinished):
             owner, thread, *_ = writer
@@ -127,27 +132,27 @@ class Output:
                 self._end(writer)
 
     def end_all_lines(self) -> None:
-        """End all lines that anybody has begun: the process ends."""
+        """End all unfinished lines, because the process ends."""
         for writer in list(self.unfinished):
             self._end(writer)
 
     def stop_waiting(self) -> None:
-        """Let no line wait for the reader any longer, those that wait now included."""
+        """Stop waiting for the reader, also for lines that wait now."""
         self._waits = self._plain = False
 
     def report_dropped(self) -> bytes:
-        """Write how many lines were dropped since it was last said; return what cannot be said."""
+        """Report the dropped lines in the log; return the report if it cannot be written."""
         if self.dropped != self._reported:
             self._write(b"", _NO_WRITER, waits=False)
         return b"" if self.dropped == self._reported else self._report_dropped()
 
     def start_in_child(self) -> None:
-        """Forget what the other threads of the parent were doing: a forked child has none."""
+        """Reset what other threads of the parent have locked or begun; a forked child has none."""
         self._lock = threading.RLock()
         self.unfinished = {}
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         os.close(self.descriptor)
 
     def _end(self, writer: Writer) -> None:
@@ -156,7 +161,7 @@ class Output:
 
     def _write_whole(self, data: bytes, *, waits: bool = True) -> None:
         if waits and self._plain and self._lock.acquire(False):
-            try:  # the way of nearly all lines
+            try:  # nearly all lines
                 if self._plain:
                     data = data[os.write(self.descriptor, data) :]
                 if data:
@@ -188,16 +193,16 @@ class Output:
 
     @property
     def _limit(self) -> float:
-        """Seconds that a line waits which must not: none while the reader is known to be stuck."""
+        """Seconds that a line waits where it must not block; 0 while the reader is stuck."""
         return 0.0 if self._stuck else _MAX_WAIT
 
     def _put(self, data: bytes, limit: float) -> bool:
-        """Write bytes; False when some were dropped. The lock is held.
+        """Write bytes; return False if some were dropped. Call it with the lock held.
 
         Args:
             data: what to write.
-            limit: seconds to wait for the reader, each time that it is not ready; negative waits
-                until ``stop_waiting`` is called.
+            limit: seconds to wait each time that the reader is not ready; if negative, wait until
+                ``stop_waiting``.
         """
         rest = data
         try:
@@ -210,7 +215,7 @@ class Output:
                     if limit < 0 and not self._wait():
                         break
         except BrokenPipeError:
-            rest = b""  # the reader has gone, and wants nothing
+            rest = b""  # the reader has ended: there is no one to inform
         except OSError:
             pass  # a full disk, for example: the lines are dropped
         self._stuck = bool(rest)
@@ -221,7 +226,7 @@ class Output:
         return not rest
 
     def _wait(self) -> bool:
-        """Wait until the reader has made room; False if lines wait no longer."""
+        """Wait until the reader has made room; return False if lines must not wait any longer."""
         while self._waits:
             if self._poll.poll(_CHECK_INTERVAL * 1000):
                 return True
@@ -238,7 +243,10 @@ class Output:
 
 
 def _duplicate(descriptor: int) -> int:
-    """Return a copy of a descriptor; of a pipe one that never blocks, which copies share."""
+    """Return a copy of a descriptor; for a pipe, one that is opened again and does not block.
+
+    A duplicate would share the blocking mode with the original.
+    """
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         with contextlib.suppress(OSError):  # not Linux, or the pipe is another user's
             return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
@@ -247,17 +255,17 @@ def _duplicate(descriptor: int) -> int:
 
 def _writer(stream: int) -> Writer:
     task = None
-    tasks = sys.modules.get("asyncio.tasks")  # what is not imported runs nowhere
+    tasks = sys.modules.get("asyncio.tasks")  # without the import there is no task
     if tasks and tasks.events._get_running_loop():
         task = tasks.current_task()
     return current.get(), threading.get_ident(), task, stream
 
 
 def _is_writing(thread: int) -> bool:
-    """Tell whether a thread is inside a print, of which more may follow.
+    """Return whether a thread is inside a print, which may write more.
 
-    A print of two values writes four times, and another thread's turn comes only inside one of
-    these calls, never between them.
+    A print of two values writes four times. Other threads run during one of these calls, never
+    between two of them.
     """
     frame = sys._current_frames().get(thread)
     while frame is not None and frame.f_code.co_filename != _STREAMS:

@@ -1,4 +1,4 @@
-"""The lines that FC wants around each phase of a call."""
+"""The lines that FC expects around each phase of a call."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -12,15 +12,15 @@ from fcplug.result import format_error
 
 
 def phase(which: protocol.Phase, context: Context) -> AbstractContextManager[None]:
-    """Frame a phase with its start and end lines, and log the error it ends with.
+    """Write the start and end lines of a phase, and log the error that it raises.
 
-    A child that was forked inside ends here: what follows is the parent's to do.
+    A child process that was forked in the phase ends here: the rest is the parent's work.
     """
     return _Frame(which, context)
 
 
 class _Frame(AbstractContextManager[None]):
-    """A class, not a generator: every invocation has one, and it costs a third."""
+    """A class and not a generator: every invocation needs one, and it takes a third of the time."""
 
     def __init__(self, which: protocol.Phase, context: Context) -> None:
         self._which = which

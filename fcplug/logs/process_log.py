@@ -1,4 +1,4 @@
-"""The standard streams of this process, taken over, and what the runtime itself writes to them."""
+"""The standard streams of this process, and the lines that the runtime writes itself."""
 
 import contextlib
 import contextvars
@@ -21,17 +21,17 @@ from fcplug.logs.records import (
 from fcplug.logs.streams import LineBytes, LineStream
 
 _LOGGERS = ("fcplug", "fcplug.server", "fcplug.supervisor")
-_FLUSH_TIMEOUT = 1.0  # seconds that the handlers of user code have to flush when the process ends
+_FLUSH_TIMEOUT = 1.0  # seconds that logging handlers of user code have to flush at the end
 
 
 class _ProcessLog:
-    """The streams that were taken over; a process has one standard output, and one of these."""
+    """The replaced streams; a process has one standard output, and so one of these."""
 
     out: Output | None = None
-    error: Output | None = None  # the same as ``out`` where both are one file
+    error: Output | None = None  # the same as ``out`` if both are one file
     stdout: LineStream | None = None
     stderr: LineStream | None = None
-    dropped: int | None = None  # lines dropped before the process was told to stop
+    dropped: int | None = None  # lines that were dropped before the stop
 
     @property
     def outputs(self) -> set[Output]:
@@ -55,24 +55,24 @@ def configure(
     *,
     descriptors: tuple[int, int] = (1, 2),
 ) -> Callable[[], None]:
-    """Send every log record to standard output, and every ``print`` there line by line.
+    """Send all log records and everything that is printed to standard output, line by line.
 
-    The runtime's own lines and records get there whatever user code does to ``sys.stdout``, to the
-    descriptor, or to logging. Calling it again replaces what the first call set up.
+    The runtime's own lines and records arrive there even if user code replaces ``sys.stdout``,
+    closes the descriptor, or configures logging. A second call replaces the first.
 
     Args:
-        style: how records are written.
-        level: the least level of record that is written.
-        blocked: what happens to lines while nobody reads them.
+        style: the format of records.
+        level: the lowest level of records that are written.
+        blocked: whether lines wait while the log is not read, or are dropped.
         descriptors: of standard output and standard error.
 
     Returns:
-        What gives the streams and the loggers back.
+        A function that restores the streams and the loggers.
     """
     open_standard_descriptors()
     formatter = JsonFormatter() if style == "json" else TextFormatter()
-    # on FC both are one file: sharing an output, their lines do not mix either
-    made = [
+    # on FC both are one file; one output for both keeps their lines apart
+    outputs = [
         Output(
             number,
             waits=blocked == "wait",
@@ -80,19 +80,19 @@ def configure(
         )
         for number in (descriptors[:1] if os.path.sameopenfile(*descriptors) else descriptors)
     ]
-    handler = RecordHandler(made[0], formatter)
+    handler = RecordHandler(outputs[0], formatter)
     undo = contextlib.ExitStack()
-    undo.callback(_take_streams(made[0], made[-1]))
+    undo.callback(_replace_streams(outputs[0], outputs[-1]))
     undo.callback(take_loggers(handler, level))
     undo.callback(_root_restorer())
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # one warning a request once more are in flight than threads: no news to anyone
+    # it warns of each request that waits for a thread, which is normal
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return undo.close
 
 
 def write(text: str, *, waits: bool = True) -> None:
-    """Write whole lines at once; ``waits`` is False where waiting would hold up others."""
+    """Write whole lines at once; if ``waits`` is False, wait at most 0.1 s for the reader."""
     if _log.out is None:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -101,14 +101,14 @@ def write(text: str, *, waits: bool = True) -> None:
 
 
 def descriptor() -> int:
-    """Return the descriptor that the log is written to; only this process writes to it."""
+    """Return the descriptor of the log, which only this process uses."""
     return 1 if _log.out is None else _log.out.descriptor
 
 
 def open_standard_descriptors() -> None:
-    """Open the standard descriptors that are closed, so that no file or socket gets one of them.
+    """Open the standard descriptors that are closed, so that no file or socket gets their number.
 
-    What is printed by other languages and by child processes would go there.
+    Child processes and code in other languages would print into it.
     """
     outputs = (None, _log.out, _log.error)
     for number, output in enumerate(outputs):
@@ -124,13 +124,13 @@ def open_standard_descriptors() -> None:
 
 
 def write_status(text: str) -> None:
-    """Write lines about the process itself; nothing waits for their reader for long."""
+    """Write lines about the process itself; wait at most 0.1 s for the reader."""
     end_lines(None)
     write(text, waits=False)
 
 
 def end_lines(invocation: object | None) -> None:
-    """End the lines that an invocation, or a thread of none, has begun."""
+    """End the unfinished lines of an invocation, and of threads without one."""
     out, error = _log.out, _log.error
     if out is None or error is None:
         return
@@ -145,23 +145,23 @@ def end_lines(invocation: object | None) -> None:
 
 
 def stop_waiting() -> None:
-    """Let no line wait for its reader any longer: the process stops."""
+    """Stop waiting for the reader of the log, because the process stops."""
     _log.dropped = _dropped()
     for output in _log.outputs:
         output.stop_waiting()
 
 
 def finish() -> int:
-    """Write what is left when the process ends, and wait for no reader and no handler.
+    """Write what is left at the end of the process, without waiting for a reader.
 
     Returns:
-        How many lines were dropped since ``stop_waiting``, or before without a word in the log.
+        How many lines were dropped since ``stop_waiting``, or earlier without a report in the log.
     """
     if _log.dropped is None:
         stop_waiting()
     for output in _log.outputs:
         output.end_all_lines()
-    # a handler of user code may wait for ever, as for a lock that an abandoned thread holds
+    # in a thread: a handler of user code may wait for a lock that is never released
     flushing = threading.Thread(target=logging.shutdown, name="fcplug-flush", daemon=True)
     with contextlib.suppress(RuntimeError):  # the system has no thread left
         flushing.start()
@@ -177,7 +177,7 @@ def _dropped() -> int:
 
 
 def exchange_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Put another state in the place of the streams that were taken over; return that of before."""
+    """Replace the state of this module; return the previous one."""
     before = vars(_log).copy()
     vars(_log).clear()
     vars(_log).update(state)
@@ -185,7 +185,7 @@ def exchange_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def take_loggers(handler: RecordHandler, level: str) -> Callable[[], None]:
-    """Make the runtime's loggers write by themselves; return what undoes it."""
+    """Make the runtime's loggers write directly; return a function that restores them."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger, logger.__class__, vars(logger).copy()) for logger in loggers]
     for logger in loggers:
@@ -203,12 +203,12 @@ def take_loggers(handler: RecordHandler, level: str) -> Callable[[], None]:
     return undo
 
 
-def _take_streams(out: Output, error: Output) -> Callable[[], None]:
-    """Put streams over the outputs in the place of the standard ones; return what undoes it."""
+def _replace_streams(out: Output, error: Output) -> Callable[[], None]:
+    """Replace the standard streams; return a function that restores them."""
     before = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
     stdout, stderr = LineStream(out, 1), LineStream(error, 2)
     logged = exchange_state({"out": out, "error": error, "stdout": stdout, "stderr": stderr})
-    # __stdout__ as well: code that restores what it has replaced takes it from there
+    # also __stdout__: code that replaced sys.stdout restores it from there
     sys.stdout, sys.stderr = stdout, stderr
     sys.__stdout__, sys.__stderr__ = stdout, stderr  # type: ignore[misc,assignment]
 
@@ -222,7 +222,7 @@ def _take_streams(out: Output, error: Output) -> Callable[[], None]:
 
 
 def _root_restorer() -> Callable[[], None]:
-    """Return what gives the root logger the handlers and the level back that it has now."""
+    """Return a function that restores the current handlers and level of the root logger."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
 
@@ -234,18 +234,18 @@ def _root_restorer() -> Callable[[], None]:
 
 
 def _dropped_record(formatter: RecordFormatter, count: int) -> str:
-    """Return the record that says how many lines are missing; it belongs to no call."""
-    text = f"{count} lines of the log were dropped: nobody read it, or it could not be written"
+    """Return the record that reports dropped lines, without a request id."""
+    text = f"{count} lines of the log were dropped: it was not read, or could not be written"
     facts = {"name": "fcplug", "levelname": "WARNING", "levelno": logging.WARNING, "msg": text}
     record = logging.makeLogRecord(facts)
     return f"{contextvars.Context().run(formatter.format, record)}\n"
 
 
 def _flush(stream: Any) -> None:
-    """Flush what user code has put in the place of a standard stream, whatever it is.
+    """Flush the object by which user code replaced a standard stream.
 
-    A wrapper of the stream's bytes keeps the text of all threads together for a while; from now on
-    it passes each text on at once, so that lines do not mix.
+    A wrapper of the stream's bytes buffers the text of all threads. From now on it passes on each
+    text at once, so that lines do not mix.
     """
     with contextlib.suppress(Exception):
         if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, LineBytes):

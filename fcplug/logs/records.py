@@ -1,4 +1,4 @@
-"""Log records as lines, and loggers that user code cannot switch off."""
+"""Log records as lines, and loggers that user code cannot disable."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "fc_context
 
 
 class RecordFormatter(logging.Formatter):
-    """The parts that text and JSON share: who, the scrubbed message, the size limit."""
+    """What text and JSON share: the call's context, and a message without its keys."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text, without the values of the call's keys."""
@@ -49,7 +49,7 @@ class JsonFormatter(RecordFormatter):
     """One JSON object a line: time, level, logger, requestId, message, and the record's extras."""
 
     def render(self, record: logging.LogRecord, message: str, context: Context | None) -> str:
-        """Return the record as one line, whatever the message and the extras hold."""
+        """Return the record as one line of valid JSON."""
         keys = context.credentials if context else _NO_KEYS
         fields: dict[str, Any] = {
             "time": _utc(record),
@@ -69,15 +69,15 @@ class JsonFormatter(RecordFormatter):
         limit = protocol.MAX_LOG_RECORD
         while len(line) > protocol.MAX_LOG_RECORD and limit:
             line = _json({**fields, "message": _cut(message, limit)}, keys)
-            limit //= 2  # escaped, a character takes more bytes than the message's limit counts
+            limit //= 2  # escaped, characters take more bytes than in the message
         return line
 
 
 class RecordHandler(logging.Handler):
-    """Writes records to an output, each by one write.
+    """Writes each record to an output by one write.
 
-    It has no lock of its own: a thread that waits for the log's reader must not hold up those
-    that do not wait.
+    It has no lock: a thread that waits for the reader of the log must not block threads that do
+    not wait.
     """
 
     def __init__(self, output: Output, formatter: RecordFormatter) -> None:
@@ -86,11 +86,11 @@ class RecordHandler(logging.Handler):
         self.setFormatter(formatter)
 
     def createLock(self) -> None:  # noqa: N802 - logging's spelling
-        """Make no lock."""
+        """Create no lock."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write a record that the filters let pass."""
+        """Write a record that passes the filters."""
         passed = self.filter(record)
         if passed:
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
@@ -104,17 +104,17 @@ class RecordHandler(logging.Handler):
             self.handleError(record)
 
     def write(self, record: logging.LogRecord, *, waits: bool) -> None:
-        """Write a record, and raise what its formatting raises."""
+        """Write a record; raise the errors of its formatting."""
         line = f"{self.format(record)}\n"
         self.output.write(line.encode("utf-8", "backslashreplace"), waits=waits)
 
 
 class RuntimeLogger(logging.Logger):
-    """A logger of the runtime's own: it writes to the log whatever user code configures.
+    """A logger of the runtime, which writes to the log however user code configures logging.
 
-    ``dictConfig`` disables loggers that it does not name, ``logging.disable`` all of them. A record
-    that belongs to a call waits for a log that nobody reads; others must not, as their threads
-    serve everybody.
+    ``dictConfig`` disables loggers that it does not name, ``logging.disable`` disables all. A
+    record of a call waits for the reader of the log. Others do not, because their threads serve
+    all calls.
     """
 
     output_handler: RecordHandler
@@ -125,7 +125,7 @@ class RuntimeLogger(logging.Logger):
         return level >= self.min_level
 
     def makeRecord(self, *facts: Any) -> logging.LogRecord:  # noqa: N802
-        """Make a record by no factory of the user's; ``facts`` are what logging passes here."""
+        """Create a record without a factory of user code; ``facts`` are logging's arguments."""
         *before, extra, stack = facts
         record = logging.LogRecord(*[*before, stack])
         vars(record).update(extra or {})
@@ -144,13 +144,13 @@ def _utc(record: logging.LogRecord) -> str:
 def _json(fields: Mapping[str, Any], keys: Credentials) -> str:
     try:
         text = json.dumps(fields, default=repr, allow_nan=False)
-    except Exception:  # one field cannot be JSON: the others are worth writing
+    except Exception:  # write the other fields even if one is not JSON
         text = json.dumps({name: _jsonable(value) for name, value in fields.items()})
     return str(redacted(text, keys))
 
 
 def _jsonable(value: Any) -> Any:
-    """Return what JSON makes of a value, or its text where JSON refuses it."""
+    """Return the value as JSON has it, or its text if it is not JSON."""
     try:
         return json.loads(json.dumps(value, default=repr, allow_nan=False))
     except Exception:
@@ -161,11 +161,11 @@ def _text_of(value: Any) -> str:
     try:
         return str(value)
     except Exception as error:
-        return f"<{type(value).__name__} whose text cannot be had: {type(error).__name__}>"
+        return f"<{type(value).__name__} whose text cannot be read: {type(error).__name__}>"
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return the text in at most ``limit`` bytes, as one entry of the log service may have."""
+    """Cut the text to ``limit`` bytes, the maximum of one entry of the log service."""
     if len(text) * 4 <= limit:
         return text
     data = text.encode(errors="backslashreplace")

@@ -1,7 +1,7 @@
-"""What stands in for ``sys.stdout`` and ``sys.stderr``, and survives what programs do to them.
+"""The objects that replace ``sys.stdout`` and ``sys.stderr``.
 
-Modules wrap standard output for UTF-8, detach it, close it. Each of that is theirs to do; none of
-it may cost the others what they print.
+Programs wrap standard output for UTF-8, detach it or close it. With these streams that does not
+affect what others print.
 """
 
 import io
@@ -29,29 +29,29 @@ class LineBytes(io.RawIOBase):
         return self.name
 
     def isatty(self) -> bool:
-        """Return whether a person may be watching."""
+        """Return whether the output is a terminal."""
         return os.isatty(self._output.descriptor)
 
     def write(self, data: Any) -> int:
-        """Write the lines that the bytes end, keep the rest for this writer's next ones."""
+        """Write the whole lines, keep the rest for the next bytes of this writer."""
         view = memoryview(data)
         self._output.add(view.tobytes(), self.name)
         return view.nbytes
 
     def flush(self) -> None:
-        """Write what this writer has not ended."""
+        """Write the unfinished line of this writer."""
         self._output.flush(self.name)
 
     def close(self) -> None:
-        """Flush: a wrapper that is collected closes what it wraps, and others still print."""
+        """Flush only: a wrapper that is garbage collected closes this, and others still print."""
         self.flush()
 
 
 class LineStream(io.TextIOBase):
-    """A standard stream that writes whole lines, each at once, always as UTF-8.
+    """A standard stream that writes whole lines as UTF-8.
 
-    What a writer has not ended yet waits for its end, for ``flush``, or for the end of its
-    invocation; threads and coroutines never share a line. Closing it only flushes it.
+    An unfinished line is kept until its writer ends it or flushes, or until its invocation ends.
+    Threads and coroutines never share a line. Closing the stream only flushes it.
     """
 
     encoding = "utf-8"
@@ -74,27 +74,27 @@ class LineStream(io.TextIOBase):
         return self.buffer.fileno()
 
     def isatty(self) -> bool:
-        """Return whether a person may be watching."""
+        """Return whether the output is a terminal."""
         return self.buffer.isatty()
 
     def write(self, text: str) -> int:
-        """Write the lines that ``text`` ends, keep the rest for this writer's next text."""
+        """Write the whole lines, keep the rest for the next text of this writer."""
         self._output.add(str.encode(text, "utf-8", "backslashreplace"), self.name)
         return len(text)
 
     def flush(self) -> None:
-        """Write what this writer has not ended."""
+        """Write the unfinished line of this writer."""
         self._output.flush(self.name)
 
     def close(self) -> None:
-        """Flush: everybody in the process prints to this stream."""
+        """Flush only: all code of the process prints to this stream."""
         self.flush()
 
-    def detach(self) -> LineBytes:  # type: ignore[override]  # no BinaryIO, but all of its methods
-        """Return the stream of bytes, for a wrapper; this stream can be used as before."""
+    def detach(self) -> LineBytes:  # type: ignore[override]  # not a BinaryIO, but with all of its methods
+        """Return the stream of bytes, for a wrapper; this stream stays usable."""
         self.flush()
         return self.buffer
 
     def reconfigure(self, **_: Any) -> None:
-        """Accept any setting and keep to UTF-8 and whole lines, as the log asks for them."""
+        """Accept any setting, but keep UTF-8 and whole lines."""
         self.flush()

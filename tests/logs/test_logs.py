@@ -214,7 +214,7 @@ CIRCLE.append(CIRCLE)
         ({"in a list": [{b"key": 1}]}, "{'in a list': [{b'key': 1}]}"),
         (float("nan"), "nan"),
         (CIRCLE, "[[...]]"),
-        (NoText(), "<NoText whose text cannot be had: ValueError>"),
+        (NoText(), "<NoText whose text cannot be read: ValueError>"),
     ],
     ids=["key", "nested key", "nan", "circle", "no text"],
 )

@@ -19,7 +19,7 @@ from fcplug.config.loader import Config
 from fcplug.errors import BindError
 from fcplug.plugins import code_path
 from fcplug.process import accept_filter, held_signals
-from fcplug.process.lazy_imports import lazy_modules
+from fcplug.process.lazy_imports import import_falcon
 from fcplug.runtime import startup
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("fcplug")
 
 STOP_LIMIT = 5.0  # seconds for the pre_stop hooks of all functions, after the last answer
-_SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
 _MOST_THREADS = 512  # FC gives an instance 1,024 threads and processes
 
 
@@ -66,7 +65,7 @@ class Instance:
             f"fcplug {fcplug.__version__} on port {port} serves {count} of {config.file}",
             settings.log_format,
         )
-        _import_falcon()
+        import_falcon()
         current_loop.install()
         code_path.add(self._environ)
         for name in protocol.hidden_variables(os.environ):
@@ -190,15 +189,6 @@ class Instance:
             name="fcplug-loader",
             daemon=True,
         ).start()
-
-
-def _import_falcon() -> None:
-    """Import Falcon without what it imports for asynchronous and for rare uses: half of its time.
-
-    Before any plugin, which might import the same. Falcon's own import comes to tell what is wrong.
-    """
-    with contextlib.suppress(Exception), lazy_modules(*_SELDOM):
-        import falcon  # noqa: F401, PLC0415
 
 
 def port_of(environ: Mapping[str, str], port: int | None) -> int:

@@ -135,7 +135,7 @@ def _without_quotes(value: Any) -> Any:
 def json_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the JSON Schema of a type for editors; ``${NAME}`` may replace any scalar."""
     schema: dict[str, Any] = msgspec.json.schema(kind)
-    _allow_variables(schema)
+    allow_variables(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -247,14 +247,15 @@ def _in_words(message: str, kind: Any) -> str:
     return f"{where}{message[:1].lower()}{message[1:]}"
 
 
-def _allow_variables(schema: Any) -> None:
+def allow_variables(schema: Any) -> None:
+    """Let ``${NAME}`` stand for any scalar of a JSON Schema, which is changed in place."""
     if isinstance(schema, dict):
         for key, item in schema.items():
             if key != "propertyNames":
-                _allow_variables(item)
+                allow_variables(item)
         if schema.get("type") in ("integer", "number", "boolean") or schema.keys() & _NARROWING:
             plain = {key: schema.pop(key) for key in list(schema) if key not in _ANNOTATIONS}
             schema["anyOf"] = [plain, {"type": "string", "pattern": r"\$\{"}]
     elif isinstance(schema, list):
         for item in schema:
-            _allow_variables(item)
+            allow_variables(item)

@@ -1,6 +1,6 @@
 """A whole check: the configuration, every plugin that it names, and what FC will trip over."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fcplug.config import loader, search
@@ -8,11 +8,8 @@ from fcplug.config.loader import Config
 from fcplug.errors import ConfigError, Problem, listing
 from fcplug.inspection import deployment, locating, platform_rules
 from fcplug.inspection.finding import Finding
-from fcplug.inspection.process import Report, reports
+from fcplug.inspection.process import Progress, Report, reports
 from fcplug.runtime import routing
-
-Progress = Callable[[int, int, str], None]
-"""Called with how many functions are done, how many there are, and the name of the next one."""
 
 _MOST_PRINTED = 200  # characters of what a plugin prints
 

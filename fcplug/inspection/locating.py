@@ -1,10 +1,11 @@
-"""The configuration that a command looks at, and what to say if there is none."""
+"""The configuration that a command looks at: where it is, and what of it is sound."""
 
 import shlex
 from collections.abc import Mapping
 
-from fcplug.config import search
-from fcplug.errors import ConfigError
+from fcplug.config import loader, search
+from fcplug.config.loader import Config
+from fcplug.errors import ConfigError, Problem
 
 
 def locate(file: str | None, environ: Mapping[str, str], command: str) -> str:
@@ -27,3 +28,20 @@ def locate(file: str | None, environ: Mapping[str, str], command: str) -> str:
         found = search.near(problem.file)
         fix = f"{command} {shlex.quote(found[0])}" if found else "fcplug new project NAME makes one"
         raise ConfigError([problem], f"  fix: {fix}") from None
+
+
+def sound_config(
+    file: str | None, environ: Mapping[str, str], command: str
+) -> tuple[Config | None, list[Problem]]:
+    """Return what of a configuration is sound, None if there is none, and what is wrong with it.
+
+    Raises:
+        ConfigError: a file was given and is not there, or it cannot be read.
+    """
+    try:
+        found = locate(file, environ, command)
+    except ConfigError:
+        if file:
+            raise
+        return None, []
+    return loader.examine(loader.read(found), found, environ)

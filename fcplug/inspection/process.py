@@ -8,13 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
 # the child finds what this process finds, and nothing of the author's before it needs that
 _START = "import sys; sys.path[:] = sys.argv[3:]; from fcplug.inspection import child; child.main()"
 _TURN = 0.1  # seconds between looks at whether the process still runs
+
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many items are done, how many there are, and the name of the next one."""
 
 
 class Report(NamedTuple):

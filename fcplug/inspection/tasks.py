@@ -1,5 +1,6 @@
 """What an inspection asks of author code, in a process of its own: no hook is run."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from fcplug.config.location import Path
 from fcplug.config.model import FunctionSpec, MiddlewareEntry
 from fcplug.errors import FcplugError, PluginError
 from fcplug.hookspecs import KEYS
-from fcplug.inspection import stand_in
+from fcplug.inspection import plugin_facts, stand_in
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader
 from fcplug.plugins.shared_hooks import SharedHooks
@@ -31,8 +32,7 @@ def task(job: Mapping[str, Any]) -> Task:
     logging.getLogger("fcplug").addHandler(heard)
     logging.getLogger("fcplug").propagate = False
     environ = dict(os.environ)
-    made: dict[str, Callable[[Mapping[str, Any], dict[str, str]], Task]] = {"functions": _functions}
-    work = made[job["task"]](job, environ)
+    work = _TASKS[job["task"]](job, environ)
     code_path.add(environ)
     for name in protocol.hidden_variables(environ):
         del os.environ[name]
@@ -73,6 +73,28 @@ def _functions(job: Mapping[str, Any], environ: dict[str, str]) -> Task:
         return {"errors": list(_of_each(plugins, spec, config)) or [whole], "hooks": []}
 
     return load
+
+
+def _plugins(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: ARG001
+    def look(item: str) -> dict[str, Any]:
+        group, reference = json.loads(item)
+        try:
+            return plugin_facts.facts(group, reference)
+        except FcplugError as error:
+            return {"error": _told(error, ())}
+
+    return look
+
+
+def _entries(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: ARG001
+    return lambda _: {"entries": plugin_facts.entries()}
+
+
+_TASKS: Mapping[str, Callable[[Mapping[str, Any], dict[str, str]], Task]] = {
+    "functions": _functions,
+    "plugins": _plugins,
+    "entries": _entries,
+}
 
 
 def _loaded(plugins: Loader, spec: FunctionSpec, config: Config) -> list[str]:

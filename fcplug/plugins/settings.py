@@ -64,7 +64,7 @@ class Settings:
         except ValueError:  # written in C, without a signature
             return dict(self._values)
         takes_any = any(p.kind is _Parameter.VAR_KEYWORD for p in parameters.values())
-        hints = _hints(kind)
+        hints = hints_of(kind)
         arguments = {}
         for key, value in self._values.items():
             if key not in parameters and not takes_any:
@@ -93,7 +93,7 @@ class Settings:
         return error
 
 
-def _hints(kind: type) -> dict[str, Any]:
+def hints_of(kind: type) -> dict[str, Any]:
     """Return the annotations of a class's arguments, from ``__init__`` or from its fields."""
     for annotated in (kind.__init__, kind):  # type: ignore[misc]
         try:

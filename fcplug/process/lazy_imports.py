@@ -27,12 +27,24 @@ The states of one name, for example ``asyncio``::
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
+_RARELY_USED = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
+
 # Attributes that are missing in some versions; Falcon checks for them while it is imported.
 _ABSENT = {("asyncio", "Runner")} if sys.version_info < (3, 11) else set()
+
+
+def import_falcon() -> None:
+    """Import Falcon without what it imports for asynchronous and for rare uses: half of its time.
+
+    Call it before any plugin is imported, which may import the same modules. An error is ignored:
+    the import that needs Falcon raises it again.
+    """
+    with suppress(Exception), lazy_modules(*_RARELY_USED):
+        import falcon  # noqa: F401, PLC0415
 
 
 @contextmanager

@@ -8,6 +8,7 @@ PACKAGES = ("click", "jinja2", "rich")
 COMMANDS: Mapping[str, str] = {
     "new": "make a project or a plugin package",
     "check": "check functions.yaml and every plugin that it names",
+    "plugins": "list what is installed, who uses it and what it costs",
     "route": "say which function answers a call, and why",
     "events": "print a sample event of a trigger",
     "invoke": "call a function and print its answer",

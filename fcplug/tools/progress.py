@@ -1,17 +1,15 @@
 """How far a command is, on standard error, while a person waits."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fcplug.inspection.process import Progress
 from fcplug.tools.console import errors, printable
-
-Report = Callable[[int, int, str], None]
-"""Takes how many items are done, how many there are, and the name of the next one."""
 
 
 @contextmanager
-def counting(verb: str) -> Iterator[Report]:
+def counting(verb: str) -> Iterator[Progress]:
     """Give what shows the progress: a line on a terminal, which goes away at the end."""
     if not sys.stderr.isatty():
         yield lambda _done, _all, _name: None

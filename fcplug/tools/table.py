@@ -17,7 +17,7 @@ def print_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Cel
         for row in rows:
             _print_block(out, columns, row)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in columns:
         table.add_column(heading.upper(), overflow="fold")
     for row in rows:

@@ -134,7 +134,7 @@ ROUTES = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     routes=st.lists(ROUTES, max_size=4),
     default=st.sampled_from([None, "c"]),

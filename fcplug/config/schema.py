@@ -50,7 +50,7 @@ def check(value: Any, kind: Any, path: Path, report: ReportProblem) -> Any:
     """
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter for half a surrogate pair
         return _walk(value, kind, path, report)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fcplug.config import loader
@@ -178,6 +178,7 @@ SHAPED = st.fixed_dictionaries(
     | st.lists(PIECE, max_size=25).map("".join)
     | (SHAPED | VALUE).map(json.dumps)
 )
+@example(text='"\\uD800":')
 def test_any_text_is_a_configuration_or_is_told_with_lines_of_its_own(text: str) -> None:
     try:
         loader.parse(text, "f.yaml", {"A": "\udcff"})

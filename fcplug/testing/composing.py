@@ -66,7 +66,14 @@ def compose(function: Any, kind: Kind, options: Mapping[str, Any], objects: Obje
 
     Raises:
         TypeError: the options hold what ``functions.yaml`` cannot.
+        ValueError: an object is to run in another process, which does not have it.
     """
+    named = isinstance(function, str) or own_name(function)
+    if options.get("isolation") == "process" and not named:
+        raise ValueError(
+            f"isolation: process cannot run {name_of(function)!r}, which no module holds: another "
+            "process has to import it by its name"
+        )
     entry: dict[str, Any] = {kind: objects.name(function)}
     for key, value in options.items():
         if key == "middleware":

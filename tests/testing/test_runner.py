@@ -440,6 +440,12 @@ def test_workers_run_as_in_an_instance(code: Code, tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
+def test_an_object_that_no_other_process_can_import_cannot_be_isolated(runner: Runner) -> None:
+    options: Any = {"isolation": "process"}
+    with pytest.raises(ValueError, match="cannot run '<lambda>', which no module holds"):
+        runner.invoke(lambda event: event, **options)
+
+
 # what is left
 
 

@@ -151,11 +151,11 @@ class ThreadPool:
 
     def close(self) -> None:
         """End the idle threads; one that is abandoned ends when its invocation does."""
-        self.idle_limit = 0.0
         while self._idle:
             thread = self._idle.pop()
             thread.finish()
             thread.join()
+        self.idle_limit = 0.0  # not before: a thread that ends by itself is joined by nobody
 
 
 class Invocation(Generic[_Value]):

@@ -66,7 +66,11 @@ class ProcessRules:
             "path": around.path,
             "handler": name,
             "events": [base64.b64encode(encoded(event)).decode() for event in events],
-            "options": {key: value for key, value in options.items() if key != "middleware"},
+            "options": {
+                key: value
+                for key, value in options.items()
+                if key != "middleware" and not callable(value)  # objects of this process
+            },
         }
         self._name = name
 

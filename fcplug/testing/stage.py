@@ -10,6 +10,8 @@ from typing import Literal
 from fcplug import logs
 from fcplug.context import current
 from fcplug.plugins import code_path
+from fcplug.testing import interrupts
+from fcplug.testing.event_loops import EventLoops
 from fcplug.testing.traces import Traces
 
 
@@ -34,6 +36,7 @@ class Stage:
         self._output = logs.Capture(self._deliver)
         self._redirection = logs.Redirection(self._output, style, level)
         self._environ = environ
+        self._event_loops = EventLoops()
         self._traces = Traces()
         self._lock = threading.Lock()
         self._running: tuple[CallLog, ...] = ()
@@ -54,7 +57,8 @@ class Stage:
                 self._running = running
                 raise
         try:
-            yield log
+            with interrupts.passed_on():
+                yield log
         finally:
             with self._lock:
                 self._running = tuple(other for other in self._running if other is not log)
@@ -64,6 +68,7 @@ class Stage:
     def close(self) -> None:
         """Undo what calls have changed in this process."""
         self._traces.undo(self._code)
+        self._event_loops.close()
         self._output.close()
 
     def _deliver(self, text: str) -> None:
@@ -76,6 +81,7 @@ class Stage:
     def _begin(self) -> None:
         self._traces.begin()
         self._redirection.__enter__()
+        self._event_loops.begin()
         before, self._path_outside = self._path_outside, list(sys.path)
         try:
             if self._code:
@@ -96,5 +102,6 @@ class Stage:
 
     def _end(self) -> None:
         self._path_inside, sys.path[:] = list(sys.path), self._path_outside
+        self._event_loops.end()
         self._redirection.__exit__(None, None, None)
         self._traces.end()

@@ -36,6 +36,12 @@ def test_a_handler_that_keeps_the_rules_passes() -> None:
     check_handler(good, event={"a": 1}, settings={"x": 1}, timeout=30)
 
 
+def test_options_may_be_objects_of_this_process() -> None:
+    def begin(context: Context) -> None: ...
+
+    assert inspect_handler(good, initializer=begin) == []
+
+
 def test_a_handler_is_loaded_by_its_name(install: Callable[..., Path]) -> None:
     install("acme", {"acme": "def handle(event): return event"}, handlers={"echo": "acme:handle"})
     assert inspect_handler("echo") == []

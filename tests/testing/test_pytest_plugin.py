@@ -90,8 +90,14 @@ def test_nothing_is_left_for_the_next_test_and_hooks_run_in_order(run: Run, tmp_
 
     def state():
         root = logging.getLogger()
-        return (dict(os.environ, PYTEST_CURRENT_TEST=""), root.level, len(root.handlers),
-                os.getcwd(), list(sys.path), threading.active_count(), "hello" in sys.modules)
+        return {
+            "variables": dict(os.environ, PYTEST_CURRENT_TEST=""),
+            "root": (root.level, len(root.handlers)),
+            "folder": os.getcwd(),
+            "path": list(sys.path),
+            "threads": threading.enumerate(),
+            "hello": "hello" in sys.modules,
+        }
 
     @pytest.mark.parametrize("number", [1, 2, 3])
     def test_hello(fc, number):
@@ -109,8 +115,9 @@ def test_nothing_is_left_for_the_next_test_and_hooks_run_in_order(run: Run, tmp_
 
     def test_after():
         SEEN.append(state())
-        assert SEEN[1:] == SEEN[:-1]
-        assert not SEEN[0][-1]
+        for before, after in zip(SEEN, SEEN[1:]):
+            assert after == before
+        assert not SEEN[0]["hello"]
     """)
     assert (tmp_path / "stopped").read_text() == "stopped\n" * 3
 

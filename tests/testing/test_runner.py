@@ -1,5 +1,6 @@
 """Functions run in this process as in an instance, and nothing of them is left."""
 
+import asyncio
 import contextvars
 import gc
 import io
@@ -10,6 +11,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -201,6 +203,30 @@ def test_a_deadline_ends_the_wait(runner: Runner) -> None:
     answer = runner.invoke(lambda event: gate.wait(60), timeout=0.05)
     gate.set()
     assert isinstance(answer.error, FunctionTimeoutError)
+
+
+def test_a_plain_handler_finds_an_event_loop_on_every_thread(runner: Runner) -> None:
+    def plain(event: bytes) -> Any:
+        return asyncio.get_event_loop().run_until_complete(asyncio.sleep(0, "slept"))
+
+    policy = asyncio.get_event_loop_policy() if sys.version_info < (3, 14) else None
+    assert runner.invoke(plain).text == "slept"
+    assert runner.invoke(plain, timeout=30).text == "slept"
+    if sys.version_info < (3, 14):
+        assert asyncio.get_event_loop_policy() is policy
+
+
+def test_an_interrupt_ends_the_test_and_not_the_call_alone(runner: Runner) -> None:
+    def handle(event: bytes) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    streams = sys.stdout, sys.stderr
+    with pytest.raises(KeyboardInterrupt):
+        runner.invoke(handle)
+    assert (sys.stdout, sys.stderr) == streams
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert runner.invoke(echo, "again").text == "again"
 
 
 # what is logged

@@ -146,4 +146,4 @@ def test_an_application_that_answers_all_phases_gets_events(
 def test_a_kind_that_does_not_fit_is_an_answer_with_the_fix(runner: Runner) -> None:
     answer = runner.http(asgi, kind="wsgi")
     assert answer.status == 500
-    assert "name it by asgi instead of wsgi" in "\n".join(answer.log)
+    assert "asgi instead of wsgi" in "\n".join(answer.log)

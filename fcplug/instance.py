@@ -177,6 +177,7 @@ class Instance:
                 ),
                 express=functools.partial(protocol.is_health_check, health_path=health_path),
                 on_turn=beat,
+                answer_on_loop=settings.answer_on_loop,
                 on_drain=begin_drain,
                 on_stop=stop,
             )

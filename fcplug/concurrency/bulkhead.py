@@ -1,8 +1,17 @@
-"""How many invocations of a function run at once, and who is next.
+"""Limits how many invocations of a function run at once, and queues the others.
 
-A place belongs to an invocation, not to the thread that entered. An invocation abandoned at its
-deadline still runs the handler's code, so it keeps its place until it has really ended: at most
-``limit`` are inside, always, which is what an author who sets ``concurrency: 1`` counts on.
+A permit belongs to an invocation, not to a thread. An invocation that is abandoned at its deadline
+still runs the handler's code, so it keeps its permit until it has really ended. So never more than
+``limit`` are inside, which authors rely on when they set ``concurrency: 1``.
+
+The way of an invocation::
+
+                   a permit is free
+    enter() ─┬──────────────────────────────────▶ inside ── leave() ──▶ the first waiter gets the
+             │                                      ▲                   permit, or it is free
+             ├─ waits in the queue ─ has a permit ──┘
+             │     └── deadline: ConcurrencyExceeded
+             └─ the queue is full: ConcurrencyExceeded
 """
 
 import threading
@@ -14,10 +23,10 @@ from fcplug.errors import ConcurrencyExceeded
 
 
 class Bulkhead:
-    """At most ``limit`` invocations inside, and a line of at most ``queue`` before them.
+    """At most ``limit`` invocations inside, and at most ``queue`` that wait.
 
-    First come, first served: a place that is left goes to the head of the line, never to somebody
-    who comes by at that moment. As a context manager it waits without a deadline.
+    First come, first served: a permit goes to the first waiter, never to a caller that enters at
+    that moment. As a context manager it waits without a deadline.
     """
 
     def __init__(self, function: str, limit: int, queue: int = 0) -> None:
@@ -25,25 +34,25 @@ class Bulkhead:
         self._limit = limit
         self._queue = queue
         self._lock = threading.Lock()
-        # never above 0 while somebody waits; below 0 after resize() to fewer than are inside
+        # 0 or less while the queue is not empty; less than 0 after resize() below what is inside
         self._free = limit
         self._waiters: deque[threading.Lock] = deque()
 
     @property
     def inside(self) -> int:
-        """How many places are taken."""
+        """How many invocations have a permit."""
         return self._limit - self._free
 
     @property
     def waiting(self) -> int:
-        """How many wait in line."""
+        """How many invocations wait."""
         return len(self._waiters)
 
     def enter(self, deadline: float | None = None) -> None:
-        """Take a place, waiting in line until the deadline, on ``time.monotonic()`` in seconds.
+        """Get a permit; wait for it until the deadline, on ``time.monotonic()`` in seconds.
 
         Raises:
-            ConcurrencyExceeded: the line is full, or the deadline passed in it.
+            ConcurrencyExceeded: the queue is full, or the deadline passed in it.
         """
         with self._lock:
             if self._free > 0:
@@ -57,10 +66,10 @@ class Bulkhead:
         self._wait(granted, deadline)
 
     def leave(self) -> None:
-        """Give a place back, from any thread, once for every ``enter``.
+        """Return a permit, from any thread, once for every ``enter``.
 
         Raises:
-            ValueError: every place is free already.
+            ValueError: all permits are free already.
         """
         with self._lock:
             if self._waiters and self._free == 0:
@@ -71,10 +80,10 @@ class Bulkhead:
                 raise ValueError(f"function '{self._function}': left more often than entered")
 
     def resize(self, limit: int, queue: int) -> None:
-        """Change the limit and the queue for whoever enters from now on.
+        """Change the limit and the length of the queue.
 
-        Those inside and in line stay. With fewer places than are taken, nobody enters until enough
-        of them have left.
+        Invocations that are inside or wait already stay. If more are inside than the new limit,
+        none enters until enough of them have left.
         """
         with self._lock:
             self._free += limit - self._limit
@@ -110,7 +119,7 @@ class Bulkhead:
             raise ConcurrencyExceeded(self._function, self._limit, waiting=self.waiting + 1)
 
     def _leave_queue(self, granted: threading.Lock) -> bool:
-        """Leave the line; False when a place was given at this very moment."""
+        """Leave the queue; return False if a permit was granted in the meantime."""
         with self._lock:
             if granted not in self._waiters:
                 return False

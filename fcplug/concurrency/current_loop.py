@@ -1,11 +1,12 @@
-"""``asyncio.get_event_loop()`` on the threads of handlers, as on the main thread of FC's runtime.
+"""Makes ``asyncio.get_event_loop()`` return a loop on the threads of handlers.
 
-There a plain handler may call it and gets a loop to run coroutines on. asyncio does this on the
-main thread only, and handlers run on others here. Python 3.14 has ended it on every thread.
+On FC's own runtime a plain handler may call it, and gets a loop to run coroutines on: there
+handlers run on the main thread, the only one for which asyncio creates a loop. Here they run on
+other threads. Python 3.14 creates no loop on any thread, and so neither does this module there.
 
-The event loop policy belongs to user code. This one is a default, installed before user code is
-imported; a policy that user code sets replaces it. The import of asyncio costs a cold start 20 ms,
-so the policy is installed when somebody imports asyncio.
+The event loop policy belongs to user code. The policy of this module is only a default: it is
+installed before user code is imported, and a policy that user code sets replaces it. Importing
+asyncio would cost each cold start 20 ms, so the policy is installed when asyncio is imported.
 """
 
 import sys
@@ -22,7 +23,7 @@ _MODULE = "asyncio"
 
 
 def install() -> None:
-    """Make ``asyncio.get_event_loop()`` return a loop on every thread; below Python 3.14."""
+    """Make ``asyncio.get_event_loop()`` return a loop on every thread, below Python 3.14."""
     if sys.version_info >= (3, 14):
         return
     if _MODULE in sys.modules:
@@ -37,7 +38,7 @@ class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of asyncio, None for all other modules."""
+        """Return the spec of asyncio; None for other modules."""
         if fullname != _MODULE:
             return None
         if self in sys.meta_path:
@@ -58,25 +59,25 @@ class _Loader:
     def exec_module(self, module: ModuleType) -> None:
         spec = module.__spec__
         if spec:
-            spec.loader = module.__loader__ = self._loader  # as if this one had not been here
+            spec.loader = module.__loader__ = self._loader  # leave no trace of this loader
         self._loader.exec_module(module)
         _install_policy()
 
 
 def _install_policy() -> None:
-    import asyncio  # noqa: PLC0415 - see above
+    import asyncio  # noqa: PLC0415 - imported by now
 
     class Policy(asyncio.DefaultEventLoopPolicy):
-        """The default policy, with a loop of its own for each thread that asks for one."""
+        """The default policy, which creates a loop for each thread that asks for one."""
 
         def __init__(self) -> None:
             super().__init__()
             self._current = threading.local()
 
         def get_event_loop(self) -> asyncio.AbstractEventLoop:
-            """Return the loop of this thread; a new one if there is none, or it is closed.
+            """Return the loop of this thread; a new one if there is none or it is closed.
 
-            ``asyncio.run`` leaves a thread without one, and several functions share a thread.
+            ``asyncio.run`` leaves a thread without a loop, and several functions share a thread.
             """
             loop: asyncio.AbstractEventLoop | None = getattr(self._current, "loop", None)
             if loop is None or loop.is_closed():
@@ -85,7 +86,7 @@ def _install_policy() -> None:
             return loop
 
         def set_event_loop(self, loop: "asyncio.AbstractEventLoop | None") -> None:
-            """Make a loop the one of this thread."""
+            """Set the loop of this thread."""
             self._current.loop = loop
             super().set_event_loop(loop)
 

@@ -1,8 +1,21 @@
-"""Deadlines that are kept: an invocation runs on a thread of its own, its caller waits no longer.
+"""Runs an invocation on its own thread, so that its caller waits until the deadline at most.
 
-An invocation that is late is *abandoned*: its caller gets the error at once, while it goes on and
-keeps its thread. What it returns or raises by then is dropped. A coroutine that the thread waits
-for is cancelled, and so usually ends at once.
+An invocation that is late is *abandoned*: its caller gets the error at once, and it goes on with
+its thread. Its result is dropped. If the thread waits for a coroutine, the coroutine is cancelled,
+and usually ends at once.
+
+The states of an invocation. One lock of the ``ThreadPool`` decides between ``ended`` and
+``abandoned``::
+
+                 its thread is done: end()
+    running ────────────────────────────────▶ ended       the caller gets its outcome
+       │                                                  the thread is idle again
+       │ the deadline, or the caller is interrupted: abandon()
+       ▼
+    abandoned ── its thread is done: end() ──▶ dropped    the outcome is logged
+                                                          the thread ends
+
+``on_end`` is called once on every way, when the work has really ended.
 """
 
 import logging
@@ -21,15 +34,15 @@ _Value = TypeVar("_Value")
 
 
 class DeadlineExecutor:
-    """Runs the invocations of one function, each until its deadline.
+    """Runs the invocations of one function until their deadlines.
 
-    From ``max_abandoned`` abandoned invocations on, new ones are refused; those that run at that
-    moment may still add to them. In an exhausted process one is enough.
+    While ``max_abandoned`` abandoned invocations run, it rejects new ones. Those that run already
+    can still be abandoned. In an exhausted process it rejects them while a single one runs.
 
     Attributes:
         max_abandoned: may change at any time.
         abandoned: how many abandoned invocations still run.
-        dropped: how many have ended since, their outcome unheard.
+        dropped: how many abandoned invocations have ended.
     """
 
     def __init__(self, function: str, threads: ThreadPool, max_abandoned: int = 8) -> None:
@@ -40,10 +53,10 @@ class DeadlineExecutor:
         self.max_abandoned = max_abandoned
 
     def admit(self) -> None:
-        """Refuse an invocation of a function that does not end those it has.
+        """Check that another invocation may run.
 
         Raises:
-            ConcurrencyExceeded: too many of them were abandoned and still run.
+            ConcurrencyExceeded: too many abandoned invocations of the function still run.
         """
         abandoned = self.abandoned
         if abandoned and (abandoned >= self.max_abandoned or self._threads.exhausted):
@@ -57,10 +70,9 @@ class DeadlineExecutor:
         cancel: Callable[[], None],
         on_end: Callable[[], None],
     ) -> _Value:
-        """Do the work in a thread of its own and return its value; whatever it raises is raised.
+        """Run the work on another thread; return its value or raise its error.
 
-        Either its outcome counts or it is abandoned, never both. Takes and raises what ``begin``
-        and ``Handle.wait`` do.
+        For arguments and errors see ``begin`` and ``Handle.wait``.
         """
         return self.begin(work, deadline, cancel=cancel, on_end=on_end).wait()
 
@@ -72,18 +84,18 @@ class DeadlineExecutor:
         cancel: Callable[[], None],
         on_end: Callable[[], None],
     ) -> "Handle[_Value]":
-        """Begin the work in a thread of its own; it sees the caller's context variables.
+        """Start the work on another thread, with the caller's context variables.
 
         Args:
-            work: what to do.
+            work: what to run.
             deadline: on ``time.monotonic()``, in seconds.
-            cancel: called when the work is abandoned, to tell it so; must not block or raise.
-            on_end: called once, when the work has ended, however late, or will never begin.
+            cancel: called when the work is abandoned; must not block or raise.
+            on_end: called once, when the work has ended, or when it was not started.
 
         Raises:
-            FunctionTimeoutError: the deadline has passed, the work never began.
+            FunctionTimeoutError: the deadline has passed; the work was not started.
             ConcurrencyExceeded: see ``admit``.
-            RuntimeError: the system has no thread left to give.
+            RuntimeError: the system cannot start another thread.
         """
         now = time.monotonic()
         try:
@@ -103,15 +115,15 @@ class DeadlineExecutor:
         return ongoing
 
     def abandon(self, ongoing: "Handle[Any]") -> bool:
-        """Give work up, and tell where it was; False when it has ended: its outcome counts."""
+        """Abandon the work and log its stack; return False if it had ended already."""
         thread = ongoing.thread
         if not self._threads.abandon(ongoing.invocation, thread):
             return False
-        where = thread.where  # before it hears of it
+        where = thread.where  # before the cancellation changes it
         ongoing.cancel()
         ongoing.invocation.cancelled = thread.cancel_coroutine()
         log.error(
-            "function '%s' was not done at its deadline; thread %s was at:\n%s",
+            "function '%s' did not end by its deadline; thread %s was at:\n%s",
             self.function,
             thread.name,
             where,
@@ -122,7 +134,7 @@ class DeadlineExecutor:
 
 @dataclass(frozen=True)
 class Handle(Generic[_Value]):
-    """Work that has begun, for whoever waits for it; ``limit`` is the seconds it was given."""
+    """A handle to running work; ``limit`` is the seconds from its start to its deadline."""
 
     owner: DeadlineExecutor
     invocation: Invocation[_Value]
@@ -132,10 +144,10 @@ class Handle(Generic[_Value]):
     cancel: Callable[[], None]
 
     def wait(self) -> _Value:
-        """Return or raise what the work did.
+        """Wait for the work; return its value or raise its error.
 
         Raises:
-            FunctionTimeoutError: the deadline has passed; the work goes on.
+            FunctionTimeoutError: the deadline has passed; the work was abandoned.
         """
         left = max(0.0, self.deadline - time.monotonic())
         try:
@@ -148,12 +160,12 @@ class Handle(Generic[_Value]):
         return self.invocation.outcome()
 
     def abandon(self) -> bool:
-        """Give the work up; False when it has ended, so that its outcome counts."""
+        """Abandon the work; return False if it had ended already."""
         return self.invocation.abandoned or self.owner.abandon(self)
 
     @property
     def late(self) -> FunctionTimeoutError:
-        """What to tell whoever waited."""
+        """The error for the caller of abandoned work."""
         then = f"abandoned, it goes on in thread {self.thread.name} until it ends"
         if self.invocation.cancelled:
             then = "its coroutine was cancelled where it awaits"

@@ -1,4 +1,4 @@
-"""Work that is done until it first succeeds."""
+"""Work that runs until it has succeeded once."""
 
 import threading
 from collections.abc import Callable
@@ -8,12 +8,12 @@ _Value = TypeVar("_Value")
 
 
 class Once(Generic[_Value]):
-    """Work that is done until it first succeeds.
+    """Work that runs until it has succeeded once; its value is kept.
 
-    Callers that meet a running attempt wait and share its outcome: a slow failure costs its time
-    once, not once for each of them. The next caller after a failure tries again. An error that is
-    not an ``Exception``, such as being cancelled at the deadline, belongs to the caller that met
-    it: the others try for themselves.
+    Callers that arrive during an attempt wait for it and share its outcome, so that a slow failure
+    costs them its time only once. The next caller after a failure tries again. Waiting callers
+    share Exceptions, never other BaseExceptions: SystemExit or the cancellation at a deadline
+    concern only the caller that ran the work.
 
     Attributes:
         done: whether the work has succeeded, and ``reset`` was not called since.
@@ -28,7 +28,7 @@ class Once(Generic[_Value]):
         self._error: Exception | None = None
 
     def run(self, work: Callable[[], _Value]) -> _Value:
-        """Return the value of the work, done now if it has not been yet."""
+        """Return the value of the work; run it first if it has not succeeded yet."""
         failures = self._failures
         if not self.done:
             with self._lock:
@@ -37,13 +37,13 @@ class Once(Generic[_Value]):
         return self.value  # type: ignore[return-value]  # it is done
 
     def reset(self) -> bool:
-        """Let the work be done again; return whether it had been done."""
+        """Make the work run again at the next call; return whether it was done."""
         with self._lock:
             done, self.done = self.done, False
             return done
 
     def _try(self, work: Callable[[], _Value], failures: int) -> None:
-        """Do the work, or raise what another caller met since there were so many failures."""
+        """Run the work; if it failed while this caller waited, raise that error instead."""
         if self._failures != failures and self._error is not None:
             raise self._error
         try:

@@ -1,4 +1,15 @@
-"""Work done step by step, all of it on one thread, until one deadline."""
+"""Work that runs step by step on one thread, until one deadline.
+
+A streamed response is such work: each chunk is a step that the server asks for.
+
+::
+
+    the caller                         the thread of the work
+    do(step) ──────── _asked ────────▶ runs the step
+             ◀─────── _done ────────── its value or error
+    end()    ──── None in _asked ────▶ runs at_end, then on_end
+    deadline: abandons the work;       the step goes on, and is the last one before at_end
+"""
 
 import threading
 import time
@@ -12,16 +23,14 @@ _Value = TypeVar("_Value")
 
 
 class SteppedTask:
-    """Work whose steps are asked for one at a time, and run on a thread of their own.
-
-    Nothing runs between two steps, so nothing is made that nobody has asked for.
+    """Work on another thread that runs only when the caller asks for the next step.
 
     Args:
-        deadlines: those of the function that the work is for.
+        deadlines: the executor of the function.
         deadline: on ``time.monotonic()``, in seconds.
         cancel: called when the work is abandoned; must not block or raise.
-        at_end: the last step, done whether the work came to its end or was abandoned.
-        on_end: called once, after it.
+        at_end: the last step; runs also when the work was abandoned.
+        on_end: called once, after ``at_end``.
     """
 
     def __init__(
@@ -34,7 +43,7 @@ class SteppedTask:
         on_end: Callable[[], None],
     ) -> None:
         self._deadline = deadline
-        self._tell = cancel
+        self._on_cancel = cancel
         self._at_end = at_end
         self._over = False
         self._asked: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
@@ -42,10 +51,10 @@ class SteppedTask:
         self._ongoing = deadlines.begin(self._run, deadline, cancel=self._cancel, on_end=on_end)
 
     def do(self, step: Callable[[], _Value]) -> _Value:
-        """Do a step and return its value; whatever it raises is raised, and ends nothing.
+        """Run a step; return its value or raise its error, after which other steps can run.
 
         Raises:
-            FunctionTimeoutError: the deadline has passed; the step may go on, and is the last.
+            FunctionTimeoutError: the deadline has passed; the step may go on, and is the last one.
         """
         value, error = self._ask(step)
         if error is None:
@@ -53,13 +62,13 @@ class SteppedTask:
         try:
             raise error
         finally:
-            del error  # it knows this frame: they would keep each other alive
+            del error  # its traceback has this frame: a reference cycle
 
     def end(self) -> None:
-        """Do the last step; nothing if the work was abandoned.
+        """Run the last step, unless the work was abandoned.
 
         Raises:
-            FunctionTimeoutError: the deadline has passed before it was done.
+            FunctionTimeoutError: the deadline passed before the step had ended.
         """
         if not self._over:
             self._over = True
@@ -74,7 +83,7 @@ class SteppedTask:
                 return self._done.get(timeout=min(left, threading.TIMEOUT_MAX))
         except Empty:
             pass
-        except BaseException:  # the waiting was interrupted
+        except BaseException:  # the caller was interrupted
             self._ongoing.abandon()
             raise
         self._ongoing.abandon()
@@ -91,7 +100,7 @@ class SteppedTask:
     def _cancel(self) -> None:
         self._over = True
         self._asked.put(None)
-        self._tell()
+        self._on_cancel()
 
 
 def _outcome_of(step: Callable[[], Any]) -> tuple[Any, BaseException | None]:

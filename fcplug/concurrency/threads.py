@@ -1,8 +1,16 @@
-"""The threads that invocations with a deadline run on, those that are abandoned among them.
+"""The threads that run invocations with a deadline, including abandoned ones.
 
-Nothing ends a Python thread from outside: exceptions thrown into one skip ``finally`` blocks and
-wake no blocking call. So an invocation that is late is *abandoned*: its thread goes on until it
-ends by itself, is counted until then, and serves nobody else.
+A Python thread cannot be ended from outside: an exception that is thrown into it skips ``finally``
+blocks and does not interrupt a blocking call. So the thread of an abandoned invocation goes on
+until the invocation ends. Until then it is counted, and it runs nothing else.
+
+The states of a thread::
+
+    idle ── acquire(), begin() ──▶ runs an invocation ── it ended ──▶ idle
+     │                                │
+     │ idle_limit: retire()           │ it was abandoned
+     ▼                                ▼
+    ends                           abandoned ── the invocation ended ──▶ ends
 """
 
 import contextvars
@@ -15,19 +23,19 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from fcplug.concurrency.event_loop import WaitingThread
+from fcplug.concurrency.coroutine_call import WaitingThread
 from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.result import error_type_of, user_frames
 
 log = logging.getLogger("fcplug")
 
-_CHECK_INTERVAL = 1.0  # seconds between two looks at the processor time of abandoned threads
+_CHECK_INTERVAL = 1.0  # seconds between two checks of the processor time of abandoned threads
 
 _Value = TypeVar("_Value")
 
 
 class Owner(Protocol):
-    """Whose invocations they are: how many were abandoned and run, how many of these ended."""
+    """The function of an invocation, and its counts of abandoned and of dropped ones."""
 
     function: str
     abandoned: int
@@ -35,17 +43,17 @@ class Owner(Protocol):
 
 
 class ThreadPool:
-    """The threads that invocations with a deadline run on, one set for the whole process.
+    """The threads of the whole process that run invocations with a deadline.
 
-    Made when none is idle; the last one used is the next, and one that has had no work for a
-    while ends.
+    A thread starts when no other is idle. The one that was used last is used next, and one without
+    work ends after a while.
 
     Args:
-        on_exhausted: called once, when this process should be replaced; on the thread that found
-            out: it must neither block nor raise.
-        max_abandoned: this many abandoned invocations that still run exhaust the process.
-        max_cpu: so does this much processor time, in seconds, that all of these have used since
-            they were abandoned: they slow down everybody else.
+        on_exhausted: called once, when this process should be replaced, on the thread that noticed
+            it; must not block or raise.
+        max_abandoned: so many abandoned invocations that still run exhaust the process.
+        max_cpu: so many seconds of processor time exhaust it, too: used by all of them together
+            since they were abandoned, which slows down the other invocations.
         idle_limit: seconds without work after which a thread ends.
     """
 
@@ -79,18 +87,17 @@ class ThreadPool:
         return len(self._abandoned)
 
     def poll(self, now: float) -> None:
-        """Find out whether the process is exhausted; at most one real look a second.
+        """Check whether the process is exhausted, at most once a second.
 
-        ``now`` is ``time.monotonic()``. Every invocation with a deadline looks; a server whose
-        functions have none may, at each turn of its loop.
+        ``now`` is ``time.monotonic()``. Every invocation with a deadline calls this.
         """
         if self._abandoned and now - self._checked_at >= _CHECK_INTERVAL:
             self._checked_at = now
             self.check_exhaustion()
 
     def check_exhaustion(self) -> None:
-        """Tell ``on_exhausted`` if the process is exhausted and nobody was told yet."""
-        with self._lock:  # no thread of the set ends meanwhile: its clock can be read
+        """Call ``on_exhausted`` if the process is exhausted, the first time."""
+        with self._lock:  # no thread of the set can end now, so all clocks can be read
             count = len(self._abandoned)
             seconds = sum(thread.cpu() - thread.cpu_before for thread in self._abandoned)
             exhausted = count >= self._max_abandoned or seconds >= self._max_cpu
@@ -106,10 +113,10 @@ class ThreadPool:
         self._on_exhausted()
 
     def acquire(self) -> "InvocationThread":
-        """Return a thread that nobody else has.
+        """Return an idle thread, or a new one.
 
         Raises:
-            RuntimeError: the system has no thread left to give.
+            RuntimeError: the system cannot start another thread.
         """
         try:
             return self._idle.pop()
@@ -119,7 +126,7 @@ class ThreadPool:
             return thread
 
     def abandon(self, invocation: "Invocation[Any]", thread: "InvocationThread") -> bool:
-        """Give an invocation up; False when it has ended, so that its outcome counts."""
+        """Mark an invocation as abandoned; return False if it has ended already."""
         with self._lock:
             if invocation.ended:
                 return False
@@ -130,7 +137,7 @@ class ThreadPool:
         return True
 
     def end(self, invocation: "Invocation[Any]", thread: "InvocationThread") -> bool:
-        """Note that an invocation has ended; False when nobody waits for its outcome any more."""
+        """Mark an invocation as ended; return False if it was abandoned before."""
         with self._lock:
             if not invocation.abandoned:
                 invocation.ended = True
@@ -142,7 +149,7 @@ class ThreadPool:
             return False
 
     def retire(self, thread: "InvocationThread") -> bool:
-        """Let an idle thread end; False when it was lent out at this very moment."""
+        """Remove an idle thread; return False if it was acquired in the meantime."""
         try:
             self._idle.remove(thread)
         except ValueError:
@@ -150,7 +157,7 @@ class ThreadPool:
         return True
 
     def close(self) -> None:
-        """End the idle threads; one that is abandoned ends when its invocation does."""
+        """End the idle threads; an abandoned thread ends with its invocation."""
         while self._idle:
             thread = self._idle.pop()
             thread.finish()
@@ -159,14 +166,14 @@ class ThreadPool:
 
 
 class Invocation(Generic[_Value]):
-    """One piece of work, on its way from its caller to a thread and back."""
+    """One piece of work, passed from its caller to a thread and back."""
 
     def __init__(
         self, owner: Owner, work: Callable[[], _Value], on_end: Callable[[], None]
     ) -> None:
         self.owner = owner
         self.ended = self.abandoned = False
-        self.cancelled = False  # abandoned while it waited for a coroutine, which was cancelled
+        self.cancelled = False  # abandoned while it waited for a coroutine, which is cancelled
         self.done = threading.Lock()
         self.done.acquire()
         self._context = contextvars.copy_context()
@@ -177,7 +184,7 @@ class Invocation(Generic[_Value]):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Do the work, and keep what it returned or raised."""
+        """Run the work, and keep what it returned or raised."""
         try:
             self._value = self._context.run(self._work)
         except BaseException as error:
@@ -190,16 +197,16 @@ class Invocation(Generic[_Value]):
             self._error = error
 
     def outcome(self) -> _Value:
-        """Return or raise what the work did; once."""
+        """Return the value of the work or raise its error; call it once."""
         if self._error is None:
             return self._value
         try:
             raise self._error
         finally:
-            self._error = None  # it knows this frame: they would keep each other alive
+            self._error = None  # its traceback has this frame: a reference cycle
 
     def drop(self) -> None:
-        """Tell the log, in the name of the invocation, of an outcome that nobody waited for."""
+        """Log the outcome of an abandoned invocation, with its request id."""
         how = "returned" if self._error is None else f"raised {error_type_of(self._error)}"
         self._error = None
         self._context.run(
@@ -208,7 +215,7 @@ class Invocation(Generic[_Value]):
 
 
 class InvocationThread(WaitingThread):
-    """A thread that answers one invocation after the other, until it is abandoned or idle."""
+    """A thread that runs one invocation after the other, until one is abandoned or it is idle."""
 
     def __init__(self, threads: ThreadPool, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -216,25 +223,25 @@ class InvocationThread(WaitingThread):
         self._threads = threads
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._given: Invocation[Any] | None = None
+        self._next: Invocation[Any] | None = None
         self._clock: int | None = None
 
     def begin(self, invocation: Invocation[Any]) -> None:
-        """Wake up to an invocation."""
-        self._given = invocation
+        """Run an invocation."""
+        self._next = invocation
         self._wake.release()
 
     def finish(self) -> None:
-        """Wake up to nothing, and so end."""
+        """End, instead of running an invocation."""
         self._wake.release()
 
     def cpu(self) -> float:
-        """Return the processor time used so far, in seconds; 0 where the system cannot tell."""
+        """Return the processor time used so far, in seconds; 0 where it cannot be read."""
         return 0.0 if self._clock is None else time.clock_gettime(self._clock)
 
     @property
     def where(self) -> str:
-        """Where it is now, or the coroutine that it waits for: the author's frames only."""
+        """The stack of the thread or of the coroutine it waits for; frames of user code only."""
         frames = self.coroutine_stack()
         if not frames:
             frames = traceback.extract_stack(sys._current_frames().get(self.ident or 0))
@@ -243,10 +250,10 @@ class InvocationThread(WaitingThread):
         return user_frames(frames)
 
     def run(self) -> None:
-        """Answer what is given, until nothing is for a while or something was abandoned."""
+        """Run invocations until there is none for a while or one was abandoned."""
         if hasattr(time, "pthread_getcpuclockid"):  # not on macOS
             self._clock = time.pthread_getcpuclockid(threading.get_ident())
-        while self._wait() and self._answer():
+        while self._wait() and self._run_next():
             pass
 
     def _wait(self) -> bool:
@@ -254,9 +261,9 @@ class InvocationThread(WaitingThread):
             return True
         return not self._threads.retire(self) and self._wake.acquire()
 
-    def _answer(self) -> bool:
-        """Answer the invocation given; False when it had been abandoned, or there is none."""
-        invocation, self._given = self._given, None
+    def _run_next(self) -> bool:
+        """Run the next invocation; return False if it was abandoned, or there is none."""
+        invocation, self._next = self._next, None
         if invocation is None:
             return False
         invocation.run()

@@ -39,6 +39,13 @@ class RuntimeEntry(_Entry, frozen=True):
     """The process as a whole."""
 
     threads: Annotated[Count, Meta(description="invocations at once in this process")] = 32
+    answer_on_loop: Annotated[
+        bool,
+        Meta(
+            description="whether the thread that receives a request answers it while answers are "
+            "quick; false hands each request to another thread"
+        ),
+    ] = True
     drain_timeout: Annotated[
         Seconds, Meta(description="seconds to finish what was accepted, after SIGTERM")
     ] = 30.0

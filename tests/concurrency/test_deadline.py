@@ -161,12 +161,12 @@ def test_a_late_invocation_is_answered_at_once_and_told_to_stop(
     assert cancelled.is_set()
     assert not ended.is_set()
     told = caplog.text
-    assert "function 'resize' was not done at its deadline; thread deadline-1 was at:" in told
+    assert "function 'resize' did not end by its deadline; thread deadline-1 was at:" in told
     assert f'File "{__file__}", line ' in told
     assert "in handle\n    bench.gate.wait(PATIENCE)  # the line where it hangs" in told
     assert "s3cr3t-value" not in told
     assert "_bootstrap" not in told
-    assert "fcplug/threads.py" not in told.partition("was at:")[2]
+    assert "fcplug/concurrency/threads.py" not in told.partition("was at:")[2]
 
 
 def test_the_thread_of_a_late_invocation_serves_nobody_else_and_ends_with_it(bench: Bench) -> None:

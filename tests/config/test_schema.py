@@ -25,6 +25,7 @@ WHOLE = """\
 version: 1
 runtime:
   threads: 16
+  answer_on_loop: false
   drain_timeout: 1.5
   min_send_rate: 1000
   access_log: false

@@ -66,7 +66,7 @@ class Server(TcpWSGIServer):
     interest = 0  # the events of the listener that the selector watches for
     draining = False  # the process is stopping: answers close their connections
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - half of them by name
         self,
         app: "WSGIApplication",
         sock: socket,
@@ -74,6 +74,7 @@ class Server(TcpWSGIServer):
         *,
         express: Express,
         on_turn: Callable[[bool], None] = lambda _busy: None,
+        answer_on_loop: bool = True,
     ) -> None:
         self._express = express
         self._on_turn = on_turn
@@ -83,7 +84,9 @@ class Server(TcpWSGIServer):
         self._most_connections = settings.limits.connection_limit
         self._unfinished: deque[ClientChannel] = deque()
         self._selector = selectors.DefaultSelector()
-        self.dispatcher = LeaderFollowers(settings.limits.threads, self.turn, self.pull_trigger)
+        self.dispatcher = LeaderFollowers(
+            settings.limits.threads, self.turn, self.pull_trigger, answer_on_loop=answer_on_loop
+        )
         super().__init__(
             app,
             map={},

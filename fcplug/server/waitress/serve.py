@@ -1,4 +1,4 @@
-"""From a listening socket to an exit code."""
+"""Serve on a listening socket until a stop signal comes."""
 
 import contextlib
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def _nothing(*_: object) -> None:
     return
 
 
-def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
+def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
     app: "WSGIApplication",
     sock: socket,
     limits: Limits,
@@ -27,27 +27,30 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
     on_stop: Callable[[], None],
     on_turn: Callable[[bool], None] = _nothing,
     on_drain: Callable[[], None] = _nothing,
+    answer_on_loop: bool = True,
 ) -> int:
     """Serve until SIGTERM or SIGINT, finish what was accepted, return the exit code.
 
-    Takes the socket over and closes it. A second signal ends the process at once, with
+    Takes ownership of the socket and closes it. A second signal ends the process at once, with
     128 + its number.
 
     The caller ends the process with ``os._exit`` after flushing its output: ``sys.exit`` joins
-    every non-daemon thread, and one that a handler left behind would keep the process, and the
-    platform waiting, for ever.
+    every non-daemon thread, so one that a handler left behind would keep the process running and
+    the platform waiting.
 
     Args:
         app: the WSGI application; called in ``limits.threads`` threads and one more.
-        sock: a socket that listens.
-        limits: what a client may ask.
-        express: tells by method, path and FC's control path which requests have a thread of their
-            own, so that they are answered while all others are busy: health checks. Called for
-            every request in the loop's thread: it must be quick and must not raise.
-        on_stop: called when the last answer is sent or abandoned; brings its own time limit.
+        sock: a listening socket.
+        limits: what a client may send and how long it may take.
+        express: returns by method, path and FC's control path whether a request is answered in a
+            thread of its own, even while all others are busy: a health check. Called for every
+            request in the loop's thread: it must be quick and must not raise.
+        on_stop: called when the last answer is sent or abandoned; has its own time limit.
         on_turn: called at each turn of the loop, at least twice a second, with whether requests
-            are in flight; before any work of a request begins, too.
-        on_drain: called when a stop signal came, before the listener closes.
+            are in flight; also before any work of a request begins.
+        on_drain: called when a stop signal has come, before the listener closes.
+        answer_on_loop: whether the thread of the loop answers requests itself while that is
+            quick; False hands every request to another thread.
 
     Returns:
         0, or 1 when ``limits.drain_timeout`` passed with requests unanswered (logged).
@@ -55,9 +58,16 @@ def serve(  # noqa: PLR0913 - all that a server is told, and most of it by name
     Raises:
         RuntimeError: this is not the main thread.
     """
-    server = Server(app, sock, WaitressSettings(limits, sock), express=express, on_turn=on_turn)
+    server = Server(
+        app,
+        sock,
+        WaitressSettings(limits, sock),
+        express=express,
+        on_turn=on_turn,
+        answer_on_loop=answer_on_loop,
+    )
     with contextlib.closing(server), StopSignals(server.dispatcher.wakeup.descriptor) as stop:
-        server.dispatcher.run_until(until=lambda: stop.received)
+        server.dispatcher.run_until(lambda: stop.received)
         server.draining = True
         on_drain()
         abandoned = drain(server)

@@ -18,8 +18,10 @@ PATIENCE = 30.0
 class Loop:
     """A loop whose turns hand over what a test sends."""
 
-    def __init__(self, limit: int) -> None:
-        self.dispatcher = LeaderFollowers(limit, self.turn, self.wake)
+    def __init__(self, limit: int, *, answer_on_loop: bool = True) -> None:
+        self.dispatcher = LeaderFollowers(
+            limit, self.turn, self.wake, answer_on_loop=answer_on_loop
+        )
         self.turns = 0
         self.turning: list[str] = []
         self.over = False
@@ -73,8 +75,8 @@ class Work:
 
 
 @contextmanager
-def turning(limit: int) -> Iterator[Loop]:
-    loop = Loop(limit)
+def turning(limit: int, *, answer_on_loop: bool = True) -> Iterator[Loop]:
+    loop = Loop(limit, answer_on_loop=answer_on_loop)
     loop.keeper.start()
     yield loop
     loop.end()
@@ -119,6 +121,13 @@ def test_first_requests_are_answered_beside_the_loop(loop: Loop) -> None:
     for _ in range(20):
         work = answer(loop)
         assert [work.thread] != loop.turning
+
+
+def test_with_its_own_answers_off_the_leader_hands_every_request_to_another_thread() -> None:
+    with turning(2, answer_on_loop=False) as loop:
+        for _ in range(500):
+            leader = loop.turning
+            assert [answer(loop).thread] != leader
 
 
 def test_a_late_answer_of_the_leader_gives_the_loop_to_another(loop: Loop) -> None:

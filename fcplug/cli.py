@@ -21,7 +21,7 @@ _START = "from fcplug.__main__ import main; main()"
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - FC connects from outside
 _COMPLETION = "_FCPLUG_COMPLETE"  # set by a shell that asks what may follow
 _OWN = {
-    "serve": "serve the functions of functions.yaml until told to stop",
+    "serve": "serve the functions of functions.yaml until a stop signal",
     "bootstrap": "print the start file of a code package",
     "schema": "print the JSON Schema of functions.yaml, for editors",
 }
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return exit_code.of(lambda: _run(given))
     try:
-        if given == ["serve"]:  # as FC starts it: nothing to parse
+        if given == ["serve"]:  # FC starts it like this: no argument parser is needed
             serve(None, _EVERYWHERE, None, dict(os.environ))
         options = _parser().parse_args(given)
         if options.reload:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         handover = _handover(options.handover)
         serve(options.config, options.host, options.port, dict(os.environ), handover)
     except FcplugError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the one place that speaks to a terminal
+        print(error, file=sys.stderr)  # noqa: T201 - the only output to a terminal
         return 2 if isinstance(error, ToolsMissing) else 1
 
 
@@ -94,8 +94,8 @@ def _parser() -> "argparse.ArgumentParser":
         prog="fcplug",
         usage="fcplug [-h] [--version] COMMAND ...",
         description="Serve many functions as one Function Compute custom runtime, and work on them."
-        " 'fcplug COMMAND --help' says more of each command.",
-        epilog="'fcplug new project NAME' makes a project to begin with. "
+        " 'fcplug COMMAND --help' describes each command.",
+        epilog="'fcplug new project NAME' creates a project to start with. "
         "Exit codes: 0 done, 1 problems found or a function failed, 2 wrong usage, "
         "130 interrupted.",
     )
@@ -107,9 +107,9 @@ def _parser() -> "argparse.ArgumentParser":
     for name in ("bootstrap", "schema"):
         command = commands.add_parser(name, help=_OWN[name], description=_OWN[name])
         command.add_argument(
-            "-o", "--output", metavar="FILE", help="write it to FILE, and not to standard output"
+            "-o", "--output", metavar="FILE", help="write it to FILE instead of standard output"
         )
-        command.add_argument("--force", action="store_true", help="replace a FILE that is there")
+        command.add_argument("--force", action="store_true", help="replace an existing FILE")
     for name, what in COMMANDS.items():
         commands.add_parser(name, help=what)
     return parser
@@ -137,11 +137,11 @@ def _add_serve(command: "argparse.ArgumentParser") -> None:
         action="store_true",
         help="for development: start a new process when the code changes (needs fcplug[tools])",
     )
-    command.add_argument("--handover", help=argparse.SUPPRESS)  # of --reload's own
+    command.add_argument("--handover", help=argparse.SUPPRESS)  # used by --reload
 
 
 def _put(name: str, output: str | None, *, force: bool) -> None:
-    """Print a file of the package, or write it where ``output`` says."""
+    """Print a file of the package, or write it to the file ``output``."""
     from fcplug import assets  # noqa: PLC0415 - nothing that serves needs it
 
     asset = assets.BOOTSTRAP if name == "bootstrap" else assets.SCHEMA
@@ -158,7 +158,7 @@ def _put(name: str, output: str | None, *, force: bool) -> None:
 def _handover(descriptors: str | None) -> "Handover | None":
     if descriptors is None:
         return None
-    from fcplug.process.handover import Handover  # noqa: PLC0415 - for what --reload starts
+    from fcplug.process.handover import Handover  # noqa: PLC0415 - only a process of --reload needs it
 
     return Handover(descriptors)
 
@@ -170,10 +170,10 @@ def serve(
     environ: Mapping[str, str],
     handover: "Handover | None" = None,
 ) -> NoReturn:
-    """Serve the functions of a configuration file until told to stop, and end the process.
+    """Serve the functions of a configuration file until a stop signal, then end the process.
 
     Raises:
-        FcplugError: the configuration is wrong, or the port cannot be had.
+        FcplugError: the configuration is wrong, or the port cannot be opened.
     """
     watched = ConfigFile(file, environ)
     Instance(watched, watched.load(), environ).run(host, port, handover)
@@ -182,10 +182,10 @@ def serve(
 def serve_and_reload(
     file: str | None, host: str, port: int | None, environ: Mapping[str, str]
 ) -> int:
-    """Serve, by a new process whenever the code has changed; return the exit code.
+    """Serve, with a new process each time the code changes; return the exit code.
 
     Raises:
-        FcplugError: as ``serve``; also if what finds changes is not installed.
+        FcplugError: as ``serve``; also if the package that detects changes is not installed.
     """
     from fcplug import server  # noqa: PLC0415 - none of it is needed to serve
     from fcplug.plugins import code_path  # noqa: PLC0415

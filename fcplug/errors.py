@@ -5,24 +5,24 @@
     FcplugError
     ├── ConfigError          functions.yaml is wrong; holds every problem found
     ├── UnknownFunction      no function answers the request
-    ├── PluginError          a plugin cannot be made to serve its function
+    ├── PluginError          a plugin cannot be loaded, or does not fit its function
     ├── ConcurrencyExceeded  a function already runs as many invocations as it may
     ├── FunctionTimeoutError an invocation did not end by its deadline
-    ├── RemoteError          a plugin raised, in a worker process
+    ├── RemoteError          a plugin raised an error in a worker process
     ├── WorkerDied           a worker process ended while it served a call
-    ├── WorkerUnavailable    no worker process can be had
-    ├── Unauthorized         a caller outside FC did not show what runtime.auth asks for
-    ├── Forbidden            a caller outside FC asked for what only the platform may
-    ├── EventRequestError    an event met a function that answers web requests only
+    ├── WorkerUnavailable    a worker process cannot be started
+    ├── Unauthorized         a caller outside FC has not the credentials of runtime.auth
+    ├── Forbidden            a caller outside FC asked for a phase that only FC may run
+    ├── EventRequestError    an event arrived for a function that answers only web requests
     ├── InvalidEvent         an event does not fit the type that its handler asks for
-    ├── InvalidResult        what a handler returned cannot be written as JSON
-    ├── InvalidResponse      what a web function answers cannot be sent
+    ├── InvalidResult        the result of a handler cannot be written as JSON
+    ├── InvalidResponse      the response of a web function cannot be sent
     ├── LifespanFailed       an ASGI application's startup or shutdown failed
     ├── ToolsMissing         a command needs packages of the extra fcplug[tools]
     ├── OutputError          a file cannot be written
-    └── BindError            the listening socket cannot be had
+    └── BindError            the listening socket cannot be opened
 
-Each holds its facts and says where, what and the likely fix.
+Each error holds its facts. Its text says where, what and the likely fix.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,27 +31,27 @@ from typing import NamedTuple
 
 from fcplug import protocol
 
-_MOST = 1000  # characters of a problem that are told
+_MAX_CHARS = 1000  # of the text of a problem
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean '...'?)`` when a known word is close, else an empty string."""
-    import difflib  # an error path only: 3 ms that a healthy start does not pay  # noqa: PLC0415
+    import difflib  # 3 ms that only an error costs  # noqa: PLC0415
 
-    # bounded: a caller may ask for unknown functions as often as it likes
+    # with limits: any caller can ask for unknown functions, as often as it likes
     close = difflib.get_close_matches(word[:100], list(islice(known, 1000)), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def listing(names: Iterable[str], most: int = 20) -> str:
-    """Return the names in order, comma separated, cut after ``most`` with a count of the rest."""
+    """Return the first ``most`` names in order, with commas, and the number of the others."""
     names = sorted(names)
     shown = ", ".join(names[:most]) or "none"
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def quantity(count: float, noun: str) -> str:
-    """Return a number with its noun, in the plural where English wants it."""
+    """Return a number with its noun, in the plural if it is not 1."""
     return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
 
 
@@ -59,26 +59,28 @@ class FcplugError(Exception):
     """Base of all errors that fcplug raises on purpose.
 
     Attributes:
-        log_text: the text for the log, where the error was raised in another process.
+        kind: the ``errorType``, if it is not the name of the class.
+        log_text: the text for the log, if the error was raised in another process.
     """
 
+    kind = ""
     log_text = ""
 
     @property
     def error_type(self) -> str:
         """The ``errorType`` of the error document."""
-        return type(self).__name__
+        return self.kind or type(self).__name__
 
     @property
     def causes(self) -> Sequence[str | Sequence[str]]:
-        """The original errors' text, the flat ``stackTrace`` of FC's load errors."""
+        """The text of the original errors: the flat ``stackTrace`` of FC's load errors."""
         return ()
 
 
 class Problem(NamedTuple):
-    """One thing wrong in a configuration file.
+    """One problem of a configuration file.
 
-    Lines and columns count from 1; line 0 means the whole file. ``at`` is the dotted way to the
+    Lines and columns count from 1; line 0 means the whole file. ``at`` is the dotted path of the
     value, empty at the top.
     """
 
@@ -91,12 +93,13 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         text = f"{where}: {self.at}: {self.what}" if self.at else f"{where}: {self.what}"
-        text = text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text)} characters)"
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # stays one line
+        if len(text) > _MAX_CHARS:
+            text = f"{text[:_MAX_CHARS]}... ({len(text)} characters)"
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # keep it on one line
 
 
 class ConfigError(FcplugError):
-    """The configuration is wrong: every problem found, in the order of the file, then advice."""
+    """The configuration is wrong: all problems in the order of the file, then advice."""
 
     def __init__(self, problems: Iterable[Problem], advice: str = "") -> None:
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
@@ -119,7 +122,7 @@ class UnknownFunction(FcplugError):  # noqa: N818 - the name is the errorType th
 
 
 class PluginError(FcplugError):
-    """A plugin cannot be made to serve its function.
+    """A plugin cannot be loaded, or does not fit its function.
 
     ``kind`` is the ``errorType``: FC's own for code that cannot be loaded (ImportModuleError,
     UserCodeSyntaxError, UserCodeError, HandlerNotFound, InvalidHandleName), else one of
@@ -139,18 +142,13 @@ class PluginError(FcplugError):
         self._causes = causes
 
     def located(self, where: str) -> "PluginError":
-        """Return this error with the place that names the plugin: entry point, package, line."""
+        """Return this error with its location: the entry point, package or line of the plugin."""
         self.where = where
         return self
 
     @property
-    def error_type(self) -> str:
-        """The ``errorType`` of the error document."""
-        return self.kind
-
-    @property
     def causes(self) -> Sequence[str]:
-        """The original errors' text, outermost cause first."""
+        """The text of the original errors, the outermost first."""
         return self._causes
 
     def __str__(self) -> str:
@@ -165,8 +163,8 @@ class PluginError(FcplugError):
 class ConcurrencyExceeded(FcplugError):  # noqa: N818 - the name is the errorType that callers read
     """A function already runs as many invocations as its ``concurrency`` allows.
 
-    ``waiting`` more wait for a place. If some were ``abandoned`` at their deadline and still run,
-    these are why: nothing but their own end gives their places back.
+    ``waiting`` more wait in the queue. ``abandoned`` is how many were abandoned at their deadline
+    and still run, if these are the reason: each keeps its permit until it has ended.
     """
 
     def __init__(self, function: str, limit: int, *, waiting: int = 0, abandoned: int = 0) -> None:
@@ -175,8 +173,8 @@ class ConcurrencyExceeded(FcplugError):  # noqa: N818 - the name is the errorTyp
             if abandoned == 1:
                 which = "was abandoned at its deadline and still runs"
             super().__init__(
-                f"function '{function}' is refused: {abandoned} of its invocations {which}; call "
-                "again when one has ended, and give what it waits for a time limit of its own"
+                f"function '{function}' is rejected: {abandoned} of its invocations {which}; call "
+                "again when one has ended, and set a timeout on what the handler waits for"
             )
             return
         line = f", and {waiting} more {'waits' if waiting == 1 else 'wait'}" if waiting else ""
@@ -187,9 +185,9 @@ class ConcurrencyExceeded(FcplugError):  # noqa: N818 - the name is the errorTyp
 
 
 class FunctionTimeoutError(FcplugError):
-    """An invocation took longer than it may; FC's own name for that.
+    """An invocation did not end by its deadline. The name is FC's.
 
-    ``seconds`` is how long its caller has waited, ``then`` what became of it.
+    ``seconds`` is how long its caller waited, ``then`` what happens to the invocation.
     """
 
     def __init__(self, function: str, seconds: float, then: str) -> None:
@@ -199,7 +197,7 @@ class FunctionTimeoutError(FcplugError):
 
 
 class RemoteError(FcplugError):
-    """A plugin raised, in a worker process; told as if it had in this one."""
+    """An error that a plugin raised in a worker process, reported as if raised in this one."""
 
     def __init__(
         self, kind: str, message: str, trace: Sequence[str | Sequence[str]], log_text: str
@@ -210,81 +208,71 @@ class RemoteError(FcplugError):
         self._trace = trace
 
     @property
-    def error_type(self) -> str:
-        """The class of the exception that was raised."""
-        return self.kind
-
-    @property
     def causes(self) -> Sequence[str | Sequence[str]]:
-        """The ``stackTrace`` as FC lists it."""
+        """The ``stackTrace`` in FC's format."""
         return self._trace
 
 
 class WorkerDied(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """A worker process ended, or had to be ended, while it served a call."""
+    """A worker process ended, or was killed, while it served a call."""
 
     def __init__(self, function: str, pid: int, how: str) -> None:
         super().__init__(f"worker {pid} of function '{function}' {how}")
 
 
 class WorkerUnavailable(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """No worker process can be had."""
+    """A worker process cannot be started."""
 
     def __init__(self, function: str, why: str, fix: str) -> None:
         super().__init__(f"function '{function}' has no worker: {why}\n  fix: {fix}")
 
 
 class Unauthorized(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """A caller outside FC did not show what ``runtime.auth`` asks for."""
+    """A caller outside FC does not have the credentials that ``runtime.auth`` requires."""
 
 
 class Forbidden(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """A caller outside Function Compute asked for what only the platform may."""
+    """A caller outside Function Compute asked for a phase that only the platform may run."""
 
     def __init__(self, phase: str) -> None:
         super().__init__(
-            f"{phase} is the platform's to ask for; outside Function Compute set "
+            f"only Function Compute may call {phase}; elsewhere set "
             "runtime.trust_callers: true in functions.yaml to let callers run lifecycle hooks"
         )
 
 
 class EventRequestError(FcplugError):
-    """An event met a function that answers web requests only."""
+    """An event arrived for a function that answers only web requests."""
 
     def __init__(self, function: str) -> None:
         super().__init__(
-            f"function '{function}' answers web requests and this is an event: send an HTTP "
+            f"function '{function}' answers web requests, but this is an event: send an HTTP "
             "request to its own path, or give the function a handler; if its application has "
             f"a route for {protocol.Phase.INVOKE.path}, give it phases: app"
         )
 
 
 class InvalidEvent(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """An event does not fit the type that its handler asks for."""
+    """An event does not fit the type that its handler annotates."""
 
 
 class InvalidResult(FcplugError):  # noqa: N818 - named as InvalidEvent is
     """A handler's result cannot be written as JSON.
 
-    ``kind`` is the class of Python's own error: FC's runtime reports it as the ``errorType``.
+    ``kind`` is the class of Python's error, which FC's runtime reports as the ``errorType``.
     """
 
     def __init__(self, kind: str, what: str) -> None:
         super().__init__(what)
         self.kind = kind
 
-    @property
-    def error_type(self) -> str:
-        """The ``errorType`` of the error document."""
-        return self.kind
-
 
 class InvalidResponse(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """What a web function answers cannot be sent."""
+    """The response of a web function cannot be sent."""
 
 
 class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType that callers read
-    """An ASGI application says that its startup or its shutdown has failed."""
+    """An ASGI application reported that its startup or shutdown failed."""
 
     def __init__(self, phase: str, why: str) -> None:
         super().__init__(f"the application's {phase} failed{why and ': '}{why}")
@@ -309,4 +297,4 @@ class OutputError(FcplugError):
 
 
 class BindError(FcplugError):
-    """The listening socket cannot be had."""
+    """The listening socket cannot be opened."""

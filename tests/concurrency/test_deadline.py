@@ -223,7 +223,7 @@ def test_a_function_with_too_many_abandoned_invocations_is_refused_until_one_end
     bench.abandon(lambda: own.wait(PATIENCE))
     for _ in range(7):
         bench.hang()
-    with pytest.raises(ConcurrencyExceeded, match="'resize' is refused: 8 of its invocations were"):
+    with pytest.raises(ConcurrencyExceeded, match="rejected: 8 of its invocations were"):
         bench.run(nothing)
     assert bench.ended == 1
     neighbour = DeadlineExecutor("neighbour", bench.threads)

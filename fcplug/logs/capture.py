@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
+from fcplug.context import current
 from fcplug.logs import process_log
 from fcplug.logs.output import Output, Writer
 from fcplug.logs.records import JsonFormatter, RecordHandler, TextFormatter
@@ -71,6 +72,9 @@ class Redirection:
     Handlers that the root logger has already get the records, too, and user code cannot close
     them. If user code replaces the streams or the root logger's handlers inside, its replacements
     return when the context is entered again, and have no effect outside.
+
+    A process has one standard output: a second redirection can be entered only inside a call, where
+    it is left again before the first one.
     """
 
     def __init__(self, output: Output, style: Literal["text", "json"], level: str) -> None:
@@ -90,10 +94,17 @@ class Redirection:
         self._root_level: int = logging.getLevelName(level)
 
     def __enter__(self) -> None:
+        before = process_log.exchange_state(self._state)
+        if isinstance(before.get("out"), Capture) and current.get() is None:
+            process_log.exchange_state(before)
+            raise RuntimeError(
+                "the log of this process is redirected already: calls of two runners cannot "
+                "overlap; use one runner for both"
+            )
+        self._state = before
         root = logging.getLogger()
         self._outside = _streams(), list(root.handlers), root.level
         self._relay.others = list(root.handlers)
-        self._state = process_log.exchange_state(self._state)
         _set_streams(self._streams)
         root.handlers[:] = self._root_handlers
         root.setLevel(self._root_level)

@@ -81,15 +81,18 @@ def test_handlers_of_others_get_the_records_as_well_and_are_not_closed(
     assert kept.lines[0].endswith("[WARNING] for all")
 
 
-def test_one_redirection_may_be_inside_another(kept: Kept) -> None:
+def test_one_redirection_may_be_inside_a_call_of_another_only(kept: Kept, called: Called) -> None:
     other = Kept()
     with kept.redirection:
-        print("outer")
-        with other.redirection:
-            print("inner")
-        print("outer again")
+        with pytest.raises(RuntimeError, match="redirected already"), other.redirection:
+            pass
+        with logs.phase(Phase.INVOKE, called("f")):
+            print("outer")
+            with other.redirection:
+                print("inner")
+            print("outer again")
     other.output.close()
-    assert (kept.lines, other.lines) == (["outer", "outer again"], ["inner"])
+    assert (kept.lines[1:-1], other.lines) == (["outer", "outer again"], ["inner"])
 
 
 def test_a_stream_that_somebody_kept_writes_to_nobody_afterwards() -> None:

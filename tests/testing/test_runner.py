@@ -624,6 +624,25 @@ def test_a_runner_may_be_used_inside_a_call_of_another(runner: Runner) -> None:
     assert answer.log[1:-1] == ["outer", "outer again"]
 
 
+def test_calls_of_two_runners_cannot_overlap(runner: Runner) -> None:
+    inside, gate = threading.Event(), threading.Event()
+
+    def waiting(event: bytes) -> None:
+        inside.set()
+        gate.wait(60)
+
+    streams = sys.stdout, sys.stderr
+    with ThreadPoolExecutor(1) as pool, Runner() as other:
+        first = pool.submit(runner.invoke, waiting)
+        inside.wait(60)
+        with pytest.raises(RuntimeError, match="calls of two runners cannot overlap"):
+            other.invoke(echo)
+        gate.set()
+        assert first.result().error is None
+        assert other.invoke(echo, "now").text == "now"
+    assert (sys.stdout, sys.stderr) == streams
+
+
 def test_a_configuration_may_be_given_as_a_value() -> None:
     text = 'version: 1\nfunctions: {f: {handler: "json:dumps"}}'
     config = loader.parse(text, "f.yaml", {})

@@ -3,10 +3,11 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from rich.padding import Padding
 from rich.table import Table
 
 from fcplug.errors import FcplugError, InvalidEvent
@@ -15,6 +16,8 @@ from fcplug.events.decoding import decode
 from fcplug.events.kinds import TYPES
 from fcplug.tools import console
 from fcplug.tools.command import Command, Group
+
+_WIDE = 70  # columns from which on the list is a table
 
 
 class SampleError(FcplugError):
@@ -96,13 +99,19 @@ def _list(*, as_json: bool) -> None:
             ]
         )
         return
+    out = console.console()
+    if out.width < _WIDE:
+        for kind, parameters in kinds.items():
+            out.print(kind, style="bold")
+            out.print(Padding(f"{TYPES[kind]}\n{_flags(parameters)}", (0, 0, 0, 2)))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("kind", no_wrap=True)
-    table.add_column("type", overflow="fold")
-    table.add_column("options")
+    table.add_column("type", no_wrap=True)
+    table.add_column("options", overflow="fold")
     for kind, parameters in kinds.items():
-        table.add_row(kind, TYPES[kind], " ".join(map(_flag, parameters)))
-    console.console().print(table)
+        table.add_row(kind, TYPES[kind], _flags(parameters))
+    out.print(table)
 
 
 def _option(name: str, default: Any) -> click.Option:
@@ -122,6 +131,10 @@ def _examples(kind: str, defaults: Mapping[str, Any]) -> Sequence[str]:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _flags(names: Iterable[str]) -> str:
+    return " ".join(map(_flag, names))
 
 
 def _printer(kind: str) -> Callable[..., None]:

@@ -1,5 +1,6 @@
 """``fcplug new``: a project or a plugin package to begin with, complete and with passing tests."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _WORDS = {
     "wsgi": "WSGI application",
     "asgi": "ASGI application",
 }
+_PYTEST: Mapping[str, str] = {} if find_spec("pytest") else {"pip install pytest": ""}
 _GROUPS = {"handler": HANDLERS, "middleware": MIDDLEWARE, "wsgi": WSGI, "asgi": ASGI}
 
 
@@ -40,14 +42,16 @@ def project(name: str) -> None:
     its test, a Makefile and a CI file. Nothing that exists is overwritten.
     """
     scaffold.write(Path(name), scaffold.project(name))
-    console.write(
-        f"made {name}/: a project with one function, 'hello'\n\n"
-        f"  cd {name}\n"
-        f"{_install_pytest()}"
-        "  pytest                           # test it\n"
-        "  fcplug check                     # look for mistakes in config/functions.yaml\n"
-        "  fcplug invoke hello --event Ada  # call it, without a server\n"
-        "  make run                         # serve it, and each edit of it\n"
+    _print_steps(
+        f"made {name}/: a project with one function, 'hello'",
+        {
+            f"cd {name}": "",
+            **_PYTEST,
+            "pytest": "test it",
+            "fcplug check": "look for mistakes in config/functions.yaml",
+            "fcplug invoke hello --event Ada": "call it, without a server",
+            "make run": "serve it, and each edit of it",
+        },
     )
 
 
@@ -76,15 +80,17 @@ def plugin(name: str, **kinds: bool) -> None:
         raise click.UsageError("a plugin is of one kind: give one of the options")
     values = scaffold.plugin_values(name)
     _check_free(chosen[0], values["name"])
-    folder, module = values["distribution"], values["module"]
+    folder, what = values["distribution"], f"{_WORDS[chosen[0]]} '{values['name']}'"
     scaffold.write(Path(folder), scaffold.render(chosen[0], values))
-    console.write(
-        f"made {folder}/: a package with the {_WORDS[chosen[0]]} '{values['name']}', in {module}.py"
-        f"\n\n  cd {folder}\n"
-        "  pip install -e .  # fcplug finds it by its entry point\n"
-        f"{_install_pytest()}"
-        "  pytest            # test it\n"
-        "\nREADME.md says how to use it in functions.yaml.\n"
+    _print_steps(
+        f"made {folder}/: a package with the {what}, in {values['module']}.py",
+        {
+            f"cd {folder}": "",
+            "pip install -e .": "fcplug finds it by its entry point",
+            **_PYTEST,
+            "pytest": "test it",
+            "cat README.md": "how functions.yaml names it",
+        },
     )
 
 
@@ -102,5 +108,11 @@ def _check_free(kind: str, name: str) -> None:
             )
 
 
-def _install_pytest() -> str:
-    return "" if find_spec("pytest") else "  pip install pytest\n"
+def _print_steps(made: str, steps: Mapping[str, str]) -> None:
+    """Print what was made, and the commands that come next; what they do, where there is room."""
+    out = console.console()
+    out.print(f"{made}\n")
+    longest = max(map(len, steps))
+    for step, what in steps.items():
+        line = f"  {step:{longest}}  # {what}"
+        out.print(line if what and len(line) <= out.width else f"  {step}", soft_wrap=True)

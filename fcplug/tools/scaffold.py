@@ -1,9 +1,8 @@
 """Projects and plugin packages from templates: rendered in memory, then written at once."""
 
-import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.abc import Traversable
 from importlib.resources import files
@@ -115,29 +114,34 @@ def write(folder: Path, contents: Files) -> None:
     Raises:
         ScaffoldError: the folder holds something, or cannot be written.
     """
+    # named before it is made: an interrupt at any moment removes it
+    beside = folder.parent / f".fcplug-new-{secrets.token_hex(4)}"
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ScaffoldError(
-                f"'{folder}' exists already, and nothing is overwritten\n"
-                "  fix: choose another name, or remove it first"
-            )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".fcplug-new-", dir=folder.parent))
-    except OSError as error:
-        raise ScaffoldError(f"'{folder}' cannot be written: {error.strerror}") from error
-    try:
-        for path, data in contents.items():
-            file = beside / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-            if path == _BOOTSTRAP:
-                file.chmod(file.stat().st_mode | 0o111)
-        beside.chmod(0o777 & ~_umask())
+        _check_free(folder)
+        _fill(beside, contents)
         beside.rename(folder)
     except OSError as error:
         raise ScaffoldError(f"'{folder}' cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _check_free(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ScaffoldError(
+            f"'{folder}' exists already, and nothing is overwritten\n"
+            "  fix: choose another name, or remove it first"
+        )
+
+
+def _fill(folder: Path, contents: Files) -> None:
+    folder.mkdir(parents=True)
+    for path, data in contents.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        if path == _BOOTSTRAP:
+            file.chmod(file.stat().st_mode | 0o111)
 
 
 def _templates(
@@ -151,9 +155,3 @@ def _templates(
             yield from _templates(entry, path / name)
         elif entry.name.endswith(_SUFFIX):
             yield path / name, entry
-
-
-def _umask() -> int:
-    mask = os.umask(0)  # there is no way to read it but to set it
-    os.umask(mask)
-    return mask

@@ -1,6 +1,5 @@
 """Find the hooks of a plugin object and check them before any is called."""
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MethodType
@@ -9,7 +8,6 @@ from typing import Any
 from fcplug import hookspecs
 from fcplug.errors import PluginError, did_you_mean
 from fcplug.hookspecs import PROJECT, hookimpl
-from fcplug.plugins import annotation
 from fcplug.plugins.importer import MIDDLEWARE, Source
 
 MARK = f"{PROJECT}_impl"
@@ -233,49 +231,6 @@ def _check_parameters(name: str, hook: Callable[..., Any]) -> None:
             f"the hook {name}{signature} takes {what}",
             fix=f"take {' and '.join(given)}, or fewer, each by its name and without a default",
         )
-
-
-def typed(
-    hook: Callable[..., Any], annotated: Callable[..., Any], *, plain: bool
-) -> Callable[..., Any]:
-    """Return an invoke hook that receives the event as the annotated type.
-
-    ``annotated`` is what the author wrote: the hook itself, or the ``plain`` function behind it.
-    A hook that takes the raw bytes is returned unchanged.
-
-    Raises:
-        PluginError: an event cannot be decoded to this type.
-    """
-    kind = annotation.event_type(annotated, by_position=plain)
-    if kind is Any or kind is bytes:
-        return hook
-    from fcplug.events import decoding  # noqa: PLC0415 - for annotated handlers only
-
-    what = f"{name_of(annotated)}(event: {decoding.name_of(kind)})"
-    try:
-        decode = decoding.decoder(kind)
-    except TypeError as error:
-        raise PluginError(
-            "PluginInvalid",
-            f"{what} asks for an event that cannot be decoded: {error}",
-            fix=f"annotate the event with {decoding.SUPPORTED}, or with bytes for the raw event",
-        ) from error
-    if decode is None:
-        return hook
-    if wraps(getattr(hook, MARK)):
-        raise PluginError(
-            "PluginInvalid",
-            f"the wrapper {what} asks for a decoded event, but middleware receives raw bytes",
-            fix="annotate it with bytes, and decode what you need: fcplug.events.decode(event, "
-            f"{decoding.name_of(kind)})",
-        )
-    at = list(inspect.signature(hook).parameters).index("event")
-
-    @functools.wraps(hook)
-    def invoke(*given: Any) -> Any:
-        return hook(*given[:at], decode(given[at]), *given[at + 1 :])
-
-    return invoke
 
 
 def without_hooks(plugin: Any, name: str, source: Source) -> PluginError:

@@ -5,11 +5,11 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from fcplug import protocol
-from fcplug.errors import PluginError, did_you_mean
+from fcplug.errors import PluginError, did_you_mean, listing
 from fcplug.plugins import code_path
 from fcplug.plugins.entry_points import EntryPoint
 from fcplug.plugins.import_record import package_of
@@ -20,6 +20,20 @@ def import_failure(error: BaseException, name: str, entry: EntryPoint | None) ->
     """Return the PluginError for an exception that the import of a module raised."""
     kind, what, fix = _describe(error, name, entry)
     return PluginError(kind, what, fix=fix, causes=causes_of(error)).located(line_of(error))
+
+
+def not_installed(group: str, role: str, name: str, known: Collection[str]) -> PluginError:
+    """Return the error for the name of an entry point that no installed package offers."""
+    folder = _folder_that_offers(group, name)
+    return PluginError(
+        "PluginNotFound",
+        f"no installed package offers the {role} '{name}'{did_you_mean(name, known)}; "
+        f"installed: {listing(known)}",
+        fix=pip_install(folder)
+        if folder
+        else f"{pip_install('PACKAGE')}, with the package that offers it; "
+        "for code that is not in a package, write module:attribute",
+    )
 
 
 def pip_install(*what: str) -> str:
@@ -34,6 +48,19 @@ def pip_install(*what: str) -> str:
         options, what = ["--upgrade", *options], what[1:]
     command = shlex.join(["python3", "-m", "pip", "install", *options, *what])
     return f"in the folder of the code: {command}; then deploy the new package"
+
+
+def _folder_that_offers(group: str, name: str) -> str | None:
+    """Return a folder in ``plugins/`` that offers this entry point but is not installed."""
+    section = re.compile(
+        rf'^\[project\.entry-points\."{re.escape(group)}"\]$'
+        rf'(?:\n(?!\[).*)*?\n"?{re.escape(name)}"?\s*=',
+        re.MULTILINE,
+    )
+    for project in sorted(Path("plugins").glob("*/pyproject.toml")):
+        if section.search(project.read_text("utf-8", "replace")):
+            return f"./{project.parent.as_posix()}"
+    return None
 
 
 def _describe(error: BaseException, name: str, entry: EntryPoint | None) -> tuple[str, str, str]:

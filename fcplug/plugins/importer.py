@@ -2,11 +2,9 @@
 
 import importlib
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -199,7 +197,10 @@ def _code_names(index: EntryPointIndex, source: Source) -> tuple[str, str]:
         module = module.replace("/", ".").lstrip(".")
         _reject_file(source)
         if not found and source.group not in KEYS:
-            raise _not_installed(index, source.group, reference)
+            known = {entry.name for entry in index.entry_points(source.group)}
+            raise _import_failure_module().not_installed(
+                source.group, _ROLES[source.group], reference, known
+            )
         names = [*module.split("."), *attribute.split(".")]
         role = _ROLES[source.group]
         what = f"Invalid {role} '{reference}'"
@@ -224,35 +225,6 @@ def _reject_file(source: Source) -> None:
             fix=f"write {file.removesuffix('.py').removeprefix('./')}:{attribute or 'NAME'}"
             f"{'' if attribute else ', with the NAME of a function or class in it'}",
         )
-
-
-def _not_installed(index: EntryPointIndex, group: str, name: str) -> PluginError:
-    role = _ROLES[group]
-    pip_install = _import_failure_module().pip_install
-    known = {entry.name for entry in index.entry_points(group)}
-    folder = _folder_that_offers(group, name)
-    return PluginError(
-        "PluginNotFound",
-        f"no installed package offers the {role} '{name}'{did_you_mean(name, known)}; "
-        f"installed: {listing(known)}",
-        fix=pip_install(folder)
-        if folder
-        else f"{pip_install('PACKAGE')}, with the package that offers it; "
-        "for code that is not in a package, write module:attribute",
-    )
-
-
-def _folder_that_offers(group: str, name: str) -> str | None:
-    """Return a folder in ``plugins/`` that offers this entry point but is not installed."""
-    section = re.compile(
-        rf'^\[project\.entry-points\."{re.escape(group)}"\]$'
-        rf'(?:\n(?!\[).*)*?\n"?{re.escape(name)}"?\s*=',
-        re.MULTILINE,
-    )
-    for project in sorted(Path("plugins").glob("*/pyproject.toml")):
-        if section.search(project.read_text("utf-8", "replace")):
-            return f"./{project.parent.as_posix()}"
-    return None
 
 
 def _attribute(module_name: str, attribute: str, source: Source) -> Any:

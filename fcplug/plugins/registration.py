@@ -11,7 +11,7 @@ from fcplug.concurrency.event_loop import EventLoop
 from fcplug.config.model import FunctionSpec
 from fcplug.errors import PluginError
 from fcplug.hookspecs import PROJECT
-from fcplug.plugins import hooks
+from fcplug.plugins import event_decoding, hooks
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import Settings
 from fcplug.plugins.shared_hooks import SharedUse
@@ -59,7 +59,9 @@ class Registration:
             if not inspect.isclass(target) and _is_shared(name, hook):
                 found[name] = self.use.share(name, found[name], hook, source.module)
         if annotated is not None:
-            found["invoke"] = hooks.typed(found["invoke"], annotated, plain=annotated is plugin)
+            found["invoke"] = event_decoding.typed(
+                found["invoke"], annotated, plain=annotated is plugin
+            )
         self.add_hooks(found, source)
 
     def add_function(self, name: str, function: Any, source: Source) -> None:

@@ -34,7 +34,7 @@ from fcplug.web.response import Response, close_failed
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
 from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
-from fcplug.workers.wire import MAX_PART, Connection, Frame, Kind
+from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -47,7 +47,7 @@ def serve(sock: socket.socket) -> NoReturn:
     _die_with_parent()
     sock.set_inheritable(False)
     os.register_at_fork(after_in_child=sock.close)  # a forked child must not answer
-    connection = Connection(sock)
+    connection = FrameConnection(sock)
     with suppress(EOFError, OSError):
         connection.send(Frame(Kind.HELLO, header=Hello(fcplug.__version__).to_header()))
         assignment = Assignment.from_header(connection.receive().header)
@@ -59,7 +59,7 @@ def serve(sock: socket.socket) -> NoReturn:
     os._exit(0)  # even if a handler's threads still run
 
 
-def _load(connection: Connection, assignment: Assignment) -> "_CallServer | None":
+def _load(connection: FrameConnection, assignment: Assignment) -> "_CallServer | None":
     """Load the function and report the result; return None if it cannot be loaded."""
     try:
         loader = Loader(assignment.document, EventLoop(), os.environ, SharedHooks())
@@ -75,7 +75,9 @@ def _load(connection: Connection, assignment: Assignment) -> "_CallServer | None
 
 
 class _CallServer:
-    def __init__(self, connection: Connection, assignment: Assignment, plugins: Plugins) -> None:
+    def __init__(
+        self, connection: FrameConnection, assignment: Assignment, plugins: Plugins
+    ) -> None:
         self._connection = connection
         self._spec = assignment.spec
         self._plugins = plugins

@@ -45,7 +45,7 @@ class Frame(NamedTuple):
     body: bytes = b""
 
 
-class Connection:
+class FrameConnection:
     """One end of the connection between the runtime and a worker.
 
     Deadlines are moments of ``time.monotonic()``. After one, both methods raise TimeoutError, and

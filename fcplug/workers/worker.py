@@ -14,7 +14,7 @@ from fcplug.workers.error_report import ErrorReport
 from fcplug.workers.interpreter import Interpreter
 from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
 from fcplug.workers.process import WorkerProcess
-from fcplug.workers.wire import Connection, Frame, FrameError, Kind
+from fcplug.workers.wire import Frame, FrameConnection, FrameError, Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -86,7 +86,7 @@ class Worker:
         except (OSError, ValueError) as error:
             why = f"{python} cannot be run: {getattr(error, 'strerror', None) or error}"
             raise self._unavailable(why, "correct its 'python' in functions.yaml") from None
-        self._connection = Connection(self._process.socket)
+        self._connection = FrameConnection(self._process.socket)
         deadline = time.monotonic() + START_LIMIT
         try:
             self._greet(deadline)

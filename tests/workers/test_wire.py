@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from fcplug.workers.wire import MAX_PART, Connection, Frame, FrameError, Kind
+from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, FrameError, Kind
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Connection, Connection]]:
+def ends() -> Iterator[tuple[FrameConnection, FrameConnection]]:
     one, other = socket.socketpair()
     with one, other:
-        yield Connection(one), Connection(other)
+        yield FrameConnection(one), FrameConnection(other)
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,18 @@ def ends() -> Iterator[tuple[Connection, Connection]]:
     ],
     ids=lambda frame: f"{frame.kind.name}-{len(frame.body)}",
 )
-def test_a_frame_arrives_as_it_was_sent(ends: tuple[Connection, Connection], frame: Frame) -> None:
+def test_a_frame_arrives_as_it_was_sent(
+    ends: tuple[FrameConnection, FrameConnection], frame: Frame
+) -> None:
     sender = threading.Thread(target=ends[0].send, args=(frame,))
     sender.start()
     assert ends[1].receive(time.monotonic() + 60) == frame
     sender.join()
 
 
-def test_32_mib_arrive_whole_and_are_never_there_twice(ends: tuple[Connection, Connection]) -> None:
+def test_32_mib_arrive_whole_and_are_never_there_twice(
+    ends: tuple[FrameConnection, FrameConnection],
+) -> None:
     body = os.urandom(MIB) * 32
     sender = threading.Thread(target=ends[0].send, args=(Frame(Kind.CALL, 1, {}, body),))
     tracemalloc.start()
@@ -56,7 +60,7 @@ def test_32_mib_arrive_whole_and_are_never_there_twice(ends: tuple[Connection, C
 
 
 def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
-    ends: tuple[Connection, Connection],
+    ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
     with pytest.raises(FrameError, match=f"{MAX_PART + 1} bytes"):
         ends[0].send(Frame(Kind.RESULT, 1, {}, bytes(MAX_PART + 1)))
@@ -79,18 +83,20 @@ def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
     ],
     ids=ascii,
 )
-def test_what_is_no_frame_is_refused(ends: tuple[Connection, Connection], data: bytes) -> None:
+def test_what_is_no_frame_is_refused(
+    ends: tuple[FrameConnection, FrameConnection], data: bytes
+) -> None:
     ends[0].socket.sendall(data)
     with pytest.raises(FrameError):
         ends[1].receive(time.monotonic() + 60)
 
 
-def receive_all(connection: Connection) -> None:
+def receive_all(connection: FrameConnection) -> None:
     while True:
         connection.receive(time.monotonic() + 60)
 
 
-def test_any_bytes_are_a_frame_or_refused(ends: tuple[Connection, Connection]) -> None:
+def test_any_bytes_are_a_frame_or_refused(ends: tuple[FrameConnection, FrameConnection]) -> None:
     dice = random.Random(7)
     for _ in range(300):
         one, other = socket.socketpair()
@@ -98,12 +104,12 @@ def test_any_bytes_are_a_frame_or_refused(ends: tuple[Connection, Connection]) -
             one.sendall(bytes([dice.randrange(9)]) + dice.randbytes(dice.randrange(60)))
             one.shutdown(socket.SHUT_WR)
             with pytest.raises((FrameError, EOFError)):
-                receive_all(Connection(other))
+                receive_all(FrameConnection(other))
 
 
 @pytest.mark.parametrize("sent", [0, 5, 17, 19])
 def test_an_end_that_goes_away_amid_a_frame_is_gone(
-    ends: tuple[Connection, Connection], sent: int
+    ends: tuple[FrameConnection, FrameConnection], sent: int
 ) -> None:
     ends[0].socket.sendall((struct.pack("!BIIQ", 6, 1, 2, 100_000) + b"{}")[:sent])
     ends[0].socket.close()
@@ -113,7 +119,7 @@ def test_an_end_that_goes_away_amid_a_frame_is_gone(
 
 @pytest.mark.parametrize("body", [b"", b"x" * 100_000], ids=["nothing", "trickle"])
 def test_a_deadline_holds_however_much_arrives(
-    ends: tuple[Connection, Connection], body: bytes
+    ends: tuple[FrameConnection, FrameConnection], body: bytes
 ) -> None:
     stop = threading.Event()
 
@@ -134,7 +140,7 @@ def test_a_deadline_holds_however_much_arrives(
     sender.join()
 
 
-def test_a_deadline_holds_where_nobody_reads(ends: tuple[Connection, Connection]) -> None:
+def test_a_deadline_holds_where_nobody_reads(ends: tuple[FrameConnection, FrameConnection]) -> None:
     with pytest.raises(TimeoutError):
         ends[0].send(Frame(Kind.CALL, 1, {}, bytes(8 * MIB)), time.monotonic() + 0.2)
     with pytest.raises(TimeoutError):

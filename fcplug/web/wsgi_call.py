@@ -62,34 +62,36 @@ class Caller:
         if self._is_handler:
             for key, value in _DEFAULTS.items():
                 environ[key] = environ.get(key) or value
-        start = _Start()
+        start = _StartResponse()
         result: Any = self._application(environ, start)
         try:
             body = _iterable(start, result)
             whole = isinstance(body, list | tuple) and len(body) <= 1
             if whole:
                 data = start.take() + b"".join(map(_as_bytes, body))
-                chunks = iter((data,) if data else ())
-                first = None
+                chunks: Iterator[bytes] = iter((data,) if data else ())
             else:
                 chunks = _chunks(start, body)
-                first = next(chunks, None)
+                if first := next(chunks, None):
+                    chunks = chain((first,), chunks)
             status, headers = start.begin()
             closing = getattr(result, "close", None)
         except BaseException:
             close_failed(result)
             raise
         if start.advice and not self._advised:
-            self._advised = True
-            name = getattr(self._application, "__qualname__", type(self._application).__name__)
-            log.info("the application %s %s; other servers refuse that", name, start.advice)
+            self._log_advice(start.advice)
         if whole and environ.get("REQUEST_METHOD") != "HEAD":
-            headers = _measured(status, headers, len(data))
-        made = chunks if first is None else chain((first,), chunks)
-        return Response(status, headers, made, [closing] if closing else [])
+            headers = _with_content_length(status, headers, len(data))
+        return Response(status, headers, chunks, [closing] if closing else [])
+
+    def _log_advice(self, advice: str) -> None:
+        self._advised = True
+        name = getattr(self._application, "__qualname__", type(self._application).__name__)
+        log.info("the application %s %s; other servers reject that", name, advice)
 
 
-class _Start:
+class _StartResponse:
     """The ``start_response`` callable of one request; it keeps the status and headers.
 
     Attributes:
@@ -149,7 +151,7 @@ class _Start:
                 self.advise(f"gives the status {status!r}: give {text!r}")
                 return text
         raise InvalidResponse(
-            f"the status is {_told(status)}: give three digits from 200 to 599, a space and a "
+            f"the status is {_describe(status)}: give three digits from 200 to 599, a space and a "
             "reason, as '200 OK'"
         )
 
@@ -157,9 +159,9 @@ class _Start:
         if not isinstance(headers, list):
             if isinstance(headers, str | bytes | dict) or not isinstance(headers, Iterable):
                 raise InvalidResponse(
-                    f"the headers are {_told(headers)}: give a list of (name, value)"
+                    f"the headers are {_describe(headers)}: give a list of (name, value)"
                 )
-            self.advise(f"gives the headers as {_told(headers)}: give a list of (name, value)")
+            self.advise(f"gives the headers as {_describe(headers)}: give a list of (name, value)")
             headers = list(headers)
         if {*map(type, headers)} - {tuple} and any(isinstance(item, list) for item in headers):
             self.advise("gives a header as a list: give a tuple (name, value)")
@@ -168,7 +170,7 @@ class _Start:
         return list(headers)
 
 
-def _chunks(start: _Start, result: Iterable[Any]) -> Iterator[bytes]:
+def _chunks(start: _StartResponse, result: Iterable[Any]) -> Iterator[bytes]:
     """Yield the chunks that are not empty, each after the data written before it."""
     for chunk in result:
         data = _as_bytes(chunk)
@@ -179,7 +181,7 @@ def _chunks(start: _Start, result: Iterable[Any]) -> Iterator[bytes]:
         yield data
 
 
-def _iterable(start: _Start, result: Any) -> Iterable[Any]:
+def _iterable(start: _StartResponse, result: Any) -> Iterable[Any]:
     if isinstance(result, bytes | str):
         if isinstance(result, str):
             start.advise("returns a str: return a list of bytes, as [text.encode()]")
@@ -187,12 +189,14 @@ def _iterable(start: _Start, result: Any) -> Iterable[Any]:
     kind = type(result)
     if not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
         raise InvalidResponse(
-            f"the application returned {_told(result)}: return an iterable of bytes, as [b'...']"
+            f"the application returned {_describe(result)}: return an iterable of bytes, as [b'...']"
         )
     return result  # type: ignore[no-any-return]
 
 
-def _measured(status: str, headers: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
+def _with_content_length(
+    status: str, headers: list[tuple[str, str]], size: int
+) -> list[tuple[str, str]]:
     if has_no_body(status) or length_of(headers) is not None:
         return headers
     return [*headers, ("Content-Length", str(size))]
@@ -203,7 +207,7 @@ def _as_bytes(chunk: Any) -> bytes:
         return chunk
     if isinstance(chunk, str):
         return chunk.encode()
-    raise InvalidResponse(f"the body holds {_told(chunk)}: give bytes")
+    raise InvalidResponse(f"the body holds {_describe(chunk)}: give bytes")
 
 
 def _check_headers(headers: list[Any]) -> None:
@@ -211,7 +215,7 @@ def _check_headers(headers: list[Any]) -> None:
     lengths = 0
     for item in headers:
         if not (isinstance(item, tuple) and len(item) == 2 and {*map(type, item)} <= {str}):
-            raise InvalidResponse(f"a header is {_told(item)}: give a tuple of two str")
+            raise InvalidResponse(f"a header is {_describe(item)}: give a tuple of two str")
         name, value = item
         if not _NAME.fullmatch(name):
             raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
@@ -228,7 +232,7 @@ def _check_headers(headers: list[Any]) -> None:
                 )
 
 
-def _told(value: Any) -> str:
+def _describe(value: Any) -> str:
     """Describe a wrong value briefly, with its text if that is short."""
     if value is None:
         return "None"

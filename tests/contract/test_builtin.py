@@ -193,7 +193,7 @@ def test_bodies_of_http_events_may_be_binary_both_ways(instance: Instance) -> No
     assert web(instance, "http", "PUT", "/x", b"\xff\x00")[2] == "PUT /x \xff\x00".encode()
 
 
-def test_a_result_that_is_no_response_is_the_body_of_one(instance: Instance) -> None:
+def test_a_result_that_is_not_a_response_is_the_body_of_one(instance: Instance) -> None:
     status, headers, body = web(instance, "http", "GET", "/json?name=Ada")
     assert (status, body) == (200, b'{\n    "name": "Ada"\n}')
     assert ("content-type", "application/json") in headers
@@ -397,7 +397,7 @@ def test_code_comes_before_layers_and_layers_before_the_rest(  # item 80
     assert sys.path.count(str(layer)) == 1
 
 
-def test_whatever_a_handler_says_is_in_the_log_between_its_lines(tmp_path: Path) -> None:
+def test_all_output_of_a_handler_is_in_the_log_between_its_lines(tmp_path: Path) -> None:
     config = "version: 1\nfunctions:\n  talk: {handler: facts.talk}\n"
     folder = deploy(tmp_path, config, {"facts.py": FACTS})
     with start(folder, environ={"TZ": "Asia/Shanghai", "FC_SERVER_LOG_LEVEL": "DEBUG"}) as instance:
@@ -419,7 +419,7 @@ def test_whatever_a_handler_says_is_in_the_log_between_its_lines(tmp_path: Path)
         assert abs(moment - datetime.now(timezone.utc)) < timedelta(hours=1)  # in UTC
 
 
-def test_code_that_failed_to_load_is_loaded_anew_by_the_next_call(tmp_path: Path) -> None:
+def test_code_that_failed_to_load_is_loaded_again_by_the_next_call(tmp_path: Path) -> None:
     # item 81
     config = (
         "version: 1\nruntime: {trust_callers: true}\n"

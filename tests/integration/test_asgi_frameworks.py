@@ -92,7 +92,7 @@ def test_plain_functions_run_on_threads_of_the_framework(instance: Instance) -> 
     assert ask(instance, "/threads").body == b'"ask-threads"'
 
 
-def test_the_second_event_is_made_when_the_client_has_the_first(
+def test_the_second_event_is_created_when_the_client_has_the_first(
     instance: Instance, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -122,7 +122,7 @@ def test_an_exception_is_the_frameworks_page_and_in_the_log(instance: Instance) 
     instance.wait_for("^ValueError: no such luck$")
 
 
-def test_an_exception_that_nobody_catches_is_the_error_document(instance: Instance) -> None:
+def test_an_uncaught_exception_is_the_error_document(instance: Instance) -> None:
     answer = ask(instance, "/raise", function="starlette")
     told = json.loads(answer.body)
     assert (answer.status, answer.headers["x-fc-status"]) == (500, "404")

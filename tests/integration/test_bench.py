@@ -56,7 +56,7 @@ def test_a_round_in_which_one_of_both_failed_gives_no_ratio() -> None:
     assert (ratio.median, ratio.count) == (2, 1)
 
 
-def test_nobody_is_always_the_first_of_a_round() -> None:
+def test_no_contestant_is_always_the_first_of_a_round() -> None:
     assert [rotated("abc", turn)[0] for turn in range(4)] == ["a", "b", "c", "a"]
     assert rotated([], 3) == []
 
@@ -69,7 +69,7 @@ def test_a_record_reads_back_as_it_was_written() -> None:
     assert record.remarks == ["node: ended with 1"]
 
 
-def test_reach_tells_what_is_met_missed_and_not_measured() -> None:
+def test_reach_reports_what_is_met_missed_and_not_measured() -> None:
     (reach, *_) = tables(recorded(), {})
     told = {row[0]: row[3] for row in reach.rows}
     assert told["requests/s, 16 connections, pinned"] == "met"
@@ -95,7 +95,7 @@ def test_tables_line_up_and_name_servers_by_their_titles() -> None:
     assert text(rates).splitlines()[-2].startswith("us  ")
 
 
-def test_the_page_tells_machine_versions_and_remarks() -> None:
+def test_the_page_shows_machine_versions_and_remarks() -> None:
     record = recorded()
     record.remark("granian: no answer")
     about = {
@@ -125,7 +125,7 @@ def test_the_request_has_26_headers_20_of_them_of_fc() -> None:
     assert json.loads(body)
 
 
-def test_wrk_is_told_the_same_request() -> None:
+def test_wrk_sends_the_same_request() -> None:
     request = Request(body=b'"\\\n\x00\xff')
     assert 'wrk.body = "\\034\\092\\010\\000\\255"' in request.lua
     for name, value in request.headers.items():

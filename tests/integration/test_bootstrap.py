@@ -117,7 +117,7 @@ def python_of_nobody(packages: Path) -> str:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_it_runs_for_somebody_who_may_write_only_to_tmp(open_folder: Path) -> None:  # item 14
+def test_it_runs_as_a_user_who_can_write_only_to_tmp(open_folder: Path) -> None:  # item 14
     code = deploy(open_folder, CONFIG, FILES)
     copy_packages(code / "python")
     (code / "bootstrap").rename(code / "start")
@@ -169,7 +169,7 @@ def starts(python: Path) -> int:
     return len(notes.read_text().splitlines()) if notes.exists() else 0
 
 
-def test_a_python_whose_folder_tells_its_version_is_started_only_to_serve(tmp_path: Path) -> None:
+def test_a_python_with_its_version_in_the_folder_is_started_only_to_serve(tmp_path: Path) -> None:
     code = deploy(tmp_path / "code", CONFIG, FILES)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     named, old = (

@@ -86,7 +86,7 @@ def test_a_broken_image_is_a_clear_error(tmp_path: Path, event: bytes) -> None:
     assert str(len(event)) in document["errorMessage"]
 
 
-def test_a_setting_of_the_wrong_type_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_setting_of_the_wrong_type_is_reported_with_its_line(tmp_path: Path) -> None:
     config = CONFIG.replace("width: 320", "widht: 320\n      height: tall")
     line = config.splitlines().index("      widht: 320") + 1
     with start(deploy(tmp_path, config)) as instance:

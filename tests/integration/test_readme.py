@@ -53,7 +53,7 @@ def shell(command: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_make_run_serves_and_the_readme_tells_what_it_says(tmp_path: Path) -> None:
+def test_make_run_serves_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
     folder, port = checkout(tmp_path / "fcplug"), free_port()
     (folder / "photo.jpg").write_bytes(photo())
     said = folder / "said.txt"
@@ -150,7 +150,7 @@ def test_the_code_package_of_the_deploying_page_serves(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_package_of_the_readme_holds_its_module_whatever_lies_beside_it(
+def test_the_package_of_the_readme_contains_its_module_even_among_other_files(
     tmp_path: Path,
 ) -> None:
     (project,) = [text for text in blocks("toml") if "acme-greeter" in text]

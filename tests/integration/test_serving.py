@@ -167,7 +167,7 @@ def test_more_invocations_than_a_function_may_have_answer_429_at_once(
     assert instance.invoke("narrow", bytes(gate)).body == b"waited"
 
 
-def test_a_client_that_goes_away_costs_nobody_else_anything(
+def test_a_client_that_disconnects_does_not_affect_others(
     instance: Instance, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -205,7 +205,7 @@ def test_a_broken_plugin_answers_for_itself_while_the_others_serve(
         assert instance.invoke("bad").body == b"mended"
 
 
-def test_a_slow_import_keeps_nobody_waiting_but_its_own_callers(tmp_path: Path) -> None:  # item 3
+def test_a_slow_import_delays_only_its_own_callers(tmp_path: Path) -> None:  # item 3
     gate = tmp_path / "gate"
     files = {
         "quick.py": "def handle(event): return event\n",

@@ -126,7 +126,7 @@ WRECKS = {
 }
 
 
-def test_whatever_happens_to_standard_output_every_call_goes_on_with_its_lines_in_the_log(
+def test_calls_and_their_log_lines_survive_any_change_of_standard_output(
     instance: Instance,
 ) -> None:
     for number, (name, code) in enumerate(WRECKS.items()):

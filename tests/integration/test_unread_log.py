@@ -109,7 +109,7 @@ def call(instance: Unread, count: int, pool: ThreadPoolExecutor) -> "list[Future
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_log_that_nobody_reads_holds_up_calls_but_neither_health_checks_nor_the_stop(
+def test_an_unread_log_blocks_calls_but_neither_health_checks_nor_the_stop(
     mode: str, tmp_path: Path
 ) -> None:
     with unread(tmp_path, mode) as instance, ThreadPoolExecutor(6) as pool:

@@ -127,7 +127,7 @@ def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield instance
 
 
-def test_a_header_of_fc_sent_twice_is_refused(gunicorn: Instance) -> None:
+def test_a_header_of_fc_sent_twice_is_rejected(gunicorn: Instance) -> None:
     answer = invoke(gunicorn, "X-Fc-Function-Name: isolated", "Content-Length: 0")
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"was sent twice" in answer
@@ -144,20 +144,20 @@ def test_a_chunked_event_is_read_whole(gunicorn: Instance) -> None:
     assert invoke(gunicorn, "Transfer-Encoding: chunked", body=chunks).endswith(b" abcdef")
 
 
-def test_a_body_announced_as_too_large_is_refused(gunicorn: Instance) -> None:
+def test_a_body_announced_as_too_large_is_rejected(gunicorn: Instance) -> None:
     answer = invoke(gunicorn, f"Content-Length: {32 * 1024 * 1024 + 1}")
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.slow
-def test_a_chunked_body_that_grows_too_large_is_refused(gunicorn: Instance) -> None:
+def test_a_chunked_body_that_grows_too_large_is_rejected(gunicorn: Instance) -> None:
     mib = b"100000\r\n" + bytes(1024 * 1024) + b"\r\n"
     body = mib * 32 + b"1\r\nx\r\n0\r\n\r\n"
     answer = invoke(gunicorn, "Transfer-Encoding: chunked", body=body)
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_whose_end_cannot_be_told_is_refused(tmp_path: Path) -> None:
+def test_a_body_without_a_clear_end_is_rejected(tmp_path: Path) -> None:
     with served(write_config(tmp_path, FUNCTIONS), WSGIREF) as instance:
         answer = invoke(instance, "Transfer-Encoding: chunked", body=b"0\r\n\r\n")
         assert answer.startswith(b"HTTP/1.0 411 Length Required\r\n")

@@ -47,7 +47,7 @@ def test_a_function_of_events_has_none() -> None:
     assert application.load(EntryPointIndex(), spec("handler: h"), EventLoop()) is None
 
 
-def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> None:
+def test_the_error_for_an_unknown_name_names_its_group(install: Install) -> None:
     install("acme-shop", {"shop": APPLICATION}, wsgi={"market": "shop:app"})
     error = refusal("wsgi: markt")
     assert error.error_type == "PluginNotFound"
@@ -85,7 +85,9 @@ def test_a_name_that_nobody_offers_is_told_with_its_group(install: Install) -> N
         ("def app(a, b, *, c): ...", "app(a, b, *, c) cannot be called", "def app(environ, "),
     ],
 )
-def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: str) -> None:
+def test_an_object_that_is_not_an_application_is_rejected(
+    code: Code, text: str, what: str, fix: str
+) -> None:
     code("shop", text)
     error = refusal("wsgi: 'shop:app'")
     assert error.error_type == "PluginInvalid"
@@ -106,7 +108,7 @@ def test_what_is_no_application_says_so(code: Code, text: str, what: str, fix: s
         "@functools.wraps(page)\ndef app(*args): return page(args[-2])(*args[-2:])",
     ],
 )
-def test_whatever_can_be_called_is_one(code: Code, text: str) -> None:
+def test_every_callable_can_be_an_application(code: Code, text: str) -> None:
     code("shop", text)
     assert application.load(EntryPointIndex(), spec("wsgi: 'shop:app'"), EventLoop())
 
@@ -119,7 +121,7 @@ def test_an_asgi_application_that_cannot_be_called_says_so_when_it_is_loaded(cod
     assert application.load(EntryPointIndex(), spec("asgi: 'shop:good'"), EventLoop())
 
 
-def test_what_is_corrected_is_imported_again(code: Code) -> None:
+def test_a_corrected_module_is_imported_again(code: Code) -> None:
     code("shop", "app = 3")
     refusal("wsgi: 'shop:app'")
     code("shop", APPLICATION)

@@ -76,7 +76,7 @@ def test_a_module_that_the_runtime_does_not_need_may_be_replaced_as_on_fc(tmp_pa
         assert f"{folder}/test" not in instance.log
 
 
-def test_a_package_of_the_runtime_that_is_installed_in_the_code_folder_is_no_clash(
+def test_a_runtime_package_installed_in_the_code_folder_is_not_a_clash(
     tmp_path: Path,
 ) -> None:
     import falcon  # noqa: PLC0415
@@ -89,7 +89,7 @@ def test_a_package_of_the_runtime_that_is_installed_in_the_code_folder_is_no_cla
         assert instance.invoke("plain").body == b"hi"
 
 
-def test_whatever_the_runtime_imports_late_is_on_the_list() -> None:
+def test_all_late_imports_of_the_runtime_are_listed() -> None:
     late = set()
     for file in Path(fcplug.__file__).parent.rglob("*.py"):
         tree = ast.parse(file.read_text())

@@ -57,12 +57,12 @@ def test_a_value_is_where_it_was_last_bound(
     assert definition.location(target, source) == f", {file}:{line}"
 
 
-def test_what_has_no_file_has_no_place() -> None:
+def test_an_object_without_a_file_has_no_location() -> None:
     assert definition.location(5, Source(HANDLERS, "sys:maxsize", module="sys")) == ""
 
 
 @pytest.mark.parametrize("key", ["handler", "wsgi", "asgi", "initializer", "middleware"])
-def test_a_number_where_code_is_wanted_is_told_with_its_line(
+def test_the_error_for_a_number_instead_of_code_has_its_line(
     code: Callable[[str, str], Path], serve: Callable[..., Runtime], key: str
 ) -> None:
     file = code("sig", '"""Text."""\n\n\n\nx = 5\n\n\ndef handle(): ...\n')

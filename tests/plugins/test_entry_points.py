@@ -120,7 +120,7 @@ def test_a_distribution_in_an_egg_is_found(site: Path) -> None:
         sys.path.remove(str(egg))
 
 
-def test_other_finders_of_distributions_are_asked(elsewhere: Path) -> None:
+def test_custom_finders_of_distributions_are_used(elsewhere: Path) -> None:
     hidden = elsewhere / "hidden"
     hidden.mkdir()
     info = put(hidden, "odd-1.dist-info", "[fcplug.handlers]\nfound = a:b\n")

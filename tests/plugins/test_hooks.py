@@ -105,7 +105,7 @@ def test_the_initializer_runs_before_the_first_invocation_where_fc_sends_none(
         "class Some:\n  @staticmethod\n  def init(ctx): return ctx.request_id\ninit = Some.init",
     ],
 )
-def test_a_hook_may_be_whatever_can_be_called_with_a_context(
+def test_a_hook_can_be_any_callable_that_accepts_a_context(
     text: str, code: Code, serve: Serve, called: Called
 ) -> None:
     code("index", f"def handler(event, context): ...\n{text}")
@@ -153,7 +153,7 @@ def test_middleware_wraps_hooks_that_keys_name(
     assert runtime.initialize(called("f")).body == b"wrapped [{'ready': True}]"
 
 
-def test_the_answer_is_the_keys_hook_whatever_middleware_returns(
+def test_the_answer_is_the_keys_hook_even_if_middleware_returns_something_else(
     code: Code, install: Install, serve: Serve, called: Called
 ) -> None:
     text = """
@@ -260,7 +260,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("reference", REFUSED)
-def test_a_key_that_leads_to_no_hook_is_told_as_a_handler_would_be(
+def test_a_key_without_a_usable_hook_has_the_same_errors_as_a_handler(
     key: str, reference: str, code: Code, serve: Serve, called: Called
 ) -> None:
     code("broken", "1 / 0")
@@ -274,7 +274,7 @@ def test_a_key_that_leads_to_no_hook_is_told_as_a_handler_would_be(
     assert mend.startswith(f"  fix: {fix}")
 
 
-def test_a_key_is_looked_at_again_once_its_file_is_corrected(
+def test_a_key_is_loaded_again_once_its_file_is_corrected(
     code: Code, serve: Serve, called: Called
 ) -> None:
     code("index", "def handler(event, context): return 'here'\n")
@@ -287,9 +287,7 @@ def test_a_key_is_looked_at_again_once_its_file_is_corrected(
     assert runtime.invoke(b"", called("f")).body == b"1"
 
 
-def test_an_entry_point_of_a_package_is_no_hook_by_its_name(
-    install: Install, serve: Serve, called: Called
-) -> None:
+def test_an_entry_point_is_not_a_hook(install: Install, serve: Serve, called: Called) -> None:
     text = "def handler(event, context): ...\ndef init(context): ..."
     install("my-dist", {"mine": text}, handlers={"my": "mine:handler", "init": "mine:init"})
     assert refusal(serve(f={"handler": "my", "initializer": "init"}), called("f")).error_type == (
@@ -339,7 +337,7 @@ def test_keys_name_hooks_beside_an_application_alone(
     assert runtime.initialize(called("f")).body == b'{\n    "ready": true\n}'
 
 
-def test_keys_beside_an_application_are_looked_at_again_with_it(
+def test_keys_beside_an_application_are_loaded_again_with_it(
     code: Code, serve: Serve, called: Called
 ) -> None:
     code("index", "def application(environ, start_response): ...\n")
@@ -471,7 +469,7 @@ def test_a_plain_function_that_returns_an_awaitable_is_awaited(
         ),
     ],
 )
-def test_a_handler_that_yields_is_refused_with_what_is_wanted(
+def test_a_handler_that_yields_is_rejected_with_the_fix(
     code: Code, serve: Serve, called: Called, text: str, what: str
 ) -> None:
     code("index", text)

@@ -28,7 +28,7 @@ def answer(instance: Instance, function: str) -> str:
 @pytest.mark.parametrize("isolation", ["thread", "process"])
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 @pytest.mark.parametrize("package", [False, True], ids=["a namespace", "a package"])
-def test_a_module_in_a_package_that_serves_already_is_imported_anew(
+def test_a_broken_module_of_a_package_in_use_is_imported_again(
     tmp_path: Path, package: bool, wrong: str, isolation: str
 ) -> None:
     config = CONFIG.replace("NAME_A", "fns.a.handle").replace(
@@ -54,7 +54,7 @@ def test_a_module_in_a_package_that_serves_already_is_imported_anew(
         ("tools/helper.py", "from tools import helper"),
     ],
 )
-def test_what_a_wrong_module_imports_is_imported_anew_too(
+def test_modules_that_a_broken_module_imports_are_imported_again_too(
     tmp_path: Path, helper: str, imported: str
 ) -> None:
     config = CONFIG.replace("NAME_A", "fns.a.handle").replace("NAME_B", "fns.b.handle")
@@ -66,7 +66,7 @@ def test_what_a_wrong_module_imports_is_imported_anew_too(
         assert answer(instance, "b") == "good"
 
 
-def test_what_others_use_is_not_imported_again(tmp_path: Path) -> None:
+def test_a_module_that_others_use_is_not_imported_again(tmp_path: Path) -> None:
     config = CONFIG.replace("NAME_A", "fns.a.handle").replace("NAME_B", "fns.b.handle")
     shared = "import itertools\ncount = itertools.count()\n"
     handler = "import shared\nfrom fns import own\ndef handle(): return str(next(shared.count))\n"

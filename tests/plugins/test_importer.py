@@ -90,7 +90,7 @@ def test_handlers_and_middleware_are_two_lists_of_names(install: Install) -> Non
     assert importer.resolve(EntryPointIndex(), MIDDLEWARE, "same")[0].__name__ == "Audit"
 
 
-def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> None:
+def test_a_name_that_two_distributions_offer_is_an_error_that_names_both(install: Install) -> None:
     install("first-dist", {"first": HANDLE}, handlers={"both": "first:handle"})
     install("Second_Dist", {"second": HANDLE}, handlers={"both": "second:handle"})
     error = refusal("both")
@@ -108,7 +108,7 @@ def test_one_name_of_two_distributions_must_be_told_apart(install: Install) -> N
         assert importer.resolve(EntryPointIndex(), HANDLERS, reference)[0].__module__ == module
 
 
-def test_a_name_that_nobody_offers_suggests_one_that_is_installed(install: Install) -> None:
+def test_an_unknown_name_suggests_one_that_is_installed(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"resize-image": "mine:handle"})
     error = refusal("resize-imag")
     assert error.error_type == "PluginNotFound"
@@ -131,7 +131,7 @@ def test_a_name_that_its_distribution_does_not_offer_suggests_what_it_does(
     )
 
 
-def test_a_plugin_of_the_source_tree_that_is_not_installed_is_told_how_to_be(
+def test_the_error_for_a_plugin_of_the_source_tree_has_its_install_command(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(site)
@@ -147,14 +147,14 @@ def test_a_plugin_of_the_source_tree_that_is_not_installed_is_told_how_to_be(
 
 
 @pytest.mark.parametrize("reference", ["a.b-c", "x:", ":x", ".", "x..y", "1.x", "a b.c"])
-def test_what_cannot_be_a_name_is_refused(reference: str) -> None:
+def test_an_invalid_name_is_rejected(reference: str) -> None:
     error = refusal(reference)
     assert error.error_type == "InvalidHandleName"
     assert error.what == f"Invalid handler '{reference}'"
 
 
 @pytest.mark.parametrize("value", ["!!", ":handle", "my-module:handle", "mine:1st"])
-def test_an_entry_point_that_names_nothing_is_refused(install: Install, value: str) -> None:
+def test_an_entry_point_without_an_object_is_rejected(install: Install, value: str) -> None:
     install("my-dist", handlers={"my": value})
     assert str(refusal("my")).splitlines() == [
         f"Invalid entry point '{value}'",
@@ -177,7 +177,7 @@ def test_a_distribution_whose_entry_points_cannot_be_read_hides_only_its_own(
     assert "the entry points of bad-dist cannot be read, so they are ignored" in caplog.text
 
 
-def test_what_a_half_done_removal_left_is_not_there(install: Install) -> None:
+def test_the_rest_of_an_interrupted_uninstall_is_ignored(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"both": "mine:handle"})
     info = install("gone-dist", {}, handlers={"both": "gone:handle", "gone": "gone:handle"})
     (info / "METADATA").unlink()
@@ -185,7 +185,7 @@ def test_what_a_half_done_removal_left_is_not_there(install: Install) -> None:
     assert refusal("gone").error_type == "PluginNotFound"
 
 
-def test_a_catalog_is_listed_once_until_it_is_told_to_look_again(install: Install) -> None:
+def test_an_index_is_read_once_until_it_is_cleared(install: Install) -> None:
     index = EntryPointIndex()
     with pytest.raises(PluginError):
         importer.resolve(index, HANDLERS, "late")
@@ -206,7 +206,7 @@ def test_a_catalog_is_listed_once_until_it_is_told_to_look_again(install: Instal
     ],
     ids=["declared", "several", "only for an extra", "not declared"],
 )
-def test_a_missing_third_party_module_is_told_how_to_be_installed(
+def test_the_error_for_a_missing_third_party_module_has_its_install_command(
     install: Install, requires: list[str], command: str
 ) -> None:
     error = broken(install, "\nimport absent_module.part\n", tuple(requires))
@@ -237,7 +237,7 @@ def test_a_missing_module_of_its_own_means_a_bad_installation(
     assert refusal("bad").fix == f"{PIP} --force-reinstall broken-dist==1.2"
 
 
-def test_a_package_that_was_built_without_its_module_is_told_how_to_name_it(
+def test_the_error_for_a_package_built_without_its_module_says_how_to_include_it(
     install: Install, site: Path
 ) -> None:
     info = install("empty-dist", {}, handlers={"bad": "greeter:handle"})
@@ -263,7 +263,7 @@ def test_a_package_that_was_built_without_its_module_is_told_how_to_name_it(
         ("asgi", "record", "wsgi", "wsgi: record"),
     ],
 )  # fmt: skip
-def test_a_name_that_is_offered_for_another_key_is_told_the_key(
+def test_the_error_for_a_name_that_belongs_to_another_key_names_that_key(
     install: Install, group: str, reference: str, offered: str, fix: str
 ) -> None:
     install("acme-log", {"acme": HANDLE}, **{offered: {"record": "acme:handle"}})
@@ -297,7 +297,7 @@ def test_code_is_found_though_a_package_offers_its_name_for_another_key(
         ("index.py:handle", "index.py", "index:handle"),
     ],
 )
-def test_a_file_instead_of_a_module_is_told_how_to_write_it(
+def test_the_error_for_a_file_instead_of_a_module_has_the_correct_name(
     code: Code, reference: str, file: str, fix: str
 ) -> None:
     code("index", HANDLE)
@@ -313,7 +313,7 @@ def test_an_attribute_that_is_called_py_can_be_named(code: Code) -> None:
     assert target.__name__ == "py"
 
 
-def test_a_file_that_is_not_there_is_told_where_to_be_put(code: Code, site: Path) -> None:
+def test_the_error_for_a_missing_file_says_where_to_put_it(code: Code, site: Path) -> None:
     code("index", HANDLE)
     error = refusal("indx:handle")
     assert str(error).splitlines() == [
@@ -401,7 +401,7 @@ of that name: install the right version, or rename the file
 
 
 @pytest.mark.parametrize(("kind", "text", "told"), BROKEN.values(), ids=BROKEN)
-def test_code_that_cannot_be_imported_says_where_why_and_what_helps(
+def test_the_error_for_code_that_cannot_be_imported_says_where_why_and_the_fix(
     install: Install, code: Code, kind: str, text: str, told: str
 ) -> None:
     site = str(code("aid", "").parent)
@@ -427,7 +427,7 @@ def test_a_syntax_error_without_a_file_says_what_it_can(install: Install, text: 
     assert error.where.endswith("broken.py:1")
 
 
-def test_the_whole_chain_of_causes_is_told_without_our_frames(install: Install) -> None:
+def test_the_error_has_the_whole_chain_of_causes_without_our_frames(install: Install) -> None:
     text = "try:\n    {}['key']\nexcept KeyError as error:\n    raise OSError('no') from error\n"
     error = broken(install, text)
     assert error.causes == ["OSError: no", "KeyError: 'key'"]
@@ -445,6 +445,6 @@ def test_a_chain_of_causes_may_be_a_circle_or_cut(install: Install) -> None:
     assert broken(install, circle).causes == ["OSError: a", "OSError: b"]
 
 
-def test_a_cause_that_the_author_hid_is_not_told(install: Install) -> None:
+def test_the_error_leaves_out_a_cause_that_the_author_suppressed(install: Install) -> None:
     hidden = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    raise OSError('shown') from None\n"
     assert broken(install, hidden).causes == ["OSError: shown"]

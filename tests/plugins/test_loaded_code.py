@@ -28,7 +28,7 @@ def called_until(instance: Instance, text: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", ["{}", "{processes: 2}"])
-def test_an_edit_of_what_runs_is_reported_once(tmp_path: Path, runtime: str) -> None:
+def test_an_edit_of_running_code_is_reported_once(tmp_path: Path, runtime: str) -> None:
     config = CONFIG.replace("version: 1", f"version: 1\nruntime: {runtime}")
     with start(deploy(tmp_path, config, FILES)) as instance:
         (tmp_path / "lib" / "words.py").write_text("WORD = 'new'\n")
@@ -62,7 +62,7 @@ def test_code_that_was_corrected_or_never_imported_is_not_reported(tmp_path: Pat
         assert instance.log.count(NEWER) == 1
 
 
-def test_on_fc_nothing_is_looked_at(tmp_path: Path) -> None:
+def test_on_fc_no_files_are_checked(tmp_path: Path) -> None:
     environ = {"FC_FUNCTION_NAME": "f", "FC_INSTANCE_ID": "i"}
     with start(deploy(tmp_path, CONFIG, FILES), environ=environ) as instance:
         assert instance.invoke("f").body == b"old"

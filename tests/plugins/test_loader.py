@@ -112,7 +112,7 @@ def test_hooks_take_fewer_arguments_and_come_in_every_form_of_a_method(
     assert answer(text) == answered
 
 
-def test_a_builtin_that_is_silent_about_its_arguments_is_given_both(
+def test_a_builtin_without_a_signature_receives_event_and_context(
     serve: Serve, called: Called
 ) -> None:
     error = serve(f="builtins:max").invoke(b"e", called("f")).error
@@ -377,7 +377,7 @@ def test_middleware_that_answers_itself_is_one_answer_too_many(
     ],
 )
 @pytest.mark.parametrize("module", ["index", "pack.sub"])
-def test_what_is_corrected_on_disk_serves_the_next_request(
+def test_code_corrected_on_disk_serves_the_next_request(
     code: Code, serve: Serve, called: Called, module: str, before: str
 ) -> None:
     # 81
@@ -389,7 +389,9 @@ def test_what_is_corrected_on_disk_serves_the_next_request(
     assert runtime.invoke(b"e", called("f")).body == b"e served, and of another size"
 
 
-def test_what_others_use_is_not_imported_again(code: Code, serve: Serve, called: Called) -> None:
+def test_a_module_that_others_use_is_not_imported_again(
+    code: Code, serve: Serve, called: Called
+) -> None:
     code("index", "n = 0\ndef good():\n  global n\n  n += 1\n  return n\nbad = 3\n")
     runtime = serve(f="index:good", g="index:bad")
     for count in (b"1", b"2", b"3"):

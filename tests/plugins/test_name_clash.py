@@ -32,7 +32,7 @@ BESIDE = (
         ("logging/mine.py", "logging/mine.handle"),
     ],
 )
-def test_a_handler_named_like_a_module_in_use_says_what_is_in_its_way(
+def test_the_error_for_a_handler_named_like_a_loaded_module_names_that_module(
     tmp_path: Path, file: str, handler: str
 ) -> None:
     config = f"version: 1\nfunctions:\n  f: {{handler: '{handler}'}}\n"
@@ -49,7 +49,7 @@ def test_a_handler_named_like_a_module_in_use_says_what_is_in_its_way(
     assert "define it there" not in message
 
 
-def test_a_sibling_that_another_folder_was_faster_with_is_a_warning_with_both(
+def test_two_files_of_one_name_are_a_warning_with_both(
     tmp_path: Path,
 ) -> None:
     config = TWO_FOLDERS
@@ -75,7 +75,7 @@ def test_different_names_and_folders_that_are_packages_are_no_clash(tmp_path: Pa
         assert "[WARNING] /" not in instance.log
 
 
-def test_a_missing_module_that_lies_beside_the_handler_is_not_to_be_installed(
+def test_the_fix_for_a_missing_module_in_the_same_folder_is_a_relative_import(
     tmp_path: Path,
 ) -> None:
     config = "version: 1\nfunctions:\n  f: {handler: sub/index.handle}\n"

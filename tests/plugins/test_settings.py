@@ -141,7 +141,7 @@ def test_settings_are_the_typed_arguments_of_a_class(
         ("Bare", {"any": 1}, "unknown key 'any'"),
     ],
 )
-def test_settings_that_do_not_fit_are_an_error_at_their_place(
+def test_wrong_settings_are_an_error_with_their_location(
     answer: Callable[..., str], kind: str, settings: dict[str, Any], told: str
 ) -> None:
     assert answer(kind, settings).startswith("functions.yaml:1:")
@@ -155,7 +155,7 @@ def refusals(runtime: Runtime, context: Context) -> list[str]:
     return error.what.splitlines()
 
 
-def test_every_wrong_setting_is_told_at_once_with_line_and_column(
+def test_all_wrong_settings_are_reported_at_once_with_line_and_column(
     code: Code, serve: Serve, called: Called
 ) -> None:
     code("kinds", KINDS)
@@ -187,7 +187,7 @@ def test_every_wrong_setting_is_told_at_once_with_line_and_column(
     ]
 
 
-def test_a_setting_of_the_defaults_is_wrong_where_it_stands(
+def test_a_wrong_setting_in_the_defaults_is_reported_there(
     code: Code, serve: Serve, called: Called
 ) -> None:
     code("kinds", KINDS)
@@ -209,7 +209,7 @@ def test_a_setting_of_the_defaults_is_wrong_where_it_stands(
     ]
 
 
-def test_what_a_class_refuses_itself_is_told_with_its_own_words(
+def test_the_error_for_settings_that_a_class_rejects_has_its_message(
     code: Code, serve: Serve, called: Called
 ) -> None:
     file = code("kinds", KINDS)
@@ -243,7 +243,7 @@ def test_text_from_the_environment_may_stand_for_a_number(
     assert made in answer(kind, settings, WIDTH="640")
 
 
-def test_text_from_the_environment_that_is_no_number_is_not_told(
+def test_an_error_never_shows_a_value_from_the_environment(
     answer: Callable[..., str],
 ) -> None:
     told = answer("Size", {"width": "${SECRET}", "mode": "${SECRET}"}, SECRET="hunter2")
@@ -263,7 +263,7 @@ def test_text_from_the_environment_that_is_no_number_is_not_told(
         ),
     ],
 )
-def test_a_class_that_cannot_be_made_is_an_error_of_its_code(
+def test_an_error_of_a_class_constructor_is_an_error_of_its_code(
     code: Code, serve: Serve, called: Called, raised: str, told: str
 ) -> None:
     file = code("failing", f"class Failing:\n    def __init__(self):\n        raise {raised}\n")
@@ -325,7 +325,7 @@ def test_middleware_has_settings_of_its_own(
     ]
 
 
-def test_a_wrong_setting_of_middleware_is_told_where_it_stands(
+def test_a_wrong_setting_of_middleware_is_reported_with_its_location(
     install: Callable[..., Path], serve: Serve, called: Called
 ) -> None:
     entry_points = {"tag": "tagging:Tag", "module": "tagging"}

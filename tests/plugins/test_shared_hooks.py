@@ -70,7 +70,7 @@ def test_the_first_user_starts_a_module_and_the_last_one_stops_it(module: Module
     assert first.start() == 2
 
 
-def test_a_hook_that_was_left_runs_though_the_last_user_has_none(module: Module) -> None:
+def test_a_stored_hook_runs_even_if_the_last_user_has_none(module: Module) -> None:
     shared = SharedHooks()
     first, plain = User(shared, module), SharedUse(shared)
     plain.add(module.__name__, None)
@@ -83,7 +83,7 @@ def test_a_hook_that_was_left_runs_though_the_last_user_has_none(module: Module)
     assert not module.is_open
 
 
-def test_a_hook_that_was_left_and_raises_is_logged(
+def test_the_error_of_a_stored_hook_is_logged(
     module: Module, caplog: pytest.LogCaptureFixture
 ) -> None:
     shared = SharedHooks()

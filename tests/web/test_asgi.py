@@ -119,7 +119,7 @@ def test_cookies_in_several_fields_stay_apart(instance: Instance) -> None:
     assert [value for name, value in sent["headers"] if name == "cookie"] == ["a=1; b=2", "c=3,4"]
 
 
-def test_the_scheme_is_the_one_that_fcs_gateway_was_asked_by(instance: Instance) -> None:
+def test_the_scheme_is_that_of_the_request_to_fcs_gateway(instance: Instance) -> None:
     answer = ask(instance, "/scope", X_Forwarded_Proto="https")
     assert json.loads(answer.body)["scheme"] == "https"
 
@@ -156,7 +156,7 @@ def test_tasks_of_the_application_see_its_variables_and_log_its_request(
         instance.wait_for(rf"Z ask-{number} \[WARNING\] asked for /scope/{number}$")
 
 
-def test_each_chunk_is_out_before_the_next_is_made(instance: Instance, tmp_path: Path) -> None:
+def test_each_chunk_is_sent_before_the_next_is_created(instance: Instance, tmp_path: Path) -> None:
     # 43
     with connect(instance, f"GET /stream?{tmp_path}", "X-Fc-Request-Id: 7-7-7") as sock:
         for number in range(3):
@@ -225,7 +225,7 @@ def test_an_application_waits_for_a_client_that_reads_slowly(instance: Instance)
         ("/no-status", "InvalidResponse", "the status is 'None Unknown'"),
     ],
 )
-def test_an_error_before_the_first_bytes_is_told(
+def test_an_error_before_the_first_bytes_is_the_error_document(
     instance: Instance, path: str, kind: str, message: str
 ) -> None:
     # 44
@@ -256,20 +256,20 @@ def test_an_error_after_the_answer_is_logged_and_the_answer_stands(instance: Ins
     instance.wait_for("^ValueError: told to the log$")
 
 
-def test_what_goes_on_in_the_background_ends_before_the_request_does(instance: Instance) -> None:
+def test_background_tasks_end_before_the_request_does(instance: Instance) -> None:
     answer = ask(instance, "/background", x_fc_request_id="1-back")
     assert answer.body == b"done"
     instance.wait_for("(?s)background done\n.*^FC Invoke End RequestId: 1-back$")
 
 
-def test_whoever_asks_for_more_after_the_answer_hears_of_the_end(instance: Instance) -> None:
+def test_receive_after_the_answer_returns_a_disconnect(instance: Instance) -> None:
     answer = ask(instance, "/odd-status")
     assert (answer.status, answer.body) == (299, b"")
     instance.wait_for("^disconnected$")
 
 
 @pytest.mark.parametrize("how", ["", "?stay"])
-def test_a_client_that_leaves_ends_the_application(instance: Instance, how: str) -> None:
+def test_a_client_that_disconnects_ends_the_application(instance: Instance, how: str) -> None:
     before = len(instance.log)
     with connect(instance, f"GET /endless{how}") as sock:
         read_until(sock, b"xxxx")
@@ -283,7 +283,7 @@ def test_a_client_that_leaves_ends_the_application(instance: Instance, how: str)
     assert ask(instance, "/scope").status == 200
 
 
-def test_a_websocket_is_refused_clearly(instance: Instance) -> None:
+def test_a_websocket_request_is_rejected_with_a_reason(instance: Instance) -> None:
     answer = ask(instance, "/scope", upgrade="websocket", connection="upgrade")
     assert answer.status == 501
     assert b"WebSocket is not supported" in answer.body
@@ -312,7 +312,7 @@ def test_the_shutdown_is_the_functions_stop(instance: Instance) -> None:
     wait_until(lambda: instance.log.count("shop opened") > before)
 
 
-def test_a_shutdown_that_fails_is_told(instance: Instance) -> None:
+def test_a_failing_shutdown_is_logged(instance: Instance) -> None:
     assert ask(instance, "/", function="tired").body == b"tired"
     answer = instance.call("GET", "/pre-stop")
     assert json.loads(answer.body)["errorType"] == "LookupError"
@@ -395,7 +395,9 @@ def test_a_late_startup_is_cancelled_and_tried_again(tmp_path: Path) -> None:
         ("Path", "Path is not a coroutine function, as ASGI 3 applications are"),
     ],
 )
-def test_what_is_no_application_of_asgi_is_refused(tmp_path: Path, name: str, message: str) -> None:
+def test_an_object_that_is_not_an_asgi_application_is_rejected(
+    tmp_path: Path, name: str, message: str
+) -> None:
     with running(tmp_path, SMALL.format(name=name, more="timeout: 60")) as instance:
         told = json.loads(ask(instance, "/").body)
         assert told["errorType"] == "PluginInvalid"

@@ -49,11 +49,11 @@ def now() -> int:
 @pytest.mark.parametrize(
     "sent", ["", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer x", f"Bearer {TOKEN}x", "Bearer \xff"]
 )
-def test_a_wrong_token_is_refused(sent: str) -> None:
+def test_a_wrong_token_is_rejected(sent: str) -> None:
     assert "no valid token" in Token([TOKEN]).reason_to_reject(sent)
 
 
-def test_each_of_the_tokens_lets_in() -> None:
+def test_each_token_is_accepted() -> None:
     gate = Token(["another-token-altogether", TOKEN])
     assert gate.reason_to_reject(f"Bearer {TOKEN}") == ""
 
@@ -65,9 +65,7 @@ def memory(tmp_path: Path) -> ReplayMemory:
 
 @pytest.mark.parametrize("key", [KEY, OLD_KEY])
 @pytest.mark.parametrize("off", [0, 5 - WINDOW, WINDOW - 5])
-def test_a_signature_by_one_of_the_keys_lets_in_once(
-    key: str, off: int, memory: ReplayMemory
-) -> None:
+def test_a_signature_by_any_key_is_accepted_once(key: str, off: int, memory: ReplayMemory) -> None:
     gate = Signature([KEY, OLD_KEY], memory)
     signed = sign(key, now() + off, MESSAGE)
     assert gate.reason_to_reject(signed, MESSAGE) == ""
@@ -129,23 +127,23 @@ def test_the_function_of_the_page_signs_what_is_accepted(memory: ReplayMemory) -
 
 
 @pytest.mark.parametrize("off", [-WINDOW - 5, WINDOW + 5])
-def test_a_signature_of_another_time_is_refused(off: int, memory: ReplayMemory) -> None:
+def test_a_signature_with_another_time_is_rejected(off: int, memory: ReplayMemory) -> None:
     signed = sign(KEY, now() + off, MESSAGE)
     refusal = Signature([KEY], memory).reason_to_reject(signed, MESSAGE)
     assert "differs by more than 300 seconds" in refusal
 
 
 @pytest.mark.parametrize("sent", ["", "t=1", "v2=00", f"t=1,v2={'g' * 64}", f"t=-1,v2={'0' * 64}"])
-def test_what_is_no_signature_is_refused(sent: str, memory: ReplayMemory) -> None:
+def test_a_malformed_signature_is_rejected(sent: str, memory: ReplayMemory) -> None:
     assert Signature([KEY], memory).reason_to_reject(sent, MESSAGE) == "the request is not signed"
 
 
-def test_a_signature_of_version_1_is_refused_by_name(memory: ReplayMemory) -> None:
+def test_a_signature_of_version_1_is_rejected_by_name(memory: ReplayMemory) -> None:
     refusal = Signature([KEY], memory).reason_to_reject(f"t={now()},v1={'0' * 64}", MESSAGE)
     assert "has version 1" in refusal
 
 
-def test_signed_requests_are_refused_where_they_cannot_be_remembered(
+def test_signed_requests_are_rejected_if_signatures_cannot_be_stored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "memory").touch()
@@ -168,7 +166,7 @@ def call(instance: Instance, path: str = "/invoke", **headers: str) -> Answer:
 
 
 @pytest.mark.parametrize("path", ["/invoke", "/initialize", "/pre-freeze", "/pre-stop", "/other"])
-def test_every_phase_asks_for_the_token(guarded: Instance, path: str) -> None:
+def test_every_phase_requires_the_token(guarded: Instance, path: str) -> None:
     refused = call(guarded, path)
     assert (refused.status, refused.headers["x-fc-status"]) == (401, "404")
     assert b'"errorType": "Unauthorized"' in refused.body
@@ -256,7 +254,7 @@ def signature(method: str, target: str, body: bytes = b"", **fields: str) -> dic
     }
 
 
-def test_a_signed_request_cannot_be_made_into_another(tmp_path: Path) -> None:
+def test_a_signed_request_cannot_be_changed_to_another(tmp_path: Path) -> None:
     config = HOOKED_CONFIG % f"auth: {{keys: [{KEY}]}}, trust_callers: true"
     code = deploy(tmp_path, config, {"who.py": HOOKED})
     with start(code, environ={"TMPDIR": str(tmp_path)}) as instance:

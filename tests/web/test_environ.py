@@ -48,7 +48,7 @@ def test_credentials_are_there_where_they_are_exposed() -> None:
     assert shown["ALIBABA_CLOUD_SECURITY_TOKEN"] == "another token"
 
 
-def test_the_servers_environ_stays_its_own() -> None:
+def test_the_servers_environ_is_not_changed() -> None:
     environ = {**REQUEST, "REQUEST_URI": "/%61"}
     assert made(environ)["fc.request_uri"] == "/%61"
     assert environ == {**REQUEST, "REQUEST_URI": "/%61"}

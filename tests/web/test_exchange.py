@@ -101,7 +101,7 @@ def test_an_answer_without_a_body_has_ended_when_it_is_returned(
     assert capsys.readouterr().out == ""
 
 
-def test_a_body_that_is_left_ends_well_and_frees_its_place(
+def test_an_unread_body_ends_well_and_frees_its_permit(
     get: Get, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -115,7 +115,7 @@ def test_a_body_that_is_left_ends_well_and_frees_its_place(
         assert caplog.messages[-2] == "the client disconnected before its answer was complete"
 
 
-def test_a_body_that_fails_is_cut_and_frees_its_place(
+def test_a_body_that_fails_is_cut_and_frees_its_permit(
     get: Get, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_failing_close_fails_the_request(
     assert str(answer.error) == "no close"
 
 
-def test_an_answer_that_the_server_refuses_is_given_up(
+def test_an_answer_that_the_server_rejects_is_closed(
     get: Get, code: Code, serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runtime = serve(shop={"wsgi": "shop:app"})

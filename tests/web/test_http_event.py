@@ -105,7 +105,7 @@ def test_the_event_has_the_keys_and_types_of_fcs_documentation() -> None:
     assert int(moment[1]) // 1000 == epoch.timestamp()
 
 
-def test_a_request_that_says_nothing_about_itself_is_an_event_too() -> None:
+def test_a_request_without_headers_is_an_event_too() -> None:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/caf\xc3\xa9", "wsgi.input": io.BytesIO()}
     told = json.loads(http_event.event_of(environ, call()))
     assert (told["rawPath"], told["requestContext"]["http"]["path"]) == ("/caf%C3%A9", "/café")
@@ -268,7 +268,7 @@ def test_a_response_is_whole_after_its_way_through_json(
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | TEXT, st.lists) | st.binary())
-def test_whatever_a_handler_returns_is_a_response(value: Any) -> None:
+def test_every_result_of_a_handler_is_a_response(value: Any) -> None:
     line, headers, body = whole(answer(value))
     assert line == "200 OK"
     assert headers["Content-Length"] == str(len(body))
@@ -315,7 +315,7 @@ def test_a_header_with_a_list_is_sent_as_often() -> None:
     ]
 
 
-def test_the_length_is_that_of_the_body_whatever_the_handler_says() -> None:
+def test_the_length_is_always_that_of_the_body() -> None:
     headers = {"content-length": "1000", "content-type": "text/csv"}
     _, sent, _ = whole(answer({"statusCode": 200, "headers": headers, "body": "é"}))
     assert sent == {"content-type": "text/csv", "Content-Length": "2"}
@@ -360,7 +360,7 @@ def test_base64_may_be_broken_into_lines() -> None:
         ({"isBase64Encoded": True, "body": "é"}, "body is not base64, as isBase64Encoded says:"),
     ],
 )
-def test_what_cannot_be_sent_is_told_by_its_key_with_the_fix(
+def test_the_error_for_an_invalid_response_has_the_key_and_the_fix(
     wrong: dict[str, Any], told: str
 ) -> None:
     assert refusal({"statusCode": 200, **wrong}).startswith(told)
@@ -378,7 +378,7 @@ JSON = st.recursive(
         optional={"headers": JSON, "body": st.text() | JSON, "isBase64Encoded": JSON},
     )
 )
-def test_a_response_is_sendable_or_refused(value: dict[str, Any]) -> None:
+def test_a_response_can_be_sent_or_is_rejected(value: dict[str, Any]) -> None:
     told, line = "", "200 OK"
     headers: dict[str, str] = {}
     try:

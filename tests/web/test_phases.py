@@ -157,7 +157,7 @@ def test_all_phases_reach_an_application_that_asks_for_them(
         assert "phases: app" not in instance.log
 
 
-def test_what_an_application_says_of_its_initializer_is_what_fc_hears(
+def test_fc_receives_an_applications_own_answer_to_initialize(
     running: Running,
 ) -> None:
     with running("phases: app") as instance:
@@ -197,7 +197,7 @@ def test_a_phase_that_an_application_does_not_see_is_noted_once(
         ("{}", "{asgi: a.c, phases: app, isolation: process, workers: 2}", "one of its workers"),
     ],
 )
-def test_what_does_not_go_with_phases_of_the_application_is_an_error(
+def test_keys_that_conflict_with_phases_of_the_application_are_an_error(
     runtime: str, entry: str, problem: str
 ) -> None:
     text = f"version: 1\nruntime: {runtime}\nfunctions:\n  f: {entry}\n"

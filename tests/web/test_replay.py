@@ -52,7 +52,7 @@ def test_signatures_of_all_valid_times_are_remembered_and_no_others(
     assert kept.reason_to_reject(digest(1), later, later) == USED
 
 
-def test_too_many_signatures_of_one_period_are_refused(
+def test_too_many_signatures_of_one_period_are_rejected(
     memory: Callable[..., ReplayMemory],
 ) -> None:
     kept = memory(2)
@@ -77,7 +77,7 @@ def test_a_process_that_died_while_it_wrote_has_accepted_nothing(
 
 
 @pytest.mark.parametrize("harm", ["file", "folder"])
-def test_what_is_deleted_is_written_again_by_the_processes_that_know_it(
+def test_a_deleted_file_is_restored_by_processes_that_have_read_it(
     memory: Callable[..., ReplayMemory], tmp_path: Path, harm: str
 ) -> None:
     first, second = memory(), memory()
@@ -93,7 +93,7 @@ def test_what_is_deleted_is_written_again_by_the_processes_that_know_it(
     assert second.reason_to_reject(digest(5), NOW, NOW) == USED
 
 
-def test_a_file_that_was_cut_lets_nobody_in(
+def test_with_a_truncated_file_all_requests_are_rejected(
     memory: Callable[..., ReplayMemory], tmp_path: Path
 ) -> None:
     kept = memory()
@@ -139,12 +139,12 @@ print(repr(kept.reason_to_reject(b"2" * 32, 0, 0)), kept.reason_to_reject(b"2" *
 """
 
 
-def test_a_full_disk_lets_nobody_in(tmp_path: Path) -> None:
+def test_with_a_full_disk_all_requests_are_rejected(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL, str(tmp_path / "memory")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["''", "refused 28", "refused 27", f"'' {USED}"], done.stderr
 
 
-def test_the_folder_is_that_of_the_user_in_the_folder_for_files_of_the_moment() -> None:
+def test_the_folder_belongs_to_the_user_and_is_in_the_temporary_folder() -> None:
     assert folder_of({"TMPDIR": "/var/tmp"}) == f"/var/tmp/fcplug-{os.geteuid()}"
     assert folder_of({}) == folder_of({"TMPDIR": ""}) == f"/tmp/fcplug-{os.geteuid()}"

@@ -189,7 +189,7 @@ def test_the_applications_own_status_is_what_fc_counts(
         ("", "http"),
     ],
 )
-def test_the_scheme_is_the_one_that_fcs_gateway_was_asked_by(
+def test_the_scheme_is_that_of_the_request_to_fcs_gateway(
     instance: Instance, sent: str, scheme: str
 ) -> None:
     told = json.loads(ask(instance, "GET /a", f"X-Forwarded-Proto: {sent}")[1])
@@ -233,7 +233,7 @@ def test_one_connection_serves_answers_of_every_kind(instance: Instance, tmp_pat
             assert connection.sock is sock
 
 
-def test_each_chunk_is_out_before_the_next_is_made(instance: Instance, tmp_path: Path) -> None:
+def test_each_chunk_is_sent_before_the_next_is_created(instance: Instance, tmp_path: Path) -> None:
     """Checklist 43, 62, 67."""
     before = len(instance.log)
     with send(instance, request(f"GET /body?{tmp_path}", "X-Fc-Request-Id: 7-7-7")) as sock:
@@ -267,9 +267,7 @@ def test_the_last_line_is_out_before_a_measured_body_is_complete(instance: Insta
 
 
 @pytest.mark.parametrize("size", [5, 8, 11])
-def test_a_body_that_is_not_as_long_as_it_says_never_ends_well(
-    instance: Instance, size: int
-) -> None:
+def test_a_body_that_differs_from_its_content_length_is_cut(instance: Instance, size: int) -> None:
     head, body = ask(instance, f"GET /measured?{size}", "X-Fc-Request-Id: 9-9-9")
     if size == 5:  # too long from the first chunk on: there is time to tell
         assert head.startswith(b"HTTP/1.1 500 ")
@@ -288,7 +286,7 @@ def test_a_body_that_is_not_as_long_as_it_says_never_ends_well(
         ("/invalid", "InvalidResponse", "the application returned None"),
     ],
 )
-def test_an_error_before_the_first_bytes_is_told(
+def test_an_error_before_the_first_bytes_is_the_error_document(
     instance: Instance, path: str, kind: str, message: str
 ) -> None:
     """Checklist 44."""
@@ -321,7 +319,7 @@ def test_a_cut_answer_of_unknown_length_resets_its_connection(instance: Instance
             sock.recv(1)
 
 
-def test_a_client_that_leaves_has_the_body_closed_and_the_place_free(instance: Instance) -> None:
+def test_a_client_that_disconnects_closes_the_body_and_frees_the_permit(instance: Instance) -> None:
     for _ in range(3):
         before = len(instance.log)
         with send(instance, request("GET /endless", function="narrow")) as sock:
@@ -336,7 +334,9 @@ def test_a_client_that_leaves_has_the_body_closed_and_the_place_free(instance: I
     assert len(pids) == 1, "the worker was kept"
 
 
-def test_a_function_has_its_place_until_its_body_ends(instance: Instance, tmp_path: Path) -> None:
+def test_a_function_holds_its_permit_until_its_body_ends(
+    instance: Instance, tmp_path: Path
+) -> None:
     with send(instance, request(f"GET /body?{tmp_path}", function="narrow")) as sock:
         read_until(sock, b"first")
         head, body = ask(instance, "GET /pid", function="narrow")
@@ -348,7 +348,7 @@ def test_a_function_has_its_place_until_its_body_ends(instance: Instance, tmp_pa
     wait_until(lambda: ask(instance, "GET /pid", function="narrow")[0].startswith(b"HTTP/1.1 2"))
 
 
-def test_context_variables_of_one_request_are_not_seen_by_another(instance: Instance) -> None:
+def test_context_variables_of_one_request_are_not_visible_to_another(instance: Instance) -> None:
     for _ in range(6):
         _, body = ask(instance, "GET /variable")
         assert body == b"5\r\nunset\r\n7\r\n leaked\r\n0\r\n\r\n"
@@ -509,7 +509,7 @@ def test_strangers_are_turned_away_and_a_signed_body_still_reaches_the_applicati
         assert bytes.fromhex(sent["body"]) == b"abc"
 
 
-def test_credentials_of_strangers_are_nobodys(tmp_path: Path) -> None:
+def test_credentials_of_untrusted_callers_are_ignored(tmp_path: Path) -> None:
     config = (
         "version: 1\nfunctions:\n  shop: {wsgi: web_functions.shop, expose_credentials: true}\n"
     )

@@ -73,7 +73,7 @@ class Sequence:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_body_is_given_as_it_is_made(result: Any, chunks: list[bytes]) -> None:
+def test_a_body_is_passed_on_as_it_is_created(result: Any, chunks: list[bytes]) -> None:
     assert list(call(answering(result)).body) == chunks
 
 
@@ -90,7 +90,7 @@ def test_a_body_is_given_as_it_is_made(result: Any, chunks: list[bytes]) -> None
     ],
     ids=repr,
 )
-def test_a_body_that_is_whole_is_measured(result: Any, length: str) -> None:
+def test_a_whole_body_gets_a_content_length(result: Any, length: str) -> None:
     assert call(answering(result)).headers == [("Content-Length", length)]
     assert call(answering(result, "200 OK", ("content-length", length))).headers == [
         ("content-length", length)
@@ -99,7 +99,7 @@ def test_a_body_that_is_whole_is_measured(result: Any, length: str) -> None:
     assert call(answering(result), "HEAD").headers == []
 
 
-def test_a_body_in_parts_is_not_measured() -> None:
+def test_a_body_in_parts_gets_no_content_length() -> None:
     assert call(answering(iter([b"one"]))).headers == []
     assert call(answering([b"one", b"two"])).headers == []
 
@@ -195,7 +195,7 @@ def test_an_error_after_the_first_bytes_is_raised_again() -> None:
          "given twice"),
     ],
 )  # fmt: skip
-def test_an_answer_that_cannot_be_sent_says_what_is_wrong(application: Any, told: str) -> None:
+def test_the_error_for_an_invalid_answer_says_what_is_wrong(application: Any, told: str) -> None:
     with pytest.raises(InvalidResponse, match=re.escape(told)) as error:
         call(application)
     assert "secret" not in str(error.value)
@@ -225,7 +225,7 @@ def test_headers_must_be_pairs(headers: Any) -> None:
     ],
     ids=repr,
 )
-def test_a_status_and_headers_that_fc_2_takes_are_taken(
+def test_a_status_and_headers_that_fc_2_accepts_are_accepted(
     status: str, headers: Any, line: str
 ) -> None:
     def application(_: Any, start_response: Start) -> list[bytes]:
@@ -246,7 +246,7 @@ def test_the_last_status_before_the_body_counts() -> None:
     assert (response.status, response.headers) == ("200 OK", [("X", "last")])
 
 
-def test_a_second_status_after_the_first_bytes_is_refused() -> None:
+def test_a_second_status_after_the_first_bytes_is_rejected() -> None:
     def application(_: Any, start_response: Start) -> Iterator[bytes]:
         start_response("200 OK", [])
         yield b"one"
@@ -259,7 +259,9 @@ def test_a_second_status_after_the_first_bytes_is_refused() -> None:
         next(response.body)
 
 
-def test_what_only_fc_2_takes_is_one_line_of_advice(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_that_only_fc_2_accepts_logs_one_line_of_advice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def handler(_: Any, start_response: Start) -> str:
         start_response("200", [])
         return "hello"

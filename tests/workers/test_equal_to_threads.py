@@ -75,7 +75,9 @@ def in_thread(handler: str, event: bytes, context: Context) -> tuple[bytes, Base
         *(f"fail_as {name}" for name in RAISED),
     ],
 )
-def test_an_exception_is_told_as_in_a_thread(event: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_is_reported_as_in_a_thread(
+    event: str, caplog: pytest.LogCaptureFixture
+) -> None:
     handler = "worker_functions:act"
     with caplog.at_level(logging.ERROR, "fcplug"):
         document, _ = in_thread(handler, event.encode(), call(KEYS))
@@ -108,7 +110,7 @@ def test_an_endless_recursion_is_an_error_of_its_handler() -> None:
         ("worker_functions:act", {"middleware": ["no_such_middleware"]}),
     ],
 )
-def test_a_plugin_that_cannot_be_loaded_is_told_as_in_a_thread(
+def test_a_plugin_that_cannot_be_loaded_is_reported_as_in_a_thread(
     handler: str,
     entry: dict[str, Any],
     tmp_path: Path,
@@ -168,7 +170,7 @@ def test_keys_are_in_no_environment_and_no_argument() -> None:
     assert told["credentials"]["accessKeySecret"] == KEYS["x-fc-access-key-secret"]
 
 
-def test_keys_of_the_environment_stand_in_as_in_a_thread() -> None:
+def test_keys_of_the_environment_are_used_as_in_a_thread() -> None:
     environment = {
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "half",
         "ALIBABA_CLOUD_SECURITY_TOKEN": "a pair",

@@ -64,7 +64,7 @@ def test_a_function_has_the_packages_of_its_own_python(
         assert eval(act(workers, b"")) == [1, sys.prefix]
 
 
-def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_the_error_for_a_python_without_fcplug_has_the_install_command(tmp_path: Path) -> None:
     environment(tmp_path / "its own", fcplug_too=False)
     with isolated(python=str(tmp_path / "its own")) as workers:
         with pytest.raises(WorkerUnavailable) as caught:
@@ -79,7 +79,7 @@ def test_a_python_without_fcplug_is_told_with_the_command_that_mends_it(tmp_path
     )
 
 
-def test_a_python_with_another_fcplug_is_told_with_the_command_that_mends_it(
+def test_the_error_for_a_python_with_another_fcplug_has_the_install_command(
     tmp_path: Path,
 ) -> None:
     packages = environment(tmp_path / "own", fcplug_too=False)
@@ -92,7 +92,7 @@ def test_a_python_with_another_fcplug_is_told_with_the_command_that_mends_it(
     assert f"pip install {shlex.quote(str(ROOT))}" in str(caught.value)
 
 
-def test_a_plugin_that_the_python_lacks_is_told_with_its_own_pip(tmp_path: Path) -> None:
+def test_the_error_for_a_plugin_that_the_python_lacks_names_its_own_pip(tmp_path: Path) -> None:
     environment(tmp_path / "own", fcplug_too=True)
     own = str(tmp_path / "own")
     with isolated("no-such", python=own) as workers, pytest.raises(PluginError) as caught:
@@ -102,7 +102,7 @@ def test_a_plugin_that_the_python_lacks_is_told_with_its_own_pip(tmp_path: Path)
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", str(CODE / "worker_functions.py")])
-def test_what_is_no_python_is_told(python: str) -> None:
+def test_a_program_that_is_not_python_is_reported(python: str) -> None:
     told = r"cannot be run: .*\n  fix: correct its 'python' in functions.yaml"
     with isolated(python=python) as workers, pytest.raises(WorkerUnavailable, match=told):
         workers.load()

@@ -63,7 +63,7 @@ def started() -> Iterator[Callable[[str], WorkerProcess]]:
         ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40", True),
     ],
 )
-def test_an_end_is_told_in_words(
+def test_the_end_of_a_process_is_described_in_words(
     started: Callable[[str], WorkerProcess], code: str, how: str, killed: bool
 ) -> None:
     process = started(code)
@@ -72,7 +72,7 @@ def test_an_end_is_told_in_words(
     process.kill()
 
 
-def test_an_end_is_heard_though_a_fork_keeps_the_connection(
+def test_the_end_of_a_process_is_noticed_even_if_a_fork_keeps_the_connection(
     started: Callable[[str], WorkerProcess], tmp_path: Path
 ) -> None:
     pid = tmp_path / "pid"
@@ -115,7 +115,7 @@ def test_a_process_has_no_input_a_session_and_only_its_own_connection(
     assert facts.read_text() == "('', True, True)"
 
 
-def test_the_thread_that_started_a_process_is_there_as_long_as_it(
+def test_the_thread_that_started_a_process_lives_as_long_as_it(
     started: Callable[[str], WorkerProcess],
 ) -> None:
     threads = set(threading.enumerate())
@@ -174,13 +174,13 @@ def test_a_report_of_a_load_error_makes_a_load_error() -> None:
     assert result.format_error(remote) == result.format_error(error)
 
 
-def test_an_error_too_large_to_send_is_told_by_its_class() -> None:
+def test_an_error_too_large_to_send_is_reported_by_its_class() -> None:
     report = ErrorReport.from_error(ValueError("x" * MAX_PART))
     assert (report.kind, report.trace) == ("ValueError", [])
     assert len(report.message) < 100
 
 
-def test_a_header_that_is_no_report_is_refused() -> None:
+def test_an_invalid_report_is_rejected() -> None:
     with pytest.raises(FrameError, match="not a valid ErrorReport"):
         ErrorReport.from_header({"kind": 1})
 
@@ -230,7 +230,7 @@ def test_deaths_far_apart_or_with_an_answer_between_them_do_not() -> None:
     assert not circuit.open
 
 
-def test_a_process_killed_from_elsewhere_is_seen_at_once(
+def test_a_process_killed_from_outside_is_noticed_at_once(
     started: Callable[[str], WorkerProcess],
 ) -> None:
     process = started("import time; time.sleep(60)")

@@ -43,7 +43,7 @@ def test_a_frame_arrives_as_it_was_sent(
     sender.join()
 
 
-def test_32_mib_arrive_whole_and_are_never_there_twice(
+def test_32_mib_arrive_whole_and_are_never_copied(
     ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
     body = os.urandom(MIB) * 32
@@ -59,7 +59,7 @@ def test_32_mib_arrive_whole_and_are_never_there_twice(
     assert peak < 34 * MIB
 
 
-def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
+def test_a_frame_that_is_too_large_is_rejected_before_it_is_sent(
     ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
     with pytest.raises(FrameError, match=f"{MAX_PART + 1} bytes"):
@@ -83,7 +83,7 @@ def test_a_frame_too_large_is_refused_before_a_byte_of_it_is_sent(
     ],
     ids=ascii,
 )
-def test_what_is_no_frame_is_refused(
+def test_invalid_data_is_rejected(
     ends: tuple[FrameConnection, FrameConnection], data: bytes
 ) -> None:
     ends[0].socket.sendall(data)
@@ -96,7 +96,9 @@ def receive_all(connection: FrameConnection) -> None:
         connection.receive(time.monotonic() + 60)
 
 
-def test_any_bytes_are_a_frame_or_refused(ends: tuple[FrameConnection, FrameConnection]) -> None:
+def test_random_bytes_are_a_frame_or_rejected(
+    ends: tuple[FrameConnection, FrameConnection],
+) -> None:
     dice = random.Random(7)
     for _ in range(300):
         one, other = socket.socketpair()
@@ -108,7 +110,7 @@ def test_any_bytes_are_a_frame_or_refused(ends: tuple[FrameConnection, FrameConn
 
 
 @pytest.mark.parametrize("sent", [0, 5, 17, 19])
-def test_an_end_that_goes_away_amid_a_frame_is_gone(
+def test_a_connection_closed_within_a_frame_is_an_error(
     ends: tuple[FrameConnection, FrameConnection], sent: int
 ) -> None:
     ends[0].socket.sendall((struct.pack("!BIIQ", 6, 1, 2, 100_000) + b"{}")[:sent])
@@ -140,7 +142,9 @@ def test_a_deadline_holds_however_much_arrives(
     sender.join()
 
 
-def test_a_deadline_holds_where_nobody_reads(ends: tuple[FrameConnection, FrameConnection]) -> None:
+def test_a_deadline_holds_if_the_other_side_does_not_read(
+    ends: tuple[FrameConnection, FrameConnection],
+) -> None:
     with pytest.raises(TimeoutError):
         ends[0].send(Frame(Kind.CALL, 1, {}, bytes(8 * MIB)), time.monotonic() + 0.2)
     with pytest.raises(TimeoutError):

@@ -53,7 +53,7 @@ def workers() -> Iterator[Workers]:
         ("kill_itself", "was killed by SIGKILL, as the kernel does when memory runs out"),
     ],
 )
-def test_a_death_is_told_at_once_and_the_next_call_is_answered(
+def test_a_death_is_reported_at_once_and_the_next_call_is_answered(
     workers: Workers, event: str, how: str
 ) -> None:
     pid = int(act(workers, "pid"))
@@ -64,7 +64,7 @@ def test_a_death_is_told_at_once_and_the_next_call_is_answered(
 
 
 @pytest.mark.parametrize("event", ["sleep 60", "hold_the_gil", "catastrophic_regex"])
-def test_a_deadline_kills_whatever_runs_and_the_caller_hears_at_once(
+def test_a_deadline_kills_the_worker_and_fails_the_call_at_once(
     workers: Workers, event: str
 ) -> None:
     pid = int(act(workers, "pid"))
@@ -114,7 +114,7 @@ def test_a_handler_that_meddles_with_the_connection_ends_its_own_call_only(
     assert int(act(workers, "pid")) != pid
 
 
-def test_a_fork_that_answers_too_is_not_heard(workers: Workers) -> None:
+def test_the_answer_of_a_forked_child_is_ignored(workers: Workers) -> None:
     assert act(workers, "fork_and_answer_twice") == b"by parent"
     assert act(workers, "fork_and_answer_twice") == b"by parent"
 
@@ -136,7 +136,7 @@ def test_a_child_of_a_worker_that_died_neither_lives_on_nor_hides_the_death(
     wait_until(lambda: not runs(int((tmp_path / "pid").read_text())))
 
 
-def test_what_a_handler_does_to_its_process_stays_there(tmp_path: Path) -> None:
+def test_a_handler_changes_only_its_own_process(tmp_path: Path) -> None:
     before = os.getcwd(), dict(os.environ), signal.getsignal(signal.SIGTERM), sys.stdout
     with isolated(workers=2) as workers:
         all_at_once(workers, tmp_path / "gate")
@@ -197,7 +197,7 @@ def test_workers_are_started_when_calls_need_them(tmp_path: Path) -> None:
         assert len(all_at_once(workers, tmp_path / "gate")) == 3
 
 
-def test_a_caller_waits_for_a_worker_until_its_deadline_and_costs_nobody_else(
+def test_a_caller_waits_for_a_worker_until_its_deadline_without_cost_to_others(
     workers: Workers, tmp_path: Path
 ) -> None:
     pid, gate = act(workers, "pid"), tmp_path / "gate"
@@ -247,7 +247,7 @@ def test_callers_are_served_in_the_order_they_came(workers: Workers, tmp_path: P
     assert order == list(range(8))
 
 
-def test_nobody_starves_beside_callers_that_never_rest(workers: Workers) -> None:
+def test_no_caller_starves_among_busy_ones(workers: Workers) -> None:
     stop = threading.Event()
     served = [0] * 8
 
@@ -265,7 +265,7 @@ def test_nobody_starves_beside_callers_that_never_rest(workers: Workers) -> None
     assert min(told) >= 10
 
 
-def test_a_worker_that_hangs_in_pre_stop_is_given_up_at_the_deadline(tmp_path: Path) -> None:
+def test_a_worker_that_hangs_in_pre_stop_is_killed_at_the_deadline(tmp_path: Path) -> None:
     settings = {"settings": {"notes": str(tmp_path / "notes"), "hang": "pre_stop"}}
     with isolated("worker_functions:Phases", settings) as workers:
         workers.initialize(call())
@@ -315,14 +315,14 @@ def test_an_initializer_that_fails_fails_its_call_and_is_tried_again(tmp_path: P
         assert act(workers, "pid")
 
 
-def test_an_initializer_that_dies_is_told(tmp_path: Path) -> None:
+def test_a_death_in_an_initializer_is_reported(tmp_path: Path) -> None:
     settings = {"settings": {"notes": str(tmp_path / "notes"), "die": "initialize"}}
     phases = "worker_functions:Phases"
     with isolated(phases, settings) as workers, pytest.raises(WorkerDied, match="exit code 5"):
         workers.initialize(call())
 
 
-def test_a_function_that_always_dies_is_soon_refused_at_once_and_later_tried_again() -> None:
+def test_a_function_that_always_dies_is_soon_rejected_at_once_and_later_retried() -> None:
     with isolated() as workers:
 
         def die(most: int) -> None:

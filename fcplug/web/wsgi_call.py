@@ -189,7 +189,8 @@ def _iterable(start: _StartResponse, result: Any) -> Iterable[Any]:
     kind = type(result)
     if not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
         raise InvalidResponse(
-            f"the application returned {_describe(result)}: return an iterable of bytes, as [b'...']"
+            f"the application returned {_describe(result)}: "
+            "return an iterable of bytes, as [b'...']"
         )
     return result  # type: ignore[no-any-return]
 

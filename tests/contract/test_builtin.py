@@ -145,7 +145,7 @@ def test_what_a_handler_raises_is_fcs_error_document(instance: Instance) -> None
 def web(
     instance: Instance, function: str, method: str, path: str, body: bytes = b"", **headers: str
 ) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Send a web request as FC does; header names are told in lower case."""
+    """Send a web request as FC does; header names are in lower case."""
     sent = {
         "x-fc-function-name": function,
         "x-fc-control-path": "/http-invoke",
@@ -427,16 +427,16 @@ def test_code_that_failed_to_load_is_loaded_again_by_the_next_call(tmp_path: Pat
     )
     folder = deploy(tmp_path, config, {"index.py": "def handler(event, context)\n"})
     with start(folder) as instance:
-        told: list[Any] = [json.loads(instance.invoke("f").body)]
+        documents: list[Any] = [json.loads(instance.invoke("f").body)]
         (folder / "index.py").write_text("def handler(event, context): return state\n")
-        told.append(json.loads(instance.call("POST", "/initialize").body))
+        documents.append(json.loads(instance.call("POST", "/initialize").body))
         (folder / "index.py").write_text(
             "def start(context):\n  global state; state = 'up'\n"
             "def handler(event, context): return state\n"
         )
-        assert [document["errorType"] for document in told] == [
+        assert [document["errorType"] for document in documents] == [
             "UserCodeSyntaxError",
             "HandlerNotFound",
         ]
-        assert told[0]["stackTrace"][0].startswith('File "')
+        assert documents[0]["stackTrace"][0].startswith('File "')
         assert instance.invoke("f").body == b"up"

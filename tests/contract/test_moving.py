@@ -1,4 +1,4 @@
-"""Moving from the built-in runtime: each claim of the page names the test that proves it."""
+"""The page about moving from the built-in runtime: each claim names the test that proves it."""
 
 import re
 from pathlib import Path

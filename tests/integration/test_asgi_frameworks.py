@@ -56,8 +56,8 @@ def ask(
 def test_path_query_state_and_context_reach_the_application(instance: Instance) -> None:
     answer = ask(instance, "/items/tea?count=2")
     assert answer.status == 200
-    told = json.loads(answer.body)
-    assert (told["left"], told["same loop"]) == (1, True)
+    document = json.loads(answer.body)
+    assert (document["left"], document["same loop"]) == (1, True)
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -124,9 +124,9 @@ def test_an_exception_is_the_frameworks_page_and_in_the_log(instance: Instance) 
 
 def test_an_uncaught_exception_is_the_error_document(instance: Instance) -> None:
     answer = ask(instance, "/raise", function="starlette")
-    told = json.loads(answer.body)
+    document = json.loads(answer.body)
     assert (answer.status, answer.headers["x-fc-status"]) == (500, "404")
-    assert (told["errorType"], told["errorMessage"]) == ("LookupError", "raised through")
+    assert (document["errorType"], document["errorMessage"]) == ("LookupError", "raised through")
 
 
 def test_cookies_files_and_mounts_come_as_they_are(instance: Instance) -> None:
@@ -163,6 +163,6 @@ def test_a_late_request_has_its_dependencies_closed(tmp_path: Path, isolation: s
 def test_a_startup_that_fails_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "closed-today").touch()
     with start(deploy(tmp_path, CONFIG.format(defaults="{}"), FILES)) as instance:
-        told = json.loads(ask(instance, "/items/tea").body)
-        assert (told["errorType"], told["errorMessage"]) == ("LookupError", "closed today")
+        document = json.loads(ask(instance, "/items/tea").body)
+        assert (document["errorType"], document["errorMessage"]) == ("LookupError", "closed today")
         assert ask(instance, "/items/tea").status == 200

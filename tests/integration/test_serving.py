@@ -1,4 +1,4 @@
-"""A whole instance under real clients: overlap, big events, connections, plugins that fail."""
+"""A whole instance with real clients: concurrency, big events, connections, failing plugins."""
 
 import contextlib
 import hashlib
@@ -91,8 +91,8 @@ def test_200_overlapping_invocations_keep_their_answers_and_their_log_lines_apar
             f"FC Invoke Start RequestId: id-{number}",
             f"FC Invoke End RequestId: id-{number}",
         ]
-    told = [re.fullmatch(r"\S+Z id-(\d+) \[INFO\] .* payload-(\d+)", line) for line in lines]
-    records = [match for match in told if match]
+    matches = [re.fullmatch(r"\S+Z id-(\d+) \[INFO\] .* payload-(\d+)", line) for line in lines]
+    records = [match for match in matches if match]
     assert len(records) == 2 * len([number for number in range(200) if number % 3 < 2])
     assert all(match[1] == match[2] for match in records)
     assert len(lines) == 400 + len(records)

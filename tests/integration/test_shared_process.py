@@ -1,4 +1,4 @@
-"""What a handler does to the process that it shares with others, in each way to run handlers."""
+"""Effects of a handler on the process that it shares with others, in each isolation."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A log that nobody reads: its pipe is full, in each way to run handlers."""
+"""A log whose pipe is full because it is not read, in each isolation."""
 
 import array
 import contextlib

@@ -129,6 +129,6 @@ def test_falcon_has_media_streams_and_cookies(visit: Visit) -> None:
     assert browser.cookies == {"a": "1", "b": "2"}
     response = browser.send("PUT", "/things?x=1", '{"a": 1}', {"Content-Type": "application/json"})
     assert response.status == 201
-    told = json.loads(response.read())
-    assert told["got"] == {"a": 1}
-    assert told["uri"].endswith("/things?x=1")
+    answered = json.loads(response.read())
+    assert answered["got"] == {"a": 1}
+    assert answered["uri"].endswith("/things?x=1")

@@ -1,4 +1,4 @@
-"""The runtime as an application of other servers: gunicorn, and wsgiref with its validator."""
+"""The runtime as an application in other servers: gunicorn, and wsgiref with its validator."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Applications by name: what each way to name one means, and what is told of what is none."""
+"""Load applications by name, and reject objects that are not applications."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The code folder on the path: its files never take the place of what the runtime is made of."""
+"""The code folder on ``sys.path``: its files never replace the runtime's modules."""
 
 import ast
 import sys

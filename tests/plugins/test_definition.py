@@ -1,4 +1,4 @@
-"""The line that an error of a plugin names."""
+"""The file and line in the errors of a plugin."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The entry points of what is installed: the same that ``importlib.metadata`` tells."""
+"""The entry points of installed distributions: the same as with ``importlib.metadata``."""
 
 import sys
 import zipfile
@@ -15,7 +15,7 @@ GROUP = "fcplug.handlers"
 Install = Callable[..., Path]
 
 
-def told() -> set[tuple[str, str, str, str]]:
+def by_importlib() -> set[tuple[str, str, str, str]]:
     """Return the entry points as importlib.metadata knows them."""
     found = set()
     for entry in metadata.entry_points(group=GROUP):
@@ -73,7 +73,7 @@ def test_files_are_read_as_importlib_reads_them(
     site: Path, kind: str, points: str, facts: str
 ) -> None:
     put(site, kind, points, facts)
-    assert listed() == told()
+    assert listed() == by_importlib()
     assert offers("my") == (points != OTHERS)
 
 
@@ -82,7 +82,7 @@ def test_of_two_distributions_of_one_name_the_first_on_the_path_counts(
 ) -> None:
     put(elsewhere, "my_dist-1.dist-info", "[fcplug.handlers]\nold = a:b\n")
     install("my-dist", {}, handlers={"new": "mine:handle"})
-    assert listed() == told()
+    assert listed() == by_importlib()
     assert offers("new")
     assert not offers("old")
 
@@ -92,7 +92,7 @@ def test_a_folder_that_is_twice_on_the_path_counts_once(site: Path, install: Ins
     sys.path.append(str(site))
     sys.path.append(str(site / "missing"))
     try:
-        assert listed() == told()
+        assert listed() == by_importlib()
     finally:
         del sys.path[-2:]
 
@@ -115,7 +115,7 @@ def test_a_distribution_in_an_egg_is_found(site: Path) -> None:
     put(egg, "EGG-INFO", "[fcplug.handlers]\nin-egg = a:b\n", "Name: mine\nVersion: 1\n")
     sys.path.append(str(egg))
     try:
-        assert offers("in-egg") == ("in-egg" in {entry[0] for entry in told()})
+        assert offers("in-egg") == ("in-egg" in {entry[0] for entry in by_importlib()})
     finally:
         sys.path.remove(str(egg))
 

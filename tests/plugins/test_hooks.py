@@ -1,4 +1,4 @@
-"""Hooks named by keys beside the handler: functions of a context, as FC's settings name them."""
+"""Hooks that keys such as ``initializer`` name: functions of a context, as in FC's settings."""
 
 import io
 import json
@@ -267,11 +267,11 @@ def test_a_key_without_a_usable_hook_has_the_same_errors_as_a_handler(
     code("index", ODD)
     error = refusal(serve(f={"handler": "index.handler", key: reference}), called("f"))
     kind, what, fix = REFUSED[reference]
-    told, where, mend = str(error).splitlines()
+    problem, where, fix_line = str(error).splitlines()
     assert error.error_type == kind
-    assert told.lower().startswith(what.replace("KEY", key).lower())
+    assert problem.lower().startswith(what.replace("KEY", key).lower())
     assert where.startswith(f"  in:  {key} '{reference}'")
-    assert mend.startswith(f"  fix: {fix}")
+    assert fix_line.startswith(f"  fix: {fix}")
 
 
 def test_a_key_is_loaded_again_once_its_file_is_corrected(

@@ -1,4 +1,4 @@
-"""Code that was wrong is imported again once it is corrected, whatever it is a part of."""
+"""Broken code is imported again once it is corrected, with the modules it belongs to."""
 
 import json
 from pathlib import Path

@@ -400,16 +400,16 @@ of that name: install the right version, or rename the file
 }
 
 
-@pytest.mark.parametrize(("kind", "text", "told"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("kind", "text", "expected"), BROKEN.values(), ids=BROKEN)
 def test_the_error_for_code_that_cannot_be_imported_says_where_why_and_the_fix(
-    install: Install, code: Code, kind: str, text: str, told: str
+    install: Install, code: Code, kind: str, text: str, expected: str
 ) -> None:
     site = str(code("aid", "").parent)
     error = broken(install, text)
     assert error.error_type == kind  # 81
     plugin = "handler 'bad' (entry point bad = broken:handle, broken-dist 1.2)"
-    told = dedent(told).strip()
-    assert str(error) == told.replace("PLUGIN", plugin).replace("SITE", site)
+    expected = dedent(expected).strip()
+    assert str(error) == expected.replace("PLUGIN", plugin).replace("SITE", site)
 
 
 def test_a_syntax_error_lists_the_parts_of_its_place_as_fc_does(install: Install) -> None:

@@ -1,4 +1,4 @@
-"""Code that is edited while it runs: the log says so, once, and only where it is true."""
+"""The log reports edits of running code, once each."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files of one name: whatever is imported in the place of the author's is named."""
+"""Messages about user files that another module of the same name hides."""
 
 import json
 from pathlib import Path

@@ -122,7 +122,7 @@ def test_settings_are_the_typed_arguments_of_a_class(
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "told"),
+    ("kind", "settings", "message"),
     [
         ("Size", {"widht": 1}, "unknown key 'widht' (did you mean 'width'?)"),
         ("Size", {"width": "wide"}, "width: expected a whole number, got text"),
@@ -142,10 +142,10 @@ def test_settings_are_the_typed_arguments_of_a_class(
     ],
 )
 def test_wrong_settings_are_an_error_with_their_location(
-    answer: Callable[..., str], kind: str, settings: dict[str, Any], told: str
+    answer: Callable[..., str], kind: str, settings: dict[str, Any], message: str
 ) -> None:
     assert answer(kind, settings).startswith("functions.yaml:1:")
-    assert f": functions.f.settings: {told}" in answer(kind, settings)
+    assert f": functions.f.settings: {message}" in answer(kind, settings)
 
 
 def refusals(runtime: Runtime, context: Context) -> list[str]:
@@ -218,8 +218,8 @@ def test_the_error_for_settings_that_a_class_rejects_has_its_message(
         functions:
           f: {handler: "kinds:Checked", settings: {width: -1}}
     """)
-    (told,) = refusals(runtime, called("f"))
-    assert told == (
+    (message,) = refusals(runtime, called("f"))
+    assert message == (
         "functions.yaml:3:33: functions.f.settings: Checked rejects its settings: "
         "width is -1: it must not be negative"
     )
@@ -246,14 +246,14 @@ def test_text_from_the_environment_may_stand_for_a_number(
 def test_an_error_never_shows_a_value_from_the_environment(
     answer: Callable[..., str],
 ) -> None:
-    told = answer("Size", {"width": "${SECRET}", "mode": "${SECRET}"}, SECRET="hunter2")
-    assert "width: expected a whole number" in told
-    assert "mode: expected 'fit' or 'fill', got another value (from the environment)" in told
-    assert "hunter2" not in told
+    message = answer("Size", {"width": "${SECRET}", "mode": "${SECRET}"}, SECRET="hunter2")
+    assert "width: expected a whole number" in message
+    assert "mode: expected 'fit' or 'fill', got another value (from the environment)" in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "message"),
     [
         ("OSError('disk')", "Failing cannot be created: OSError: disk"),
         ("SystemExit(3)", "Failing cannot be created: SystemExit: 3"),
@@ -264,13 +264,13 @@ def test_an_error_never_shows_a_value_from_the_environment(
     ],
 )
 def test_an_error_of_a_class_constructor_is_an_error_of_its_code(
-    code: Code, serve: Serve, called: Called, raised: str, told: str
+    code: Code, serve: Serve, called: Called, raised: str, message: str
 ) -> None:
     file = code("failing", f"class Failing:\n    def __init__(self):\n        raise {raised}\n")
     error = serve(f="failing:Failing").invoke(b"", called("f")).error
     assert isinstance(error, PluginError)
     assert error.error_type == "UserCodeError"
-    assert error.what.startswith(told)
+    assert error.what.startswith(message)
     assert error.where == f"handler 'failing:Failing', {file}:1"
     assert error.fix == "do work that may fail in initialize(context), which is retried"
     assert error.causes[0].startswith(raised.partition("(")[0])

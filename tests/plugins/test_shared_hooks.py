@@ -1,4 +1,4 @@
-"""Hooks of a module that many functions use, counted from many threads."""
+"""The hooks of a module that many functions use, from many threads."""
 
 import sys
 import threading

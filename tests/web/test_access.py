@@ -1,4 +1,4 @@
-"""The access line: one record about each web request, without what must not be in a log."""
+"""The access line: one log record per web request, without confidential parts."""
 
 import json
 import re

@@ -230,12 +230,12 @@ def test_an_error_before_the_first_bytes_is_the_error_document(
 ) -> None:
     # 44
     answer = ask(instance, path)
-    told = json.loads(answer.body)
+    document = json.loads(answer.body)
     assert (answer.status, answer.headers["x-fc-status"]) == (500, "404")
-    assert told["errorType"] == kind
-    assert told["errorMessage"].startswith(message)
+    assert document["errorType"] == kind
+    assert document["errorMessage"].startswith(message)
     if kind == "ValueError":
-        assert [frame[2] for frame in told["stackTrace"]] == ["in shop", "in fail"]
+        assert [frame[2] for frame in document["stackTrace"]] == ["in shop", "in fail"]
     assert ask(instance, "/scope").status == 200
 
 
@@ -253,7 +253,7 @@ def test_an_error_after_the_answer_is_logged_and_the_answer_stands(instance: Ins
     assert (answer.status, answer.headers["x-fc-status"]) == (500, "200")
     assert answer.body == b"the shop's own page"
     instance.wait_for(r"1-after \[ERROR\] raised after the answer was complete:")
-    instance.wait_for("^ValueError: told to the log$")
+    instance.wait_for("^ValueError: document to the log$")
 
 
 def test_background_tasks_end_before_the_request_does(instance: Instance) -> None:
@@ -277,7 +277,7 @@ def test_a_client_that_disconnects_ends_the_application(instance: Instance, how:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
     wait_until(lambda: "Invoke End" in instance.log[before:])
     log = instance.log[before:]
-    assert "told http.disconnect, ConnectionResetError" in log
+    assert "document http.disconnect, ConnectionResetError" in log
     assert ("sent away" in log) == bool(how)
     assert "[ERROR]" not in log
     assert ask(instance, "/scope").status == 200
@@ -339,15 +339,15 @@ def test_a_startup_that_fails_is_the_initialize_error_and_is_tried_again(
     config = SMALL.format(name="shop", more=f"isolation: {isolation}")
     with running(tmp_path, config) as instance:
         failed = ask(instance, "/scope", x_fc_request_id="1-1")
-        told = json.loads(failed.body)
+        document = json.loads(failed.body)
         if raises:
-            assert (told["errorType"], told["errorMessage"]) == (
+            assert (document["errorType"], document["errorMessage"]) == (
                 "LookupError",
                 "no database at all",
             )
         else:
-            assert told["errorType"] == "LifespanFailed"
-            assert told["errorMessage"] == "the application's startup failed: no database"
+            assert document["errorType"] == "LifespanFailed"
+            assert document["errorMessage"] == "the application's startup failed: no database"
         instance.wait_for("^FC Initialize End RequestId: 1-1, Error: Unhandled function error$")
         assert ask(instance, "/scope").status == 200
         assert instance.stop() == 0
@@ -399,6 +399,6 @@ def test_an_object_that_is_not_an_asgi_application_is_rejected(
     tmp_path: Path, name: str, message: str
 ) -> None:
     with running(tmp_path, SMALL.format(name=name, more="timeout: 60")) as instance:
-        told = json.loads(ask(instance, "/").body)
-        assert told["errorType"] == "PluginInvalid"
-        assert message in told["errorMessage"]
+        document = json.loads(ask(instance, "/").body)
+        assert document["errorType"] == "PluginInvalid"
+        assert message in document["errorMessage"]

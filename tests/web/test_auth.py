@@ -1,4 +1,4 @@
-"""Who may call outside FC: tokens, signatures, and what is asked of nobody on FC."""
+"""Authentication outside of FC: tokens and signatures; on FC nothing is checked."""
 
 import hashlib
 import hmac
@@ -221,9 +221,9 @@ def test_outside_fc_callers_reach_only_invoke_and_web_requests(tmp_path: Path, a
         before = len(instance.log)
         for method, path, control in LIFECYCLE:
             answer = instance.call(method, path, headers={**shown, "x-fc-control-path": control})
-            told = json.loads(answer.body)
-            assert (answer.status, told["errorType"]) == (403, "Forbidden")
-            assert "runtime.trust_callers: true" in told["errorMessage"]
+            document = json.loads(answer.body)
+            assert (answer.status, document["errorType"]) == (403, "Forbidden")
+            assert "runtime.trust_callers: true" in document["errorMessage"]
         assert " ran" not in instance.log[before:]
         for method, path in [("GET", "/pre-stop"), ("POST", "/initialize")]:
             sent = {**shown, "x-fc-control-path": "/http-invoke"}

@@ -1,4 +1,4 @@
-"""The environ of an application: what is over what, and what is left out."""
+"""The environ of an application: which keys win, and which are hidden."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""One web request at the runtime's door: its log lines, its failures, what they leave behind."""
+"""One web request: its log lines, its failures, and the resources it frees."""
 
 import logging
 from collections.abc import Callable

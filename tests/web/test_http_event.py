@@ -1,4 +1,4 @@
-"""FC 3.0's HTTP event: requests in, responses out, and back again without a loss."""
+"""FC 3.0's HTTP event: requests to events, results to responses, both without loss."""
 
 import base64
 import importlib
@@ -62,7 +62,7 @@ def refusal(value: Any) -> str:
 
 
 def test_the_event_has_the_keys_and_types_of_fcs_documentation() -> None:
-    told = event(
+    converted = event(
         b"Hello FC!",
         call(account_id="42"),
         REQUEST_URI="/a%20b?q=1",
@@ -72,8 +72,8 @@ def test_the_event_has_the_keys_and_types_of_fcs_documentation() -> None:
         HTTP_HOST="shop-xyz.cn-hangzhou.fcapp.run:443",
         HTTP_USER_AGENT="curl/8",
     )
-    moment = told["requestContext"].pop("time"), told["requestContext"].pop("timeEpoch")
-    assert told == {
+    moment = converted["requestContext"].pop("time"), converted["requestContext"].pop("timeEpoch")
+    assert converted == {
         "version": "v1",
         "rawPath": "/a%20b",
         "headers": {
@@ -107,10 +107,13 @@ def test_the_event_has_the_keys_and_types_of_fcs_documentation() -> None:
 
 def test_a_request_without_headers_is_an_event_too() -> None:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/caf\xc3\xa9", "wsgi.input": io.BytesIO()}
-    told = json.loads(http_event.event_of(environ, call()))
-    assert (told["rawPath"], told["requestContext"]["http"]["path"]) == ("/caf%C3%A9", "/café")
-    assert (told["body"], told["headers"], told["queryParameters"]) == ("", {}, {})
-    assert told["requestContext"]["domainPrefix"] == ""
+    converted = json.loads(http_event.event_of(environ, call()))
+    assert (converted["rawPath"], converted["requestContext"]["http"]["path"]) == (
+        "/caf%C3%A9",
+        "/café",
+    )
+    assert (converted["body"], converted["headers"], converted["queryParameters"]) == ("", {}, {})
+    assert converted["requestContext"]["domainPrefix"] == ""
 
 
 @pytest.mark.parametrize(
@@ -127,13 +130,13 @@ def test_the_raw_path_is_as_it_was_sent(target: str, path_info: str, raw_path: s
 
 
 def test_headers_of_fcs_own_do_not_reach_the_event() -> None:
-    told = event(HTTP_X_FC_SECURITY_TOKEN="token", HTTP_X_FC_REQUEST_ID="1", HTTP_X_FCX="kept")
-    assert told["headers"].keys() == {"Content-Length", "X-Fcx"}
+    converted = event(HTTP_X_FC_SECURITY_TOKEN="token", HTTP_X_FC_REQUEST_ID="1", HTTP_X_FCX="kept")
+    assert converted["headers"].keys() == {"Content-Length", "X-Fcx"}
 
 
 def test_header_names_are_spelled_as_fc_spells_them() -> None:
-    told = event(HTTP_X_B3_TRACEID="1", HTTP_X_UTF8NAME="2", HTTP_ETAG="3")
-    assert told["headers"].keys() >= {"X-B3-Traceid", "X-Utf8name", "Etag"}
+    converted = event(HTTP_X_B3_TRACEID="1", HTTP_X_UTF8NAME="2", HTTP_ETAG="3")
+    assert converted["headers"].keys() >= {"X-B3-Traceid", "X-Utf8name", "Etag"}
 
 
 def test_repeated_query_parameters_are_joined_by_commas() -> None:
@@ -163,9 +166,9 @@ def test_repeated_query_parameters_are_joined_by_commas() -> None:
 def test_a_body_is_text_if_its_type_and_its_bytes_are(
     content_type: str, body: bytes, is_base64: bool
 ) -> None:
-    told = event(body, CONTENT_TYPE=content_type)
-    assert told["isBase64Encoded"] is is_base64
-    assert told["body"] == (base64.b64encode(body) if is_base64 else body).decode()
+    converted = event(body, CONTENT_TYPE=content_type)
+    assert converted["isBase64Encoded"] is is_base64
+    assert converted["body"] == (base64.b64encode(body) if is_base64 else body).decode()
 
 
 @pytest.mark.parametrize(
@@ -183,16 +186,16 @@ def test_a_body_is_read_to_where_the_server_says_it_ends(
     assert json.loads(http_event.event_of(given, call()))["body"] == read
 
 
-def request_of(told: dict[str, Any]) -> tuple[str, str, dict[str, str], dict[str, str], bytes]:
+def request_of(converted: dict[str, Any]) -> tuple[str, str, dict[str, str], dict[str, str], bytes]:
     """Return the request that an event tells of."""
-    body = told["body"]
-    http = told["requestContext"]["http"]
+    body = converted["body"]
+    http = converted["requestContext"]["http"]
     return (
         http["method"],
-        told["rawPath"],
-        told["queryParameters"],
-        {name: value for name, value in told["headers"].items() if name != "Content-Length"},
-        base64.b64decode(body) if told["isBase64Encoded"] else body.encode(),
+        converted["rawPath"],
+        converted["queryParameters"],
+        {name: value for name, value in converted["headers"].items() if name != "Content-Length"},
+        base64.b64decode(body) if converted["isBase64Encoded"] else body.encode(),
     )
 
 
@@ -212,7 +215,7 @@ def test_a_request_is_whole_after_its_way_through_the_event(
     body: bytes, path: str, query: dict[str, str], headers: dict[str, str], kind: str
 ) -> None:
     raw_path = "/" + quote(path)
-    told = event(
+    converted = event(
         body,
         call(),
         REQUEST_METHOD="PATCH",
@@ -221,9 +224,9 @@ def test_a_request_is_whole_after_its_way_through_the_event(
         CONTENT_TYPE=kind,
         **{f"HTTP_X_{name.upper()}": value for name, value in headers.items()},
     )
-    method, came_path, came_query, came_headers, came_body = request_of(told)
+    method, came_path, came_query, came_headers, came_body = request_of(converted)
     assert (method, came_path, came_body) == ("PATCH", raw_path, body)
-    assert told["requestContext"]["http"]["path"] == f"/{path}"
+    assert converted["requestContext"]["http"]["path"] == f"/{path}"
     assert came_query == query
     assert came_headers.pop("Content-Type", "") == kind
     assert came_headers.keys() == {f"X-{name.title()}" for name in headers}
@@ -330,7 +333,7 @@ def test_base64_may_be_broken_into_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"statusCode": None}, "statusCode is null; return a number from 200 to 599"),
         ({"statusCode": True}, "statusCode is true or false; return"),
@@ -361,9 +364,9 @@ def test_base64_may_be_broken_into_lines() -> None:
     ],
 )
 def test_the_error_for_an_invalid_response_has_the_key_and_the_fix(
-    wrong: dict[str, Any], told: str
+    wrong: dict[str, Any], message: str
 ) -> None:
-    assert refusal({"statusCode": 200, **wrong}).startswith(told)
+    assert refusal({"statusCode": 200, **wrong}).startswith(message)
 
 
 JSON = st.recursive(
@@ -379,14 +382,14 @@ JSON = st.recursive(
     )
 )
 def test_a_response_can_be_sent_or_is_rejected(value: dict[str, Any]) -> None:
-    told, line = "", "200 OK"
+    message, line = "", "200 OK"
     headers: dict[str, str] = {}
     try:
         line, headers, _ = whole(answer(value))
     except InvalidResponse as error:
-        told = str(error)
-    assert len(told) < 400
-    assert told.isprintable()
+        message = str(error)
+    assert len(message) < 400
+    assert message.isprintable()
     assert re.fullmatch(r"[2-5]\d\d [ -~]+", line)
     for name, text in headers.items():
         assert re.fullmatch(r"[!#-'*+.^-`|~\w-]+", name, re.ASCII)

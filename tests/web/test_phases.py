@@ -1,4 +1,4 @@
-"""Applications that are custom runtimes already: all phases reach them where ``phases: app``."""
+"""With ``phases: app``, an application that is a custom runtime receives all phases."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -182,9 +182,9 @@ def test_a_phase_that_an_application_does_not_see_is_noted_once(
             (line,) = lines
             assert who in line
             assert "set phases: app" in line
-        told = json.loads(ask(instance, "POST", "/invoke").body)
-        assert told["errorType"] == "EventRequestError"
-        assert "phases: app" in told["errorMessage"]
+        document = json.loads(ask(instance, "POST", "/invoke").body)
+        assert document["errorType"] == "EventRequestError"
+        assert "phases: app" in document["errorMessage"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The memory of used signatures: shared by processes, kept over restarts, closed when it fails."""
+"""Used signatures: shared by processes, kept after restarts; on failure all are rejected."""
 
 import os
 import subprocess
@@ -29,10 +29,10 @@ def test_what_one_process_accepted_no_other_accepts(memory: Callable[..., Replay
     child = os.fork()
     if not child:
         # a copy of the memory, and one of its own
-        told = [
+        reasons = [
             each.reason_to_reject(digest(n), NOW, NOW) for n in (1, 3) for each in (first, memory())
         ]
-        os._exit(told != [USED, USED, "", USED])
+        os._exit(reasons != [USED, USED, "", USED])
     assert os.waitpid(child, 0)[1] == 0
     assert [first.reason_to_reject(digest(n), NOW, NOW) for n in (3, 4)] == [USED, ""]
     assert [memory().reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 3, 4)] == [USED] * 4
@@ -56,8 +56,8 @@ def test_too_many_signatures_of_one_period_are_rejected(
     memory: Callable[..., ReplayMemory],
 ) -> None:
     kept = memory(2)
-    told = [kept.reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 3, 1)]
-    assert told == ["", "", "too many signed requests in a short time", USED]
+    reasons = [kept.reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 3, 1)]
+    assert reasons == ["", "", "too many signed requests in a short time", USED]
     assert kept.reason_to_reject(digest(4), NOW + 300, NOW) == ""
 
 

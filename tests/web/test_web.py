@@ -131,9 +131,9 @@ def test_the_environ_holds_the_platform_and_the_process_beneath(instance: Instan
     assert sent["CONTENT_TYPE"] == "application/octet-stream"  # not the variable
     assert not {"HTTP_PROXY", "ALIBABA_CLOUD_ACCESS_KEY_ID"} & sent.keys()
     assert not [name for name in sent if name.startswith(("HTTP_X_FC_ACCESS", "HTTP_X_FC_SEC"))]
-    told = json.loads(ask(instance, "GET /a", *fields, function="open")[1])
-    assert told["HTTP_X_FC_ACCESS_KEY_SECRET"] == "s"
-    assert told["ALIBABA_CLOUD_ACCESS_KEY_ID"] == "key-of-the-environment"
+    document = json.loads(ask(instance, "GET /a", *fields, function="open")[1])
+    assert document["HTTP_X_FC_ACCESS_KEY_SECRET"] == "s"
+    assert document["ALIBABA_CLOUD_ACCESS_KEY_ID"] == "key-of-the-environment"
 
 
 def test_the_prefix_of_fc_2_moves_only_where_it_is_this_functions(instance: Instance) -> None:
@@ -192,9 +192,9 @@ def test_the_applications_own_status_is_what_fc_counts(
 def test_the_scheme_is_that_of_the_request_to_fcs_gateway(
     instance: Instance, sent: str, scheme: str
 ) -> None:
-    told = json.loads(ask(instance, "GET /a", f"X-Forwarded-Proto: {sent}")[1])
-    assert told["wsgi.url_scheme"] == scheme
-    assert told["HTTP_X_FORWARDED_PROTO"] == sent
+    document = json.loads(ask(instance, "GET /a", f"X-Forwarded-Proto: {sent}")[1])
+    assert document["wsgi.url_scheme"] == scheme
+    assert document["HTTP_X_FORWARDED_PROTO"] == sent
 
 
 def test_an_answer_without_a_body_has_none(instance: Instance) -> None:
@@ -291,12 +291,12 @@ def test_an_error_before_the_first_bytes_is_the_error_document(
 ) -> None:
     """Checklist 44."""
     head, body = ask(instance, f"GET {path}")
-    told = json.loads(body)
+    document = json.loads(body)
     assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert b"\r\nContent-Type: application/json\r\n" in head
     assert b"\r\nx-fc-status: 404\r\n" in head
-    assert told["errorType"] == kind
-    assert told["errorMessage"].startswith(message)
+    assert document["errorType"] == kind
+    assert document["errorMessage"].startswith(message)
     assert ask(instance, f"HEAD {path}")[1] == b""
 
 
@@ -399,11 +399,11 @@ def test_cookies_in_several_fields_are_joined_by_semicolons(instance: Instance) 
 def test_an_application_that_cannot_be_loaded_answers_why(instance: Instance) -> None:
     head, body = ask(instance, "GET /x", function="broken")
     assert head.startswith(b"HTTP/1.1 500 ")
-    told = json.loads(body)
-    assert told["errorType"] == "HandlerNotFound"
+    document = json.loads(body)
+    assert document["errorType"] == "HandlerNotFound"
     assert (
         "WSGI application 'shopp' is missing on module 'web_functions' (did you mean"
-        in (told["errorMessage"])
+        in (document["errorMessage"])
     )
 
 

@@ -1,4 +1,4 @@
-"""One application and what it answers: every way to answer well, and every way to answer badly."""
+"""Call one WSGI application: every valid way to answer, and every invalid one."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -163,7 +163,7 @@ def test_an_error_after_the_first_bytes_is_raised_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("application", "told"),
+    ("application", "message"),
     [
         (lambda *_: [b"x"], "without calling start_response"),
         (lambda *_: [], "without calling start_response"),
@@ -195,8 +195,8 @@ def test_an_error_after_the_first_bytes_is_raised_again() -> None:
          "given twice"),
     ],
 )  # fmt: skip
-def test_the_error_for_an_invalid_answer_says_what_is_wrong(application: Any, told: str) -> None:
-    with pytest.raises(InvalidResponse, match=re.escape(told)) as error:
+def test_the_error_for_an_invalid_answer_says_what_is_wrong(application: Any, message: str) -> None:
+    with pytest.raises(InvalidResponse, match=re.escape(message)) as error:
         call(application)
     assert "secret" not in str(error.value)
 

@@ -1,4 +1,4 @@
-"""Many deaths: a kill costs at most one call, a crash only its own; nothing outlives its parent."""
+"""Many deaths of workers: each costs at most one call, and no worker outlives its parent."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A handler cannot tell: documents, log and output of a worker are those of a thread."""
+"""A worker gives the same documents, log and output as a thread."""
 
 import json
 import logging
@@ -141,13 +141,13 @@ def test_the_context_is_the_same() -> None:
     document, _ = in_thread("worker_functions:whoami", b"", context)
     expected = json.loads(document)
     with isolated("worker_functions:whoami", {"settings": {"mark": "m"}}) as workers:
-        told = json.loads(workers.invoke(b"", context))
-    for facts in (told, expected):
+        reported = json.loads(workers.invoke(b"", context))
+    for facts in (reported, expected):
         assert 0 < facts.pop("left") <= 33
         facts.pop("arguments")
-    assert told == expected
-    assert told["function"]["memory"] == 512
-    assert told["accountId"] == "42"
+    assert reported == expected
+    assert reported["function"]["memory"] == 512
+    assert reported["accountId"] == "42"
 
 
 def test_a_deadline_is_at_the_same_moment() -> None:
@@ -155,19 +155,19 @@ def test_a_deadline_is_at_the_same_moment() -> None:
     with isolated("worker_functions:whoami") as workers:
         workers.load()
         time.sleep(1)
-        told = json.loads(workers.invoke(b"", context))
-    assert told["left"] <= 29
+        reported = json.loads(workers.invoke(b"", context))
+    assert reported["left"] <= 29
 
 
 def test_keys_are_in_no_environment_and_no_argument() -> None:
     with isolated("worker_functions:whoami", {"settings": {"password": "hidden"}}) as workers:
         workers.initialize(call(KEYS))
-        told = json.loads(workers.invoke(b"", call(KEYS)))
+        reported = json.loads(workers.invoke(b"", call(KEYS)))
     environment = [value for name, value in os.environ.items() if name.startswith("ALIBABA")]
-    assert list(told["environment"].values()) == environment
-    assert "hidden" not in told["arguments"]
-    assert NAME in told["arguments"]
-    assert told["credentials"]["accessKeySecret"] == KEYS["x-fc-access-key-secret"]
+    assert list(reported["environment"].values()) == environment
+    assert "hidden" not in reported["arguments"]
+    assert NAME in reported["arguments"]
+    assert reported["credentials"]["accessKeySecret"] == KEYS["x-fc-access-key-secret"]
 
 
 def test_keys_of_the_environment_are_used_as_in_a_thread() -> None:
@@ -177,9 +177,9 @@ def test_keys_of_the_environment_are_used_as_in_a_thread() -> None:
     }
     context = Context.from_headers({}, environment)
     with isolated("worker_functions:whoami") as workers:
-        told = json.loads(workers.invoke(b"", context))
-    assert told["credentials"]["accessKeySecret"] == "half"
-    assert told["credentials"]["securityToken"] == "a pair"
+        reported = json.loads(workers.invoke(b"", context))
+    assert reported["credentials"]["accessKeySecret"] == "half"
+    assert reported["credentials"]["securityToken"] == "a pair"
 
 
 @pytest.mark.parametrize("style", ["text", "json"])

@@ -1,4 +1,4 @@
-"""A function with a Python of its own: its packages, not the runtime's; what lacks is told."""
+"""A function with its own Python: its packages, and errors for what is missing."""
 
 import os
 import shlex
@@ -103,8 +103,8 @@ def test_the_error_for_a_plugin_that_the_python_lacks_names_its_own_pip(tmp_path
 
 @pytest.mark.parametrize("python", ["/no/such/python", str(CODE / "worker_functions.py")])
 def test_a_program_that_is_not_python_is_reported(python: str) -> None:
-    told = r"cannot be run: .*\n  fix: correct its 'python' in functions.yaml"
-    with isolated(python=python) as workers, pytest.raises(WorkerUnavailable, match=told):
+    message = r"cannot be run: .*\n  fix: correct its 'python' in functions.yaml"
+    with isolated(python=python) as workers, pytest.raises(WorkerUnavailable, match=message):
         workers.load()
 
 

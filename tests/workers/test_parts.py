@@ -1,4 +1,4 @@
-"""The parts of a worker alone: its process, its assignment, reports, the circuit."""
+"""The parts of a worker: process, assignment, error report, circuit breaker."""
 
 import json
 import os

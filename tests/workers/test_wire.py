@@ -1,4 +1,4 @@
-"""Frames: what one end sends the other receives; anything else is refused, and nothing waits."""
+"""Frames: they arrive as they were sent, invalid ones are rejected, and no call blocks."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Workers: whatever a handler does to its process costs at most the call it was serving."""
+"""Workers: a handler that breaks its process fails at most the call it was serving."""
 
 import os
 import signal
@@ -258,11 +258,11 @@ def test_no_caller_starves_among_busy_ones(workers: Workers) -> None:
 
     callers = [Background(lambda number=number: greedy(number)) for number in range(8)]  # type: ignore[misc]
     wait_until(lambda: max(served) >= 30)
-    told = list(served)
+    counts = list(served)
     stop.set()
     for caller in callers:
         caller.outcome()
-    assert min(told) >= 10
+    assert min(counts) >= 10
 
 
 def test_a_worker_that_hangs_in_pre_stop_is_killed_at_the_deadline(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class Plugins:
         """Answer one web request; the body must be read and closed on the caller's thread."""
         if self._application is None:
             raise TypeError("this function has no application")  # its caller checks that first
-        return self._application.call(self._environs.make(environ, context))
+        return self._application.call(self._environs.build(environ, context))
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks."""

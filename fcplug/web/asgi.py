@@ -237,7 +237,7 @@ class _RequestTask:
     async def _send(self, message: Message) -> None:
         kind = message["type"]
         if self._disconnected:
-            raise ConnectionResetError("the client has gone away")
+            raise ConnectionResetError("the client has disconnected")
         if self.head is None and kind == "http.response.start":
             self.head = _status_of(message), _headers_of(message)
         elif self.head is not None and not self._complete and kind == "http.response.body":
@@ -262,7 +262,7 @@ class _RequestTask:
             return
         await (self._chunk_taken.wait() if chunk else asyncio.sleep(0))
         if self._disconnected:
-            raise ConnectionResetError("the client has gone away")
+            raise ConnectionResetError("the client has disconnected")
 
 
 def _status_of(message: Message) -> str:

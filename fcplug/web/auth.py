@@ -99,8 +99,8 @@ class Signature:
         moment, now = int(match[1]), time.time()
         if abs(now - moment) > WINDOW:
             return f"the signature's time differs by more than {WINDOW} seconds from the clock"
-        made = [sign(key, moment, message) for key in self._keys]
-        matches = [hmac.compare_digest(signature, each) for each in made]
+        expected = [sign(key, moment, message) for key in self._keys]
+        matches = [hmac.compare_digest(signature, each) for each in expected]
         if not any(matches):
             return "the signature does not match this request"
         try:

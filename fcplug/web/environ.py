@@ -80,21 +80,21 @@ class Environs:
         headers = () if exposed else protocol.CREDENTIAL_HEADERS
         self._hidden = [*map(protocol.environ_key, headers), "wsgi.file_wrapper"]
 
-    def make(self, environ: "WSGIEnvironment", context: Context) -> "WSGIEnvironment":
+    def build(self, environ: "WSGIEnvironment", context: Context) -> "WSGIEnvironment":
         """Return a request's environ as the application sees it."""
-        made = {**self._below, **environ}
+        built = {**self._below, **environ}
         for key in self._hidden:
-            made.pop(key, None)
-        made["fc.context"] = context
-        made["fc.request_uri"] = environ.get("REQUEST_URI", environ["PATH_INFO"])
+            built.pop(key, None)
+        built["fc.context"] = context
+        built["fc.request_uri"] = environ.get("REQUEST_URI", environ["PATH_INFO"])
         if not environ["PATH_INFO"].startswith(protocol.PROXY_PATH):
-            return made
+            return built
         prefix = protocol.proxy_prefix(
             environ["PATH_INFO"],
             context.header(protocol.SERVICE_NAME),
             context.header(protocol.FUNCTION_NAME),
         )
         if prefix:
-            made["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
-            made["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
-        return made
+            built["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
+            built["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
+        return built

@@ -24,7 +24,7 @@ from fcplug.errors import FcplugError, WorkerDied, WorkerUnavailable
 from fcplug.workers.circuit_breaker import CircuitBreaker
 from fcplug.workers.worker import Worker
 
-Make = Callable[[Callable[[Worker], None]], Worker]
+Factory = Callable[[Callable[[Worker], None]], Worker]
 FAREWELL = 1.0  # seconds for workers to exit by themselves
 
 
@@ -53,10 +53,10 @@ class Pool:
     overtake.
     """
 
-    def __init__(self, function: str, size: int, make: Make) -> None:
+    def __init__(self, function: str, size: int, factory: Factory) -> None:
         self._function = function
         self._size = size
-        self._make = make
+        self._factory = factory
         self._lock = threading.Lock()
         self._circuit = CircuitBreaker()
         self._idle: list[Worker] = []
@@ -206,7 +206,7 @@ class Pool:
                 self._fail_waiting(WorkerUnavailable(self._function, self._circuit.why, fix))
             return
         for _ in range(room):
-            worker = self._make(self._on_process_end)
+            worker = self._factory(self._on_process_end)
             self._starting.add(worker)
             threading.Thread(
                 target=self._start, args=(worker,), name="fcplug-worker-start", daemon=True

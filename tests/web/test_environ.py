@@ -25,7 +25,7 @@ PROCESS = {
 
 def made(environ: dict[str, Any], *, exposed: bool = False) -> dict[str, Any]:
     context = Context.from_headers({}, {})
-    environ = Environs(PROCESS, exposed=exposed).make(environ, context)
+    environ = Environs(PROCESS, exposed=exposed).build(environ, context)
     assert environ.pop("fc.context") is context
     return environ
 

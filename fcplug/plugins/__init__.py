@@ -1,1 +1,1 @@
-"""Load plugins: from names in ``functions.yaml`` to objects whose hooks can be called."""
+"""Load plugins: from names in ``functions.yaml`` to callable hooks."""

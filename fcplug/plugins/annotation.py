@@ -1,4 +1,4 @@
-"""Read which event type a handler wants: the annotation of its parameter, resolved."""
+"""Read the event type that a handler's annotation names."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""Load a function's WSGI or ASGI application, by its name in ``functions.yaml``."""
+"""Load a function's WSGI or ASGI application."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def load(
     index: EntryPointIndex, spec: FunctionSpec, event_loop: EventLoop
 ) -> "tuple[WSGIApplication, Source] | None":
-    """Import and check the application of a function; return None if it has none.
+    """Import and check a function's application; None if it has none.
 
     Raises:
         PluginError: it does not exist, or is not a WSGI or ASGI application as configured.
@@ -44,7 +44,10 @@ def load(
 def lifespan_hooks(
     application: Any, source: Source, use: SharedUse
 ) -> dict[str, Callable[..., Any]]:
-    """Return the hooks that run an ASGI application's lifespan, once for all its functions."""
+    """Return an ASGI application's lifespan as hooks.
+
+    They run once for all functions of the application.
+    """
 
     @hookimpl
     def begin(context: Context) -> Any:

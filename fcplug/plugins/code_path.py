@@ -1,4 +1,7 @@
-"""Put the code folder and FC's layers on ``sys.path``, and protect the runtime's modules."""
+"""Put the code folder and FC's layers on ``sys.path``.
+
+The runtime's own modules are protected from files of the same name.
+"""
 
 import importlib
 import logging
@@ -38,7 +41,7 @@ LATE_IMPORTS = (
 
 
 def add(environ: Mapping[str, str], layer: str = protocol.LAYER_PATH) -> None:
-    """Put the code and FC's layers on the path, in the order of FC's built-in runtime.
+    """Put the code and FC's layers on the path, in FC's order.
 
     The runtime keeps its own modules even if files in the code folder have the same names; the log
     names these files.
@@ -52,14 +55,17 @@ def add(environ: Mapping[str, str], layer: str = protocol.LAYER_PATH) -> None:
 
 
 def protect(environ: Mapping[str, str]) -> list[str]:
-    """Import the runtime's modules before files of the same name; return warnings about these."""
+    """Import the runtime's modules before files of the same name.
+
+    Returns warnings about these files.
+    """
     code = folder(environ)
     clashes = [*_clashes(code)]
     return [*_import_ahead(clashes, [path for path in sys.path if path != code])] if clashes else []
 
 
 def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:
-    """Return the code folder: the one that FC names, else the working directory.
+    """Return the code folder: FC's, else the working directory.
 
     If the configuration exists only in FC's usual folder, that is the code folder.
     """

@@ -1,4 +1,4 @@
-"""The entry points of the installed distributions, read without ``importlib.metadata``.
+"""Read the entry points of installed distributions.
 
 Hand-written because it saves 13 to 20 ms of a cold start: ``importlib.metadata`` imports ``email``,
 ``zipfile`` and ``csv``. Where the two could differ, ``importlib.metadata`` is still used: for
@@ -45,7 +45,7 @@ class EntryPointIndex:
         return [entry for entry in self._groups[group] if wanted in ("", _canonical(entry.package))]
 
     def clear(self) -> None:
-        """Read everything again next time; something may have been installed or corrected."""
+        """Discard the entries, so that the next call reads them again."""
         self._groups.clear()
         importlib.invalidate_caches()
 

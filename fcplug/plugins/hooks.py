@@ -38,7 +38,9 @@ class FunctionHandler:
 
 
 class FunctionHook:
-    """A plugin made of a plain function that is one hook, called by position as FC does.
+    """A plugin made of a plain function that is one hook.
+
+    FC calls such functions by position.
 
     ``complete`` is as for ``FunctionHandler``.
 
@@ -177,7 +179,7 @@ def _options(found: Any) -> Mapping[str, Any] | None:
 
 
 def wraps(options: Mapping[str, Any]) -> bool:
-    """Return whether these options mark a wrapper, in pluggy's new or old style."""
+    """Return whether a hook with these options is a wrapper."""
     return bool(options["wrapper"] or options["hookwrapper"])
 
 

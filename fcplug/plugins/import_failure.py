@@ -17,13 +17,13 @@ from fcplug.result import causes_of, is_own_file, message_of, summary
 
 
 def import_failure(error: BaseException, name: str, entry: EntryPoint | None) -> PluginError:
-    """Return the PluginError for an exception that the import of a module raised."""
+    """Return the PluginError for a failed import."""
     kind, what, fix = _describe(error, name, entry)
     return PluginError(kind, what, fix=fix, causes=causes_of(error)).located(line_of(error))
 
 
 def not_installed(group: str, role: str, name: str, known: Collection[str]) -> PluginError:
-    """Return the error for the name of an entry point that no installed package offers."""
+    """Return the error for a name that no installed package offers."""
     folder = _folder_that_offers(group, name)
     return PluginError(
         "PluginNotFound",
@@ -152,7 +152,10 @@ def _is_installed(requirement: str) -> bool:
 
 
 def line_of(error: BaseException) -> str:
-    """Return ``, file:line`` of the user's code that raised or cannot be parsed, or ``""``."""
+    """Return where the user's code failed, as ``, file:line``.
+
+    An empty string if none of the user's code is involved.
+    """
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
         return f", {error.filename}:{error.lineno or 1}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,7 @@
-"""Record which modules an import loads, so that they can be imported again after a correction."""
+"""Record which modules an import loads.
+
+So they can be unloaded and imported again after a correction.
+"""
 
 import os
 import sys
@@ -40,7 +43,7 @@ class ImportRecord:
             self._names[name] = None
 
     def modules_of(self, plugin: str, folder: str) -> tuple[str, ...]:
-        """Return the recorded modules that belong to a plugin: of its package and its folder.
+        """Return the recorded modules of a plugin's package and folder.
 
         A package in the folder is left out if part of it was loaded before, because others may use
         it, or if it has C extensions, which cannot be imported twice.
@@ -58,7 +61,7 @@ class ImportRecord:
 
 
 def unload(names: Iterable[str]) -> None:
-    """Remove modules from ``sys.modules``, so that the next import loads them again."""
+    """Remove modules, so that the next import loads them again."""
     for name in names:
         module = sys.modules.pop(name, None)
         parent, _, child = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""Resolve a name in ``functions.yaml`` to a Python object: an entry point, or code."""
+"""Resolve a name in ``functions.yaml`` to an object."""
 
 import importlib
 import logging
@@ -67,7 +67,9 @@ class Source(NamedTuple):
 
 
 def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, Source]:
-    """Import the object that a name in ``functions.yaml`` refers to; return it and its source.
+    """Import the object of a name in ``functions.yaml``.
+
+    Returns the object and its source.
 
     The name is an entry point (``name`` or ``distribution:name``) or code (``module:attribute``, or
     ``module.attribute`` as on FC). For keys that always name code, ``group`` is the key.
@@ -94,7 +96,7 @@ def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, So
 
 
 def unload(source: Source) -> None:
-    """Unload a broken plugin's modules, so that it can be imported again once it is corrected.
+    """Unload a broken plugin, so that it can be imported again.
 
     Modules that were loaded before stay, because other plugins use them.
     """
@@ -103,7 +105,7 @@ def unload(source: Source) -> None:
 
 @contextmanager
 def attributed_to(source: Source, location: Callable[[], str] = str) -> Iterator[None]:
-    """Re-raise any error from a plugin's code or metadata as a PluginError that names the plugin.
+    """Name the plugin in any error of its code or metadata.
 
     ``location`` returns where the plugin is defined, for errors without a location.
 

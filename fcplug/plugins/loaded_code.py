@@ -17,7 +17,7 @@ _Version = tuple[int, int]
 
 
 class LoadedCode:
-    """Records the imported files of the code folder, and logs edits made later, once each.
+    """Records the imported files of the code folder, and logs edits.
 
     It does nothing on Function Compute, where code does not change, and if something else already
     reacts to edits (``watched``).

@@ -1,4 +1,4 @@
-"""Load the plugins of one function: from its configuration entry to callable hooks."""
+"""Load the plugins of one function."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Plugins:
-    """The middleware, handler and application of one function, loaded in this process.
+    """The middleware, handler and application of one function.
 
     Attributes:
         hook: calls a hook of all plugins, in the order of ``functions.yaml``.
@@ -53,7 +53,10 @@ class Plugins:
 
     @property
     def shared_hooks(self) -> Set[object]:
-        """Identifies the hooks that other functions may share; equal sets mean the same hooks."""
+        """Identifies the hooks that other functions may share.
+
+        Equal sets mean the same hooks.
+        """
         return self._use.hooks
 
     @property
@@ -77,7 +80,10 @@ class Plugins:
         return b"" if results is None else results  # from a wrapper that replaced the list
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
-        """Answer one web request; the body must be read and closed on the caller's thread."""
+        """Answer one web request.
+
+        The body must be read and closed on the caller's thread.
+        """
         if self._application is None:
             raise TypeError("this function has no application")  # its caller checks that first
         return self._application.call(self._environs.build(environ, context))
@@ -95,13 +101,16 @@ class Plugins:
         """Do nothing: plugins in this process end with it."""
 
     def implements(self, hook: str) -> bool:
-        """Return whether a plugin has this hook, or a stored pre_stop hook has to run."""
+        """Return whether a plugin has this hook.
+
+        Also True for ``pre_stop`` if a stored hook of another function has to run.
+        """
         caller: pluggy.HookCaller = getattr(self.hook, hook)
         return bool(caller.get_hookimpls()) or (hook == "pre_stop" and self._use.stops_left)
 
 
 class Loader:
-    """Loads the plugins of functions, with one index of entry points for all of them."""
+    """Loads the plugins of functions, with one entry-point index."""
 
     def __init__(
         self,
@@ -117,7 +126,7 @@ class Loader:
         self._shared = shared
 
     def load(self, spec: FunctionSpec) -> Plugins:
-        """Import a function's plugins and register them with a plugin manager of their own.
+        """Import a function's plugins, and register them.
 
         Raises:
             PluginError: a plugin is missing, broken or unsuitable; the error names it and the fix.

@@ -13,7 +13,7 @@ _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 def folder_with(module: str) -> str:
-    """Return the first folder of ``sys.path`` with a top-level module or package, or ``""``."""
+    """Return the first folder on the path with this module, or ``""``."""
     for folder in map(os.path.abspath, sys.path):
         path = os.path.join(folder, module)
         if os.path.isfile(f"{path}.py") or os.path.isdir(path):
@@ -22,7 +22,7 @@ def folder_with(module: str) -> str:
 
 
 def shadowed(module: str) -> tuple[str, str] | None:
-    """Return the user's file that a module's name refers to, and the module that hides it.
+    """Return the user's file for a module, and the module that hides it.
 
     None unless a standard library or installed module of this name was imported before.
     """
@@ -38,7 +38,9 @@ def shadowed(module: str) -> tuple[str, str] | None:
 
 
 def siblings(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Yield the files next to a module that it tries to import, each with the file it gets instead.
+    """Yield files next to a module that it tries to import, but misses.
+
+    Each comes with the file that is imported instead.
 
     Python keeps one module per name: if two folders on the path both have a ``utils``, the first
     import decides for both. This concerns only a module in a subfolder that has put its own folder

@@ -1,4 +1,4 @@
-"""Register the plugins of one function: find their hooks, check and adapt them."""
+"""Register the plugins of one function."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from fcplug.result import message_of
 
 
 class Registration:
-    """The plugins of one function while they are put behind its plugin manager.
+    """The plugins of one function during their registration.
 
     Attributes:
         manager: the function's own plugin manager.
@@ -34,7 +34,9 @@ class Registration:
         self._event_loop = event_loop
 
     def add(self, target: Any, source: Source, settings: Settings) -> None:
-        """Register a handler or middleware: an object, or a class to call with its settings.
+        """Register a handler or middleware.
+
+        A class is called with its settings.
 
         Raises:
             PluginError: it has no hooks, or one of them cannot work.

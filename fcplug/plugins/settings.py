@@ -1,4 +1,4 @@
-"""Convert a plugin's ``settings`` in ``functions.yaml`` to the typed arguments of its class."""
+"""Convert ``settings`` to the typed arguments of a plugin's class."""
 
 import inspect
 import typing
@@ -94,7 +94,7 @@ class Settings:
 
 
 def hints_of(kind: type) -> dict[str, Any]:
-    """Return the annotations of a class's arguments, from ``__init__`` or from its fields."""
+    """Return the annotations of the arguments of a class."""
     for annotated in (kind.__init__, kind):  # type: ignore[misc]
         try:
             if hints := typing.get_type_hints(annotated, include_extras=True):

@@ -1,4 +1,4 @@
-"""Run the hooks of shared modules once: before the first function uses one, and after the last.
+"""Run the hooks of a shared module once.
 
 A module keeps its state in globals, an ASGI application on itself. Several functions may share one,
 and so do the old and the new version of a function during a reload. Therefore the ``initialize``
@@ -34,7 +34,7 @@ Identity = tuple[int, int]
 
 
 class SharedHooks:
-    """Tracks which functions use which modules; one object for the whole process."""
+    """Tracks which functions use which modules, process-wide."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class SharedHooks:
             return id(module) in self._periods
 
     def join(self, module: Any, user: "SharedUse") -> "_Period":
-        """Add a user of a module; wait while the last user before it runs its hooks."""
+        """Add a user; wait while the last user before it runs its hooks."""
         while True:
             with self._lock:
                 period = self._periods.get(id(module))
@@ -60,14 +60,17 @@ class SharedHooks:
                 period.over.wait()
 
     def leave(self, period: "_Period", user: "SharedUse") -> bool:
-        """Remove a user; return True for the last, which must run the hooks and call ``end``."""
+        """Remove a user; return whether it was the last.
+
+        The last user must run the hooks and call ``end``.
+        """
         with self._lock:
             period.users.discard(user)
             period.ending = not period.users
             return period.ending
 
     def end(self, period: "_Period") -> None:
-        """End a module's period after its last user; the next user starts a new one."""
+        """End a module's period; the next user starts a new one."""
         with self._lock:
             del self._periods[id(period.module)]
         period.over.set()
@@ -127,7 +130,10 @@ class SharedUse:
         return any(period.stops for period in list(self._periods.values()))
 
     def add(self, name: str, target: Any) -> int:
-        """Register a module by name, or ``target`` if no such module is loaded; return its key."""
+        """Register a module, and return its key.
+
+        It is ``target`` itself if no module of this name is loaded.
+        """
         module = sys.modules.get(name)
         module = target if module is None else module
         self._modules[id(module)] = module
@@ -136,7 +142,7 @@ class SharedUse:
     def share(
         self, name: str, hook: Callable[..., Any], target: Any, module: str
     ) -> Callable[..., Any]:
-        """Return an initialize or pre_stop hook that runs once for all users of its module.
+        """Return a hook that runs once for all users of its module.
 
         Args:
             name: ``initialize`` or ``pre_stop``.
@@ -172,7 +178,10 @@ class SharedUse:
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """Stop using the modules; pre_stop hooks called inside run if this was the last user."""
+        """Stop using the modules.
+
+        pre_stop hooks called inside run if this was the last user.
+        """
         with self._lock:
             periods = self._periods
             self._ending = {key for key, each in periods.items() if self._shared.leave(each, self)}

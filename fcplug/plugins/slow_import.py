@@ -18,7 +18,7 @@ _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 @contextmanager
 def reported(function: str) -> Iterator[None]:
-    """Log this thread's current line, once, if the block takes more than 3 seconds."""
+    """Log where this thread is if the block takes over 3 seconds."""
     timer = threading.Timer(PATIENCE, _report, (function, threading.get_ident()))
     timer.daemon = True
     timer.start()

@@ -1,1 +1,1 @@
-"""Web requests: WSGI and ASGI applications, FC's HTTP event, and authentication."""
+"""Answer web requests: WSGI, ASGI, HTTP events, authentication."""

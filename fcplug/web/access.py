@@ -17,7 +17,7 @@ _SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold as it is
 
 
 class AccessLine:
-    """The access line of one request; it never contains the query or credentials.
+    """The access line of one request, without query or credentials.
 
     Attributes:
         status: the client's status line, or only its number.

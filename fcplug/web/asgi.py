@@ -1,4 +1,6 @@
-"""Adapt an ASGI 3 application to WSGI, on the event loop that ``async def`` hooks use.
+"""Adapt an ASGI 3 application to WSGI.
+
+It runs on the event loop that ``async def`` hooks use.
 
 Hand-written because a2wsgi 1.10.10 hung the client or stopped the event loop in our tests, had no
 lifespan, and cost 318 us of processor time per answer where this costs 90
@@ -49,7 +51,7 @@ log = logging.getLogger("fcplug")
 
 
 class Application:
-    """A WSGI application that serves an ASGI one, and the hooks for its lifespan.
+    """A WSGI application, and lifespan hooks, for an ASGI one.
 
     ``function`` is the function's name in ``functions.yaml``.
 
@@ -100,7 +102,7 @@ class Application:
     def run(
         self, coroutine: Coroutine[Any, Any, _Value], works_on: "Lifespan | _RequestTask"
     ) -> _Value:
-        """Run a coroutine on the event loop, within the deadline of the current call."""
+        """Run a coroutine within the deadline of the current call."""
         return self._event_loop.run(coroutine, self._function, lambda: works_on.task)
 
     def finish(self, coroutine: Coroutine[Any, Any, _Value]) -> _Value:
@@ -130,7 +132,7 @@ class _Chunks(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """Wait until the application ends; cancel it if its answer is not complete."""
+        """Wait until the application ends; cancel an incomplete answer."""
         if self._request.done:
             return
         try:
@@ -170,7 +172,9 @@ class _RequestTask:
         )
 
     async def chunk(self) -> bytes | None:
-        """Return the next chunk, None at the end; the previous chunk must have been sent.
+        """Return the next chunk, None at the end.
+
+        The previous chunk must have been sent.
 
         Raises:
             InvalidResponse: the application ended before its answer was complete.
@@ -194,7 +198,7 @@ class _RequestTask:
         return chunk
 
     async def leave(self) -> None:
-        """Wait until the application ends; disconnect it if its answer is not complete."""
+        """Wait until the application ends; disconnect it if incomplete."""
         if self.task and not self._complete:
             self._disconnect()
             await asyncio.wait([self.task], timeout=_GRACE)

@@ -14,7 +14,10 @@ _ABSOLUTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")  # the form of a tar
 
 
 def scope_of(environ: "WSGIEnvironment") -> MutableMapping[str, Any]:
-    """Return the scope of a request; bytes of its target that are not UTF-8 become U+FFFD."""
+    """Return the scope of a request.
+
+    Bytes of its target that are not UTF-8 become U+FFFD.
+    """
     root = _text(environ.get("SCRIPT_NAME", ""))
     target = str(environ["fc.request_uri"]).partition("?")[0]
     address = environ.get("REMOTE_ADDR")

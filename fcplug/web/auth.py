@@ -1,6 +1,7 @@
-"""Authenticate callers outside of Function Compute, by a token or a signature.
+"""Authenticate callers outside of Function Compute.
 
-On FC the platform is the only caller and sends neither, so nothing is checked there.
+A caller sends a token or signs its requests. On FC the platform is the only caller, so nothing is
+checked there.
 """
 
 import hashlib
@@ -59,7 +60,10 @@ def gate(entry: AuthEntry, environ: Mapping[str, str]) -> Gate:
 
 
 def sign(key: str, moment: int, message: Message) -> str:
-    """Return the signature header of a message sent at ``moment`` (Unix seconds)."""
+    """Return the signature header of a message.
+
+    ``moment`` is the time of sending, in Unix seconds.
+    """
     mac = hmac.new(key.encode(), _covered(moment, message), hashlib.sha256)
     return f"t={moment},v2={mac.hexdigest()}"
 
@@ -71,7 +75,7 @@ class Token:
         self._wanted = [f"Bearer {token}".encode() for token in tokens]
 
     def reason_to_reject(self, authorization: str) -> str:
-        """Return the reason to reject a request with this header, or an empty string."""
+        """Return the reason to reject a request, or an empty string."""
         sent = authorization.encode("latin-1", "replace")
         # compare with all tokens: the duration must not reveal which one is similar
         matches = [hmac.compare_digest(sent, wanted) for wanted in self._wanted]
@@ -79,7 +83,7 @@ class Token:
 
 
 class Signature:
-    """Accepts requests signed recently with one of the keys, each signature once."""
+    """Accepts recently signed requests, each signature once."""
 
     def __init__(self, keys: Sequence[str], memory: ReplayMemory) -> None:
         self._keys = keys
@@ -90,7 +94,7 @@ class Signature:
             self._log(error)
 
     def reason_to_reject(self, signature: str, message: Message) -> str:
-        """Return the reason to reject a message with this signature, or an empty string."""
+        """Return the reason to reject a request, or an empty string."""
         match = _SIGNATURE.fullmatch(signature)
         if match is None:
             if _VERSION_1.fullmatch(signature):

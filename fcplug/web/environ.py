@@ -43,7 +43,10 @@ def body_of(environ: "WSGIEnvironment") -> bytes:
 
 
 def target_of(environ: "WSGIEnvironment") -> str:
-    """Return the path and query of a request, as they were sent if the server provides that."""
+    """Return the path and query of a request.
+
+    As they were sent, if the server provides that.
+    """
     sent: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")  # RAW_URI: gunicorn
     if sent:
         return sent
@@ -53,7 +56,7 @@ def target_of(environ: "WSGIEnvironment") -> str:
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:
-    """Return the path of a request as it was sent, percent-encoded and without the query."""
+    """Return the path as it was sent, encoded and without the query."""
     target: str = environ.get("REQUEST_URI") or ""
     if target.startswith("/"):
         return target.partition("?")[0]

@@ -53,7 +53,7 @@ def answer(
     *,
     access_log: bool = False,
 ) -> Response | Result:
-    """Run the work up to the first bytes of its answer; return the answer or a failure.
+    """Run the work up to the first bytes; return answer or failure.
 
     Header fields that belong to the platform or the connection are removed. The body raises BodyCut
     if it ends too early. All steps share one copy of the caller's context variables.
@@ -72,7 +72,7 @@ def answer(
 
 
 def failure_status(error: BaseException | None, otherwise: str = _FAILED) -> str:
-    """Return the status line of a web request that failed before its first bytes."""
+    """Return the status line of a request that failed early."""
     return _STATUS.get(type(error), otherwise)
 
 

@@ -1,4 +1,4 @@
-"""FC 3.0's HTTP event: convert a web request to an event, and a handler's result to a response.
+"""Convert web requests and results to and from FC 3.0's HTTP event.
 
 FC's built-in runtimes pass it to handlers of functions with an HTTP trigger ("version" is "v1" in
 FC's documentation of HTTP triggers). Custom runtimes receive the request itself instead.
@@ -35,7 +35,7 @@ _JSON = {
 
 
 def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
-    """Return the HTTP event of a WSGI request as JSON, and read the request's body.
+    """Return the HTTP event of a WSGI request, as JSON.
 
     Header names are capitalized like ``Content-Type``, because WSGI does not keep their case.
     Repeated headers and query parameters are joined by commas; FC's own headers are left out. The

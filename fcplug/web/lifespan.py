@@ -51,7 +51,9 @@ class Lifespan:
         self._error: BaseException | None = None
 
     async def startup(self) -> None:
-        """Start the application; one that ends without a reply does not support lifespan.
+        """Start the application.
+
+        One that ends without a reply does not support lifespan.
 
         Raises:
             LifespanFailed: the application reports a failure.

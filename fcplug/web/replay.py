@@ -1,4 +1,4 @@
-"""Store used signatures, shared by all processes of one user on one machine.
+"""Store used signatures, shared by all processes of one user.
 
 A signature belongs to the period of its own timestamp. Each period is a file of digests, in a
 folder that no other user can enter. A process locks the file, reads what others have appended, and
@@ -19,7 +19,10 @@ _PREFIX = "signatures-"
 
 
 def folder_of(environ: Mapping[str, str]) -> str:
-    """Return the folder of this user's files, the same in every process and after a restart."""
+    """Return the folder of this user's files.
+
+    It is the same in every process and after a restart.
+    """
     folder = os.path.abspath(environ.get("TMPDIR") or "/tmp")  # noqa: S108 - see _secure
     return f"{folder}/fcplug-{os.geteuid()}"
 
@@ -49,7 +52,9 @@ class ReplayMemory:
         _secure(self._folder)
 
     def reason_to_reject(self, digest: bytes, moment: int, now: float) -> str:
-        """Store a signature; return the reason to reject it, or an empty string if it is new.
+        """Store a signature, or return the reason to reject it.
+
+        Empty if it is new.
 
         Raises:
             OSError: it cannot be stored, so it must be rejected.
@@ -107,7 +112,9 @@ class _PeriodFile:
         self._read = 0  # bytes
 
     def reason_to_reject(self, digest: bytes, most: int) -> str:
-        """Store a digest; return the reason to reject it, or an empty string if it is new.
+        """Store a signature, or return the reason to reject it.
+
+        Empty if it is new.
 
         Raises:
             _FileDeletedError: the file is gone; ``seen`` has all of its digests.

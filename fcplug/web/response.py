@@ -10,7 +10,9 @@ log = logging.getLogger("fcplug")
 
 
 class Response(msgspec.Struct):
-    """The answer to a web request; its receiver must close it, even if the body was not read.
+    """The answer to a web request.
+
+    Its receiver must close it, even if the body was not read.
 
     Attributes:
         status: a status line such as ``200 OK``.
@@ -36,7 +38,7 @@ class Response(msgspec.Struct):
 
 
 class BodyCut(Exception):  # noqa: N818 - only the server sees it
-    """A body ended too early; the client must notice that, and the log has the reason."""
+    """A body ended too early; the log has the reason."""
 
 
 def close_body(body: object) -> None:
@@ -47,7 +49,7 @@ def close_body(body: object) -> None:
 
 
 def close_failed(body: object) -> None:
-    """Close a body or response after a failure; only log an error of closing it."""
+    """Close a body or response after a failure; log further errors."""
     try:
         close_body(body)
     except BaseException as error:

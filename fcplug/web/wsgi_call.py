@@ -1,4 +1,4 @@
-"""Call a WSGI application (PEP 3333), and check its answer before any of it is sent.
+"""Call a WSGI application (PEP 3333), and check its answer.
 
 FC 2.0's built-in runtime accepts more than PEP 3333 allows, and so does this module: text is sent
 as UTF-8, a plain ``str`` or ``bytes`` is the body, a status needs no reason, headers are any

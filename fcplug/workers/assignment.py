@@ -1,4 +1,4 @@
-"""The assignment of a worker: its function, and the settings of its process."""
+"""Tell a worker its function and the settings of its process."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -31,7 +31,7 @@ class WorkerSettings(Struct, frozen=True):
 
 
 class Assignment(Struct, frozen=True):
-    """One function, the locations of its settings in the file, and the process's settings."""
+    """One function, the locations of its settings, process settings."""
 
     spec: FunctionSpec
     document: Document

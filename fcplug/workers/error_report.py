@@ -32,7 +32,9 @@ class ErrorReport(Header, frozen=True):
 
     @classmethod
     def from_error(cls, error: BaseException, keys: Credentials = _NO_KEYS) -> "ErrorReport":
-        """Return the report of an exception; only its class if the exception cannot be reported.
+        """Return the report of an exception.
+
+        Only its class if the exception cannot be reported.
 
         The values of the call's keys are masked here, before long texts are cut: half a key is not
         recognized afterwards.

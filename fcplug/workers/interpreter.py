@@ -1,4 +1,4 @@
-"""The Python interpreter of workers: the runtime's, or the one that a function names."""
+"""Find and start the Python interpreter of workers."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from fcplug.workers import start
 
 
 class Interpreter:
-    """A Python interpreter, given by its path or by the folder of its virtual environment.
+    """A Python interpreter, given by path or virtual environment.
 
     A relative path starts at ``folder``; a name without a slash is also searched on the PATH.
     """

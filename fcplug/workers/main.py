@@ -1,4 +1,4 @@
-"""The worker's side: serve one function, one call at a time, on the main thread.
+"""Serve one function in a worker, one call at a time.
 
 The states, with the frames that the worker sends (->) and receives (<-)::
 

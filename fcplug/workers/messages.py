@@ -38,7 +38,9 @@ class Header(Struct, frozen=True):
 
 
 class Hello(Header, frozen=True):
-    """The first message of a worker; this structure must be the same in every version.
+    """The first message of a worker.
+
+    This structure must be the same in every version.
 
     ``problem`` is the reason why its interpreter cannot run fcplug; then ``version`` is empty.
     """
@@ -48,7 +50,7 @@ class Hello(Header, frozen=True):
 
 
 class Ready(Header, frozen=True):
-    """A worker has loaded its function; ``package`` is the handler's, ``hooks`` those it has."""
+    """The function is loaded: the handler's package, and all hooks."""
 
     package: str
     hooks: list[str]

@@ -1,4 +1,4 @@
-"""Lend workers to callers in the order of their requests, and start workers when needed.
+"""Lend workers to callers in order, and start workers when needed.
 
 The states of a worker::
 
@@ -31,7 +31,7 @@ FAREWELL = 1.0  # seconds for workers to exit by themselves
 class _QueuedCaller:
     """A caller in a queue; ``wanted`` is the one worker that it accepts, or None for any.
 
-    ``served`` is a lock that the caller waits for: a lock wakes a thread faster than a condition.
+    The caller waits for the lock ``served``, which ``give`` releases.
     """
 
     def __init__(self, wanted: Worker | None = None) -> None:
@@ -95,7 +95,7 @@ class Pool:
         raise self._stopped()  # only callers of ``claim`` get no worker
 
     def claim(self, worker: Worker, deadline: float) -> bool:
-        """Acquire this worker; return whether that succeeded, False if it has ended.
+        """Acquire this worker; return False if it has ended.
 
         Raises:
             TimeoutError: another caller used it until the deadline.
@@ -123,7 +123,10 @@ class Pool:
         return worker.close()
 
     def retire(self, worker: Worker) -> None:
-        """Remove a worker that has answered; its caller ends it, and another may start."""
+        """Remove a worker, so that its caller can end it.
+
+        Another one may start in its place.
+        """
         with self._lock:
             self._circuit.record_answer()
             self._leaving.add(worker)

@@ -1,4 +1,4 @@
-"""Run a child process that ends with its whole process group, and with this process."""
+"""Run a child process that ends with its group and with this one."""
 
 import os
 import signal
@@ -87,7 +87,10 @@ class WorkerProcess:
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Kill the process and close the socket, which no other thread may be using."""
+        """Kill the process and close the socket.
+
+        No other thread may be using the socket.
+        """
         self.kill()
         self.socket.close()
 

@@ -1,4 +1,4 @@
-"""Start a worker; this file needs only Python, so that it can report what is missing.
+"""Start a worker; needs only Python, to report what is missing.
 
 Its arguments are the number of its socket, the ``sys.path`` to use as JSON (``null`` for the
 interpreter's own), and the function's name, which only makes lists of processes readable.

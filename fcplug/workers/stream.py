@@ -29,7 +29,7 @@ class Stream(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """Ask the worker to close an unfinished body; kill the worker if that takes too long."""
+        """Close an unfinished body; kill the worker if that is too slow."""
         if self._open:
             self._open = False
             limit = time.monotonic() + STOP_LIMIT

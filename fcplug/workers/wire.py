@@ -1,4 +1,4 @@
-"""The frames between the runtime and a worker: a kind, a JSON header, and raw bytes."""
+"""Send and receive frames: a kind, a JSON header, and raw bytes."""
 
 import io
 import json
@@ -129,6 +129,6 @@ class FrameConnection:
 
 
 def check(*sizes: int) -> None:
-    """Raise FrameError if a header or body of one of these sizes is too large for a frame."""
+    """Raise FrameError if one of the sizes is too large for a frame."""
     if max(sizes) > MAX_PART:
         raise FrameError(f"{max(sizes)} bytes are more than the {MAX_PART} that a frame can hold")

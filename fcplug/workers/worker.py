@@ -1,4 +1,4 @@
-"""The runtime's side of one worker: start it, send calls to it, and find out how it ended."""
+"""Start one worker, send calls to it, and find out how it ended."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ _NUMBERS = 1 << 32  # call numbers start again at 0 after this many calls
 
 
 class NotTaken(Exception):  # noqa: N818 - never leaves this package
-    """The worker ended before it started the call, so another worker may run it."""
+    """The worker ended before it started the call; another may run it."""
 
     def __init__(self, error: WorkerDied) -> None:
         super().__init__(str(error))
@@ -124,7 +124,7 @@ class Worker:
         context: Context,
         deadline: float | None,
     ) -> ResponseHead:
-        """Call the application; then read its body with ``next_chunk`` and ``stop_body``.
+        """Call the application; read its body with ``next_chunk``.
 
         Raises the same errors as ``call``.
         """
@@ -134,7 +134,10 @@ class Worker:
             return ResponseHead.from_header(answer.header)
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
-        """Return the next chunk of the body, None at its end; raise the errors of ``call``."""
+        """Return the next chunk of the body, None at its end.
+
+        Raises the errors of ``call``.
+        """
         with self._watched(context):
             self._connection.send(Frame(Kind.NEXT, self._number), deadline)
             answer = self._receive((Kind.CHUNK, Kind.RESULT, Kind.ERROR), deadline)
@@ -155,7 +158,10 @@ class Worker:
             self._process.kill()
 
     def close(self) -> None:
-        """Kill the process and close the connection; only the caller who uses the worker may."""
+        """Kill the process and close the connection.
+
+        Only the caller who uses the worker may do this.
+        """
         self.kill()
         if self._process:
             self._process.close()

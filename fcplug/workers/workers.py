@@ -1,4 +1,4 @@
-"""The worker processes of one function, with the same methods as plugins in this process."""
+"""Run the plugins of one function in worker processes."""
 
 import logging
 import threading
@@ -75,7 +75,10 @@ class Workers:
             self._pool.release(worker)
 
     def implements(self, hook: str) -> bool:
-        """Return whether a plugin has this hook; False until a worker has loaded them."""
+        """Return whether a plugin has this hook.
+
+        False until a worker has loaded the plugins.
+        """
         return hook in self._hooks
 
     def initialize(self, context: Context, deadline: float | None = None) -> bytes:
@@ -88,7 +91,10 @@ class Workers:
         )
 
     def invoke(self, event: bytes, context: Context) -> bytes:
-        """Answer one event in an initialized worker, and return the encoded result."""
+        """Answer one event in an initialized worker.
+
+        Returns the encoded result.
+        """
         deadline = context.deadline
 
         def work(worker: Worker) -> bytes:
@@ -99,7 +105,10 @@ class Workers:
         return self._in_one_worker(work, context, deadline)
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
-        """Answer one web request in an initialized worker, in use until the body is closed."""
+        """Answer one web request in an initialized worker.
+
+        The worker is in use until the body is closed.
+        """
         deadline = context.deadline
         body = body_of(environ)  # read once, as a second worker may have to answer
 
@@ -119,7 +128,10 @@ class Workers:
         self._in_every_worker("pre_freeze", context)
 
     def pre_stop(self, context: Context) -> None:
-        """Run the pre_stop hooks in every initialized worker, and mark it as not initialized."""
+        """Run the pre_stop hooks in every initialized worker.
+
+        They are then no longer initialized.
+        """
         self._in_every_worker("pre_stop", context)
 
     def close(self) -> None:

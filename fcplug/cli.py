@@ -15,6 +15,7 @@ from fcplug.instance import Instance, port_of
 if TYPE_CHECKING:
     import argparse
 
+    from fcplug.assets import Asset
     from fcplug.process.handover import Handover
 
 _START = "from fcplug.__main__ import main; main()"
@@ -23,7 +24,7 @@ _COMPLETION = "_FCPLUG_COMPLETE"  # set by a shell that asks what may follow
 _OWN = {
     "serve": "serve the functions of functions.yaml until a stop signal",
     "bootstrap": "print the start file of a code package",
-    "schema": "print the JSON Schema of functions.yaml, for editors",
+    "schema": "print the JSON Schema of functions.yaml and of the installed plugins, for editors",
 }
 
 
@@ -64,7 +65,11 @@ def _run(given: Sequence[str]) -> int:
         hint = did_you_mean(given[0], [*_OWN, *COMMANDS])
         parser.error(f"there is no command '{given[0]}'{hint}")
     options = parser.parse_args(given)
-    _put(options.command, options.output, force=options.force)
+    asset = _asset(options)
+    if options.output is None:
+        _print(asset.read())
+    else:
+        asset.write(options.output, force=options.force)
     return 0
 
 
@@ -110,6 +115,10 @@ def _parser() -> "argparse.ArgumentParser":
             "-o", "--output", metavar="FILE", help="write it to FILE instead of standard output"
         )
         command.add_argument("--force", action="store_true", help="replace an existing FILE")
+        if name == "schema":
+            command.add_argument(
+                "--plain", action="store_true", help="leave out what is installed right now"
+            )
     for name, what in COMMANDS.items():
         commands.add_parser(name, help=what)
     return parser
@@ -140,17 +149,31 @@ def _add_serve(command: "argparse.ArgumentParser") -> None:
     command.add_argument("--handover", help=argparse.SUPPRESS)  # used by --reload
 
 
-def _put(name: str, output: str | None, *, force: bool) -> None:
-    """Print a file of the package, or write it to the file ``output``."""
+def _asset(options: "argparse.Namespace") -> "Asset":
+    """Return the file that a command prints or writes."""
     from fcplug import assets  # noqa: PLC0415 - nothing that serves needs it
 
-    asset = assets.BOOTSTRAP if name == "bootstrap" else assets.SCHEMA
-    if output is not None:
-        asset.write(output, force=force)
-        return
+    if options.command == "bootstrap":
+        return assets.BOOTSTRAP
+    if options.plain:
+        return assets.SCHEMA
+    import json  # noqa: PLC0415
+
+    from fcplug.inspection.installed_schema import installed_schema  # noqa: PLC0415
+
+    schema, broken = installed_schema(lambda _done, _all, _name: None)
+    for plugin in broken:
+        what = plugin.broken.partition("\n")[0]
+        print(f"warning: {plugin.reference}: its settings are unknown: {what}", file=sys.stderr)  # noqa: T201
+    return assets.SCHEMA._replace(read=f"{json.dumps(schema, indent=2)}\n".encode)
+
+
+def _print(data: bytes) -> None:
     try:
         with open(1, "wb", closefd=False) as out:  # standard output, as bytes
-            out.write(asset.read())
+            out.write(data)
+    except BrokenPipeError:
+        pass  # the reader has what it wanted
     except OSError as error:
         raise OutputError("standard output", error.strerror or str(error)) from None
 

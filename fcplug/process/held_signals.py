@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -10,18 +11,27 @@ from typing import Any
 STOP = (signal.SIGTERM, signal.SIGINT)
 _ALL = (*STOP, signal.SIGHUP)
 
+_REPEAT = 2.0  # seconds in which a supervised process may get the same stop twice
+
 
 class HeldSignals:
     """A signal handler that notes signals; a second stop signal ends the process at once.
 
+    Except that a supervised process ignores one that comes right after the first: systemd signals
+    all processes of a service, and then the supervisor passes the signal on. To end such a process
+    at once the supervisor kills it.
+
     Attributes:
+        supervised: whether a supervisor passes its signals on to this process.
         stop: the first stop signal that arrived.
         hangup: whether SIGHUP arrived.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, supervised: bool = False) -> None:
+        self.supervised = supervised
         self.stop: int | None = None
         self.hangup = False
+        self._stopped_at = 0.0
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Note the signal."""
@@ -29,18 +39,27 @@ class HeldSignals:
             self.hangup = True
         elif self.stop is None:
             self.stop = number
-        else:
+            self.note_stop()
+        elif not self.is_repeat():
             os._exit(128 + number)  # as a shell reports it; a second signal must not wait
+
+    def note_stop(self) -> None:
+        """Note the time of the first stop signal."""
+        self._stopped_at = time.monotonic()
+
+    def is_repeat(self) -> bool:
+        """Return whether a stop signal that arrives now is the first one again."""
+        return self.supervised and time.monotonic() - self._stopped_at < _REPEAT
 
 
 def hold(*, discard: bool = False) -> None:
     """Keep SIGTERM, SIGINT and SIGHUP until code that handles them calls ``release``.
 
-    Signals that are held already stay held. ``discard`` drops them: in a process that was just
-    forked they belong to the parent.
+    Signals that are held already stay held. ``discard`` drops them: in a process that its
+    supervisor has just forked they belong to the supervisor.
     """
     if discard or current() is None:
-        held = HeldSignals()
+        held = HeldSignals(supervised=discard)
         for number in _ALL:
             signal.signal(number, held)
 

@@ -35,57 +35,20 @@ from socket import socket
 
 from fcplug.process import accept_filter, held_signals
 from fcplug.process.child import Child, describe_exit, fork, reap
-from fcplug.process.held_signals import STOP
+from fcplug.process.held_signals import STOP, HeldSignals
 from fcplug.process.siblings import Mailboxes, Siblings
+from fcplug.process.slot import Slot
 
 log = logging.getLogger("fcplug.supervisor")
 
 _SIGNALS = (*STOP, signal.SIGHUP, signal.SIGCHLD)
 
 _STABLE_AFTER = 1.0  # seconds: a process of this age has started successfully
-_FIRST_PAUSE = 0.02  # seconds before the next start; doubled while starts fail
-_LONGEST_PAUSE = 5.0  # seconds
 _MAX_FAILED_STARTS = 10  # the supervisor gives up after so many ...
 _FAILURE_WINDOW = 60.0  # ... in so many seconds
 _MEMORY_CHECK = 1.0  # seconds between two checks of memory
 _RENEWAL_PAUSE = 10.0  # seconds between two renewals of one slot
 _NOTHING_DUE = 3600.0  # seconds to wait for a signal when nothing else is due
-
-
-class Slot:
-    """Holds one process and, during a renewal, the process that it replaces."""
-
-    def __init__(self) -> None:
-        self.process: Child | None = None
-        self.predecessor: Child | None = None
-        self.starts_at = 0.0
-        self.renewed_at = -math.inf
-        self.pause = _FIRST_PAUSE
-
-    @property
-    def processes(self) -> list[Child]:
-        """The processes of the slot."""
-        return [process for process in (self.process, self.predecessor) if process]
-
-    def clear(self) -> list[Child]:
-        """Empty the slot; return the processes that were in it."""
-        processes = self.processes
-        self.process = self.predecessor = None
-        return processes
-
-    def start_renewal(self) -> None:
-        """Make the process a predecessor, and start its replacement now."""
-        self.renewed_at = time.monotonic()
-        self.predecessor, self.process = self.process, None
-        self.starts_at = 0.0
-
-    def free(self, *, stable: bool) -> None:
-        """Note that the process has exited, and set when to start the next one."""
-        if stable:
-            self.pause = _FIRST_PAUSE
-        self.process = None
-        self.starts_at = time.monotonic() + self.pause
-        self.pause = min(2 * self.pause, _LONGEST_PAUSE)
 
 
 class Supervisor:
@@ -119,6 +82,7 @@ class Supervisor:
         )
         self._mask: set[int] = set()
         self._exit_code = 0
+        self._held = HeldSignals()
 
     def run(self) -> int:
         """Run the processes until a stop signal; return the exit code.
@@ -136,6 +100,7 @@ class Supervisor:
             raise RuntimeError("a supervisor runs in the main thread, without other threads")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, exit codes are lost
         self._mask = {*signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)}
+        self._held = held_signals.current() or self._held
         for number in held_signals.release():
             os.kill(os.getpid(), number)  # blocked by now: _wait() gets it
         try:
@@ -237,12 +202,15 @@ class Supervisor:
                 self._slots[0].process = self._start()
 
     def _stop(self, number: int) -> None:
+        if self.stopping and self._held.is_repeat():
+            return
         if self.stopping:
             self._exit_code = 128 + number  # as a shell reports it
             for process in self._children:
                 process.send(signal.SIGKILL)
             return
         self.stopping = True
+        self._held.note_stop()
         accept_filter.block_new_connections(self._sock)
         self._sock.close()  # a later connection is refused at once
         for slot in self._slots:

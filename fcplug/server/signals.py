@@ -5,7 +5,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from fcplug.process.held_signals import STOP, HeldSignals
+from fcplug.process.held_signals import STOP, HeldSignals, current
 
 
 class StopSignals:
@@ -30,11 +30,10 @@ class StopSignals:
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("serve() must run in the main thread: only it receives signals")
+        self._held = current() or self._held
         self._wake_before = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in STOP:
-            before = self._before[number] = signal.signal(number, self._held)
-            if isinstance(before, HeldSignals) and before.stop is not None:
-                self._held.stop = before.stop
+            self._before[number] = signal.signal(number, self._held)
         return self
 
     def __exit__(

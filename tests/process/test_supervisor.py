@@ -137,6 +137,28 @@ def test_what_was_accepted_before_the_stop_is_answered(
     assert server.log.count("stopped") == 2
 
 
+@pytest.mark.parametrize("load", ["", "yes"])
+def test_a_stop_signal_to_all_processes_and_their_supervisor_loses_no_request(
+    tmp_path: Path, load: str
+) -> None:
+    with supervised(tmp_path, load=load) as server, contextlib.ExitStack() as stack:
+        wait_until(lambda: len(server.pids) == 2)
+        family = server.family()
+        gates = {pid: tmp_path / f"gate-{pid}" for pid in server.pids}
+        socks = [stack.enter_context(server.connect_to(pid)) for pid in gates]
+        for sock, gate in zip(socks, gates.values(), strict=True):
+            sock.sendall(f"GET /wait?{gate} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(Path(f"{gate}.in").exists)
+        for pid in reversed(family):  # like systemd, with its KillMode=control-group
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: server.log.count("draining") == len(gates))
+        time.sleep(0.5)  # meanwhile the supervisor passes its signal on
+        for sock, gate in zip(socks, gates.values(), strict=True):
+            gate.touch()
+            assert sock.recv(99).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(PATIENCE) == 0
+
+
 def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     for load in ("", "yes"):
         with supervised(tmp_path, load=load) as server:

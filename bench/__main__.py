@@ -1,4 +1,4 @@
-"""Measure fcplug beside others in the same run: ``make bench``, ``make bench-full``.
+"""Measure fcplug beside other servers in one run: ``make bench``, ``make bench-full``.
 
 A function of your own: ``python bench --function config/functions.yaml:NAME --event event.json``.
 """
@@ -26,10 +26,10 @@ import throughput
 import variants
 from codefolder import FCPLUG, CodeFolder
 from contestants import BASE
-from environments import ENVIRONMENTS, ROOT, SetupError, environment, made, versions
+from environments import ENVIRONMENTS, ROOT, SetupError, environment, prepare, versions
 from lineup import Lineup, LineupError, lineup, own
 from plan import PLANS, Plan
-from progress import say
+from progress import log
 from report import page, text
 from running import ServerError, running
 from samples import Record
@@ -38,9 +38,9 @@ from throughput import Field
 
 
 def main() -> int:
-    """Measure what was asked for, print the tables, and write them where asked."""
+    """Measure, print the tables, and write them to ``--out``; return the exit code."""
     given = _parser().parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all servers are ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the code that ends the servers
     plan = PLANS["own" if given.function else given.plan]
     names = [name for name in given.only.split(",") if name]
     ENVIRONMENTS.mkdir(exist_ok=True)
@@ -57,7 +57,7 @@ def main() -> int:
     about = {**_about(fit), "bars": not given.function}
     _measure(record, fit, plan)
     shown = tables(record, about["titles"], bars=about["bars"])
-    for table in sorted(shown, key=lambda table: table.title == REACH):  # last: where eyes are
+    for table in sorted(shown, key=lambda table: table.title == REACH):  # last, where it is seen
         print(text(table))
     for remark in record.remarks:
         print(f"remark: {remark}")
@@ -70,16 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     plans = parser.add_mutually_exclusive_group()
     for name, what in {
-        "quick": "a part, in five minutes (this is what is done unless told otherwise)",
+        "quick": "a part, in five minutes (the default)",
         "full": "everything",
-        "smoke": "a minute: see that all works, believe no figure",
+        "smoke": "check in a minute that everything works; the figures mean nothing",
     }.items():
         plans.add_argument(f"--{name}", dest="plan", action="store_const", const=name, help=what)
     parser.set_defaults(plan="quick")
     parser.add_argument("--only", default="", metavar="NAME,...", help="these contestants only")
     parser.add_argument("--function", metavar="FILE:NAME", help="a function of your own")
-    parser.add_argument("--event", type=Path, metavar="FILE", help="the event it is sent")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the results there, too")
+    parser.add_argument("--event", type=Path, metavar="FILE", help="the event to send to it")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also write the results here")
     return parser
 
 
@@ -91,10 +91,10 @@ def _lineup(given: argparse.Namespace, names: list[str], plan: Plan) -> Lineup:
 
 
 def _checked(record: Record, who: Lineup) -> Lineup:
-    """Return those who start and answer rightly; what they compile and cache is there then."""
+    """Return the contestants that start and answer correctly; this also fills their caches."""
     fit = []
     for one in who.everyone:
-        say(f"setting up and checking {one.name}")
+        log(f"setting up and checking {one.name}")
         try:
             with running(one, who.request, machine.processors().server):
                 fit.append(one)
@@ -120,7 +120,7 @@ def _measure(record: Record, who: Lineup, plan: Plan) -> None:
 
 
 def _measure_alone(record: Record, code: CodeFolder, plan: Plan, field: Field) -> None:
-    """Measure what has no peers: fcplug against itself, and in process."""
+    """Measure fcplug against itself and in process, where it has no peers."""
     several = {
         variants.FUNCTIONS: variants.functions(code, plan.functions),
         variants.MIDDLEWARE: variants.middleware(code, plan.middleware),
@@ -136,8 +136,8 @@ def _measure_alone(record: Record, code: CodeFolder, plan: Plan, field: Field) -
 
 @contextlib.contextmanager
 def _step(record: Record, name: str) -> Iterator[None]:
-    """Say what comes; a failure of the bench itself costs one step of a long run, and is told."""
-    say(name)
+    """Log a step; if the bench itself fails in it, remark that and continue with the next."""
+    log(name)
     try:
         yield
     except Exception:
@@ -145,10 +145,10 @@ def _step(record: Record, name: str) -> Iterator[None]:
 
 
 def _about(who: Lineup) -> dict[str, Any]:
-    """Return what a reader of the figures has to know."""
+    """Return the facts that a reader of the figures needs."""
     found = {one.environment: versions(environment(one)) for one in who.everyone}
     for code in who.folders:
-        found[code.path.name] = versions(made("none", ()), code.path / "python")
+        found[code.path.name] = versions(prepare("none", ()), code.path / "python")
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "command": " ".join(["python", "bench", *sys.argv[1:]]),
@@ -163,10 +163,10 @@ def _about(who: Lineup) -> dict[str, Any]:
 
 def _node() -> str:
     try:
-        told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
     except OSError:
         return "not on this machine, left out"
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def _write(record: Record, about: Mapping[str, Any], folder: Path) -> None:
@@ -175,16 +175,16 @@ def _write(record: Record, about: Mapping[str, Any], folder: Path) -> None:
     results.write_text(json.dumps({"about": about, **record.to_json()}, indent=1) + "\n")
     (folder / "RESULTS.md").write_text(page(record, about))
     try:
-        drawing = made("chart", ["matplotlib>=3.8"])
+        drawing = prepare("chart", ["matplotlib>=3.8"])
     except SetupError as error:
-        say(f"no chart: {error}")
+        log(f"no chart: {error}")
         return
     python = str(drawing / "bin" / "python")
     script = str(Path(__file__).parent / "chart.py")
     environ = {"PATH": os.defpath, "MPLCONFIGDIR": str(ENVIRONMENTS)}
     command = [python, script, str(results), str(folder / "chart.png")]
     subprocess.run(command, env=environ, check=True, timeout=300)
-    say(f"written: {results}, RESULTS.md, chart.png")
+    log(f"written: {results}, RESULTS.md, chart.png")
 
 
 if __name__ == "__main__":

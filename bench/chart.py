@@ -1,4 +1,4 @@
-"""The chart of a run: ``python chart.py results.json chart.png``, where there is matplotlib."""
+"""Draw the chart of a run: ``python chart.py results.json chart.png``; needs matplotlib."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ _CASE = "pinned c=16"
 
 @dataclass(frozen=True)
 class Panel:
-    """One measure: its heading, and a bar for each contestant; nothing where there is no figure."""
+    """One measure: a heading, and a bar for each contestant that has a figure."""
 
     title: str
     note: str
@@ -34,7 +34,7 @@ class Panel:
     shape: str
 
     def draw(self, axis: Any, colours: Sequence[str]) -> None:
-        """Draw bars, whiskers from quartile to quartile, and the medians in figures."""
+        """Draw bars, whiskers between the quartiles, and the medians as text."""
         medians = [each.median * self.scale if each else 0.0 for each in self.spreads]
         below = [(each.median - each.low) * self.scale if each else 0.0 for each in self.spreads]
         above = [(each.high - each.median) * self.scale if each else 0.0 for each in self.spreads]
@@ -44,8 +44,8 @@ class Panel:
         top = max((a + b for a, b in zip(medians, above, strict=True)), default=1.0)
         for row, median, over, colour in zip(rows, medians, above, colours, strict=True):
             weight = "bold" if colour == _OURS else "normal"
-            told = self.shape.format(median) if median else ""
-            axis.text(median + over + top * 0.02, row, told, va="center", fontweight=weight)
+            label = self.shape.format(median) if median else ""
+            axis.text(median + over + top * 0.02, row, label, va="center", fontweight=weight)
         axis.set_title(f"{self.title}\n", loc="left", fontsize=12, fontweight="bold")
         axis.text(0, 1.015, self.note, transform=axis.transAxes, fontsize=9, color=_NOTE)
         axis.set_xlim(0, top * 1.2)
@@ -57,7 +57,7 @@ class Panel:
 
 
 def panels(record: Record, names: Sequence[str]) -> list[Panel]:
-    """Return who answers how many requests, starts how fast, and takes how much memory."""
+    """Return the panels for requests a second, cold start and memory."""
     rates = [record.ratio(_CASE, "rate", name, BASE) for name in names]
     starts = [record.spread(coldstart.CASE, name, "answered") for name in names]
     memory = [record.spread(coldstart.CASE, name, "rss") for name in names]
@@ -70,7 +70,7 @@ def panels(record: Record, names: Sequence[str]) -> list[Panel]:
 
 
 def draw(record: Record, titles: dict[str, str], file: Path) -> None:
-    """Draw the chart, the slowest at the bottom."""
+    """Draw the chart, with the slowest contestant at the bottom."""
     plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "text.color": _INK})
     ratios = {n: record.ratio(_CASE, "rate", n, BASE) for n in record.contestants(_CASE)}
     medians = {name: ratio.median for name, ratio in ratios.items() if ratio}

@@ -1,6 +1,6 @@
-"""A client that keeps a request in flight on each of its connections, where there is no wrk.
+"""A client that keeps one request in flight on each connection, for machines without wrk.
 
-``python client.py PORT CONNECTIONS SECONDS REQUEST-FILE`` prints what it saw as JSON.
+``python client.py PORT CONNECTIONS SECONDS REQUEST-FILE`` prints its figures as JSON.
 """
 
 import json
@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-_PATIENCE = 10.0  # seconds for those in flight at the end
+_TIMEOUT = 10.0  # seconds for a connection to be accepted, and for each send
 
 
 class Connection:
-    """One connection: sends, reads the answer, sends again; anew when the server has closed it."""
+    """Send, read the answer, send again; reconnect if the server has closed the connection."""
 
     def __init__(self, port: int, request: bytes, selector: selectors.BaseSelector) -> None:
         self._port, self._request, self._selector = port, request, selector
@@ -24,7 +24,7 @@ class Connection:
         self._connect()
 
     def _connect(self) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", self._port), _PATIENCE)
+        self._sock = socket.create_connection(("127.0.0.1", self._port), _TIMEOUT)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._selector.register(self._sock, selectors.EVENT_READ, self)
         self._send()
@@ -35,7 +35,7 @@ class Connection:
         self._sock.sendall(self._request)
 
     def read(self) -> None:
-        """Take what has come; ask again when the answer is whole."""
+        """Read bytes; send the next request when the answer is complete."""
         try:
             part = self._sock.recv(65536)
         except OSError:
@@ -65,7 +65,7 @@ class Connection:
         return b"connection: close" in head or head.startswith(b"http/1.0")
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._selector.unregister(self._sock)
         self._sock.close()
 
@@ -83,8 +83,8 @@ def main(port: int, connections: int, seconds: float, request: bytes) -> None:
     times = [each for client in clients for each in client.times]
     hundredths = statistics.quantiles(times, n=100) if len(times) > 1 else [0.0] * 99
     failed = sum(client.failed for client in clients)
-    told = {"requests": len(times), "failed": failed, "seconds": took}
-    print(json.dumps({**told, "p50": hundredths[49], "p99": hundredths[98]}))
+    counts = {"requests": len(times), "failed": failed, "seconds": took}
+    print(json.dumps({**counts, "p50": hundredths[49], "p99": hundredths[98]}))
 
 
 if __name__ == "__main__":

@@ -1,24 +1,24 @@
-"""fcplug as it is deployed: a code folder with bootstrap, configurations, and ``python/``."""
+"""fcplug as it is deployed: a code folder with bootstrap, configurations and ``python/``."""
 
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 
 from contestants import PEERS, Contestant
-from environments import ENVIRONMENTS, ROOT, install, made, pinned
+from environments import ENVIRONMENTS, ROOT, install, pinned, prepare
 
 FCPLUG = "fcplug"
 
 
 class CodeFolder:
-    """A code folder with fcplug as it is in this tree; other packages may be put beside it."""
+    """A code folder with this tree's fcplug and, if wanted, other packages."""
 
     def __init__(self, name: str, *packages: str) -> None:
-        self.python = made("none", ()) / "bin" / "python"
+        self.python = prepare("none", ()) / "bin" / "python"
         self.path = ENVIRONMENTS / f"code-{name}"
         shutil.rmtree(self.path, ignore_errors=True)
         (self.path / "config").mkdir(parents=True)
-        install(made("none", ()), self.path / "python", str(ROOT), *pinned(packages))
+        install(prepare("none", ()), self.path / "python", str(ROOT), *pinned(packages))
         shutil.copy(ROOT / "bootstrap", self.path)
         for module in ("index.py", "passing.py"):
             shutil.copy(PEERS / module, self.path)
@@ -26,7 +26,7 @@ class CodeFolder:
     def contestant(
         self, name: str, title: str, config: str, environ: Mapping[str, str] | None = None
     ) -> Contestant:
-        """Return fcplug over a configuration, started by ``bootstrap``."""
+        """Return fcplug with this configuration, started by ``bootstrap``."""
         file = self.path / "config" / f"{name}.yaml"
         file.write_text(config)
         return Contestant(
@@ -43,7 +43,7 @@ class CodeFolder:
 
 
 def config(runtime: str = "", functions: int = 1, middleware: int = 0) -> str:
-    """Return a configuration of so many equal functions; the one in the middle is called."""
+    """Return a configuration with equal functions; the one in the middle is called."""
     around = f"    middleware: [{', '.join(['passing:Pass'] * middleware)}]\n" if middleware else ""
     entry = f"    handler: index.handle\n{around}"
     names = [f"other-{number:05}" for number in range(functions)]
@@ -52,6 +52,6 @@ def config(runtime: str = "", functions: int = 1, middleware: int = 0) -> str:
     return f"{head}functions:\n" + "".join(f"  {name}:\n{entry}" for name in names)
 
 
-def everywhere(contestant: Contestant) -> Contestant:
-    """Return a contestant that runs as in a container: not for one function of FC, but for all."""
+def for_all_functions(contestant: Contestant) -> Contestant:
+    """Return a contestant that serves all functions, as in a container, not one of FC."""
     return replace(contestant, function="")

@@ -1,4 +1,4 @@
-"""Cold start: from exec to the first 200 on /invoke; and the memory that is taken then."""
+"""Cold start: the time from exec to the first 200 on /invoke, and the memory after it."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from running import ServerError, running
 from samples import Record, rotated
 
 CASE = "cold start"
-_REST = 0.3  # seconds until memory is looked at: what is loaded beside serving is loaded
+_SETTLE = 0.3  # seconds until memory is measured, so that background loading is done
 
 
 def measure(
@@ -21,12 +21,12 @@ def measure(
     turn: int,
     processors: Processors,
 ) -> None:
-    """Start each once; it is alone on its processor, and whoever asks is on the other."""
+    """Start each contestant once, alone on its processor; the client runs on another one."""
     for contestant in rotated(contestants, turn):
         try:
             with running(contestant, request, processors.server) as server:
                 cpu = cpu_seconds(server.pid)
-                time.sleep(_REST)
+                time.sleep(_SETTLE)
                 record.add(
                     CASE,
                     contestant.name,

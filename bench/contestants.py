@@ -1,4 +1,4 @@
-"""Who is measured: the command that starts each, and the environment it lives in."""
+"""The servers that are measured: the command that starts each, and its environment."""
 
 import shutil
 from collections.abc import Mapping
@@ -7,15 +7,15 @@ from pathlib import Path
 
 BASE = "falcon-waitress"
 PEERS = Path(__file__).parent / "peers"
-THREADS = 32  # of those that want to be told; fcplug's own default
+THREADS = 32  # of the servers that have such an option; the default of fcplug
 
 
 @dataclass(frozen=True)
 class Contestant:
     """A server that answers POST /invoke; ``{bin}`` and ``{port}`` in its command are filled in.
 
-    ``packages`` are those of peers/requirements.txt that its environment holds; ``unpinned_only``
-    is for those of several processes, who have nothing to show on one processor.
+    ``packages`` are those of peers/requirements.txt that its environment holds. ``unpinned_only``
+    is for servers of several processes, which gain nothing on one processor.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Contestant:
 
     @property
     def environment(self) -> str:
-        """Return the name of its environment; who needs the same packages shares one."""
+        """Return the name of its environment; contestants with the same packages share one."""
         return "-".join(self.packages) or "none"
 
 
@@ -74,10 +74,10 @@ _PEERS = (
 
 
 def peers() -> list[Contestant]:
-    """Return all that are not fcplug and can run here."""
+    """Return all contestants except fcplug that can run on this machine."""
     return [peer for peer in _PEERS if peer.name != "node" or shutil.which("node")]
 
 
 def echoing(contestant: Contestant) -> Contestant:
-    """Return the contestant that answers with the event it was sent."""
+    """Return the contestant, configured to answer with the event."""
     return replace(contestant, environ={**contestant.environ, "BENCH_ECHO": "1"})

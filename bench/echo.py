@@ -1,4 +1,4 @@
-"""A body of 32 MB echoed: how long it takes, and the most memory it needs."""
+"""Echo a body of 32 MB: the time it takes, and the peak of memory."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from contestants import Contestant, echoing
-from family import forget_peak, peak, rss
+from family import peak, reset_peak, rss
 from machine import Processors
 from request import Request
 from running import Server, ServerError, read_answer, running
@@ -16,13 +16,13 @@ from samples import Record, rotated
 
 CASE = "32 MB echo"
 SIZE = 32 * 1024 * 1024
-_TIMES = 5  # echoes a round; the first is for memory, the median of the others for time
+_TIMES = 5  # echoes in a round: the first measures memory, the median of the others time
 
 
 def measure(
     record: Record, contestants: Sequence[Contestant], turn: int, processors: Processors
 ) -> None:
-    """Have each contestant echo a few times."""
+    """Measure some echoes of each contestant."""
     small = Request(body=b"small", answer=b"small")
     event = os.urandom(SIZE)
     for contestant in rotated(contestants, turn):
@@ -35,7 +35,7 @@ def measure(
 
 def _echoes(server: Server, event: bytes) -> dict[str, float]:
     raw, buffer = Request(body=event).raw, bytearray(len(event) + 65536)
-    forget_peak(server.pid)
+    reset_peak(server.pid)
     before = rss(server.pid)
     times = []
     most = 0
@@ -50,7 +50,7 @@ def _echoes(server: Server, event: bytes) -> dict[str, float]:
 
 
 def _exchange(port: int, raw: bytes, buffer: bytearray) -> tuple[int, memoryview]:
-    """Send while reading: a server may answer before it has read all."""
+    """Send and read at the same time: a server may answer before it has read everything."""
     with socket.create_connection(("127.0.0.1", port), 60) as sock:
         sender = threading.Thread(target=sock.sendall, args=(raw,))
         sender.start()

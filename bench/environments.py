@@ -1,4 +1,4 @@
-"""The contestants' environments under ``bench/.envs``: made once, again when their pins change."""
+"""The contestants' environments in ``bench/.envs``: created again only when their pins change."""
 
 import json
 import shutil
@@ -19,29 +19,29 @@ _LIST = (
 
 
 class SetupError(Exception):
-    """An environment that cannot be made."""
+    """An environment cannot be created."""
 
 
 def pinned(packages: Sequence[str]) -> list[str]:
-    """Return packages as pip wants them: each with its version."""
+    """Return packages as requirements of pip: each with its version."""
     pins = dict(line.split("==") for line in _PINS.read_text().splitlines() if "==" in line)
     return [f"{package}=={pins[package]}" for package in packages]
 
 
 def environment(contestant: Contestant) -> Path:
-    """Return the folder of a contestant's environment, made if it is not there."""
-    return made(contestant.environment, pinned(contestant.packages))
+    """Return the folder of a contestant's environment; create it if necessary."""
+    return prepare(contestant.environment, pinned(contestant.packages))
 
 
-def made(name: str, requirements: Sequence[str]) -> Path:
-    """Return the folder of an environment that holds these, made if it is not there.
+def prepare(name: str, requirements: Sequence[str]) -> Path:
+    """Return the folder of an environment with these packages; create it if necessary.
 
     Raises:
-        SetupError: pip does not install them.
+        SetupError: pip cannot install them.
     """
     folder = ENVIRONMENTS / name
     wanted = json.dumps([sys.version, *requirements])
-    mark = folder / "made.json"
+    mark = folder / "requirements.json"
     if mark.exists() and mark.read_text() == wanted:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -53,7 +53,7 @@ def made(name: str, requirements: Sequence[str]) -> Path:
 
 
 def pip(folder: Path) -> list[str]:
-    """Return the command of a pip, of which the environment needs no copy of its own."""
+    """Return the command of a shared pip that installs into the environment."""
     shared = ENVIRONMENTS / "pip"
     if not (shared / "bin" / "pip").exists():
         shutil.rmtree(shared, ignore_errors=True)
@@ -66,7 +66,7 @@ def pip(folder: Path) -> list[str]:
 
 
 def versions(folder: Path, path: Path | None = None) -> dict[str, str]:
-    """Return what an environment, or a folder of packages, holds."""
+    """Return the packages of an environment, or of a folder, with their versions."""
     command = [str(folder / "bin" / "python"), "-c", _LIST]
     environ = {"PYTHONPATH": str(path)} if path else {}
     done = subprocess.run(
@@ -82,18 +82,18 @@ def _run(*command: str) -> None:
     except subprocess.TimeoutExpired:
         raise SetupError(f"took over 10 minutes: {' '.join(command)}") from None
     if done.returncode:
-        told = done.stderr.rstrip().rpartition("\n")[2]
-        raise SetupError(f"{told or done.returncode} (of {' '.join(command)})")
+        reason = done.stderr.rstrip().rpartition("\n")[2]
+        raise SetupError(f"{reason or done.returncode} (of {' '.join(command)})")
 
 
 def install(folder: Path, target: Path, *requirements: str) -> None:
-    """Install packages into a folder of their own, as a code package holds them."""
+    """Install packages into a folder, as in a code package."""
     constraint = ["--constraint", str(_constraints())]
     _run(*pip(folder), "install", "--upgrade", "--target", str(target), *constraint, *requirements)
 
 
 def _constraints() -> Path:
-    """Return the pins in the form that constraints take: without extras."""
+    """Return the pins as a constraints file of pip, which allows no extras."""
     file = ENVIRONMENTS / "constraints.txt"
     lines = (line.replace("[standard]", "") for line in _PINS.read_text().splitlines())
     file.write_text("\n".join(line for line in lines if "==" in line) + "\n")

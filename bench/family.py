@@ -1,4 +1,4 @@
-"""A process and its descendants as ``/proc`` shows them: time, memory, and their end."""
+"""A process and its descendants, read from ``/proc``: processor time, memory, and their end."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_LOOKS = 10  # at rest one after the other, to be believed
+_IDLE_CHECKS = 10  # in a row, until a family counts as idle
 
 
 def family(pid: int) -> list[int]:
@@ -22,7 +22,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of the whole family, user and system, with those that ended."""
+    """Return the processor time of the whole family, user and system, ended ones included."""
     ticks = 0
     for each in family(pid):
         with contextlib.suppress(OSError):
@@ -32,41 +32,41 @@ def cpu_seconds(pid: int) -> float:
 
 
 def rss(pid: int) -> int:
-    """Return the resident memory of the family in bytes; what they share counts each time."""
+    """Return the resident memory of the family in bytes; shared memory counts several times."""
     return sum(_kilobytes(Path(f"/proc/{each}/status"), "VmRSS:") for each in family(pid)) * 1024
 
 
 def pss(pid: int) -> int:
-    """Return the proportional memory of the family in bytes; what is shared is divided."""
+    """Return the proportional memory of the family in bytes; shared memory counts once."""
     files = (Path(f"/proc/{each}/smaps_rollup") for each in family(pid))
     return sum(_kilobytes(file, "Pss:") for file in files) * 1024
 
 
 def peak(pid: int) -> int:
-    """Return the most resident memory of the family since ``forget_peak``, in bytes."""
+    """Return the most resident memory of the family since ``reset_peak``, in bytes."""
     return sum(_kilobytes(Path(f"/proc/{each}/status"), "VmHWM:") for each in family(pid)) * 1024
 
 
-def forget_peak(pid: int) -> None:
-    """Have the peak start again from what is resident now."""
+def reset_peak(pid: int) -> None:
+    """Reset the peak to the memory that is resident now."""
     for each in family(pid):
         with contextlib.suppress(OSError):
             Path(f"/proc/{each}/clear_refs").write_text("5")
 
 
-def settle(pid: int, seconds: float = 120.0) -> None:
-    """Wait until the family rests: it has loaded what it loads beside serving.
+def wait_until_idle(pid: int, seconds: float = 120.0) -> None:
+    """Wait until the family is idle: it has finished loading in the background.
 
-    Processor time would not tell: on a busy machine who wants to run may get none.
+    Processor time would not show this: on a busy machine a runnable process may get none.
     """
-    until, rested = time.monotonic() + seconds, 0
-    while rested < _LOOKS and time.monotonic() < until:
+    until, idle = time.monotonic() + seconds, 0
+    while idle < _IDLE_CHECKS and time.monotonic() < until:
         time.sleep(0.04)
-        rested = rested + 1 if _resting(pid) else 0
+        idle = idle + 1 if _is_idle(pid) else 0
 
 
 def end(pids: list[int], session: int) -> None:
-    """Kill what is left of a family whose first process has ended, and no other's."""
+    """Kill the remaining processes of a family whose first process has ended, and no others."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             if os.getsid(pid) == session:
@@ -75,7 +75,7 @@ def end(pids: list[int], session: int) -> None:
 
 @contextlib.contextmanager
 def on_processors(processors: set[int]) -> Iterator[None]:
-    """Start processes on these processors; an empty set leaves them all."""
+    """Start processes on these processors only; an empty set means all processors."""
     before = os.sched_getaffinity(0)
     try:
         if processors:
@@ -86,15 +86,15 @@ def on_processors(processors: set[int]) -> Iterator[None]:
 
 
 def move(pid: int, processors: set[int]) -> None:
-    """Move a running family, all its threads, to these processors."""
+    """Move all threads of a running family to these processors."""
     for each in family(pid):
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{each}/task").iterdir():
                 os.sched_setaffinity(int(task.name), processors)
 
 
-def _resting(pid: int) -> bool:
-    """Tell whether no thread of the family runs, wants to run, or reads a disk."""
+def _is_idle(pid: int) -> bool:
+    """Return whether no thread of the family is running, runnable, or waiting for a disk."""
     for each in family(pid):
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{each}/task").iterdir():

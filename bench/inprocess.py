@@ -1,4 +1,4 @@
-"""Runs ``layer.py`` with a code folder's Python, and keeps what it found."""
+"""Run ``layer.py`` with a code folder's Python, and record its figures."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).parent / "layer.py"
 
 
 def measure(record: Record, code: CodeFolder, rounds: int, processors: Processors) -> None:
-    """Time fcplug's layer; what it writes goes to a file, as an instance's log."""
+    """Time fcplug's layer; its log lines go to a file, like those of an instance."""
     configured = code.contestant("layer", "in process", config())
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, on_processors(processors.server):
         result = Path(folder) / "result.json"
@@ -40,8 +40,8 @@ def measure(record: Record, code: CodeFolder, rounds: int, processors: Processor
                 timeout=300,
             )
         if done.returncode:
-            told = done.stderr.decode("utf-8", "replace")[-500:]
-            record.remark(f"{CASE}: {told}")
+            reason = done.stderr.decode("utf-8", "replace")[-500:]
+            record.remark(f"{CASE}: {reason}")
             return
         for name, turn, seconds in json.loads(result.read_text()):
             record.add(CASE, name, turn, seconds=seconds)

@@ -1,7 +1,7 @@
-"""fcplug's own layer: its WSGI app called without a socket, beside Falcon's bare responder.
+"""fcplug's own layer: call its WSGI app without a socket, beside a bare responder of Falcon.
 
-``python layer.py CONFIG RESULT-FILE ROUNDS`` is run with the Python and the packages of a code
-folder; its standard output takes the log lines, as an instance's does.
+``python layer.py CONFIG RESULT-FILE ROUNDS`` runs with the Python and the packages of a code
+folder; the log lines go to its standard output, like those of an instance.
 """
 
 import io
@@ -19,19 +19,19 @@ BARE, LINES, FCPLUG = "bare responder", "bare responder with the log lines", "fc
 
 
 def main(config: str, result: Path, rounds: int) -> None:
-    """Time all three in turns; write seconds of processor time a call, round by round."""
+    """Time all three in turns; write the processor time of a call in seconds, by round."""
     apps = {BARE: _bare(lines=False), LINES: _bare(lines=True), FCPLUG: _fcplug(config)}
     environ = _environ()
     for app in apps.values():
         _seconds(app, environ)
-    names, told = list(apps), []
+    names, times = list(apps), []
     for turn in range(rounds):
         start = turn % len(names)
         for name in names[start:] + names[:start]:
-            told.append([name, turn, _seconds(apps[name], environ)])
-    result.write_text(json.dumps(told))
+            times.append([name, turn, _seconds(apps[name], environ)])
+    result.write_text(json.dumps(times))
     sys.stdout.flush()
-    os._exit(0)  # as an instance ends: not waiting for threads of the runtime
+    os._exit(0)  # like an instance: do not wait for threads of the runtime
 
 
 def _seconds(app: Any, environ: dict[str, Any]) -> float:
@@ -53,7 +53,7 @@ def _seconds(app: Any, environ: dict[str, Any]) -> float:
 
 
 def _bare(*, lines: bool) -> Any:
-    import falcon  # noqa: PLC0415 - of the code folder; the module's names are read without it
+    import falcon  # noqa: PLC0415 - it is in the code folder only; others import this module's names
 
     class Bare:
         def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:

@@ -1,4 +1,4 @@
-"""Who takes part in what: the peers, and fcplug in its ways of being deployed."""
+"""Which contestants take part in which measure: the peers, and fcplug in several deployments."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from codefolder import FCPLUG, CodeFolder, config
 from contestants import BASE, Contestant, peers
 from plan import Plan
-from progress import say
+from progress import log
 from request import EVENT, Request
 
 TWO = f"{FCPLUG}-2"
@@ -17,12 +17,12 @@ THOUSAND = f"{FCPLUG}-1000"
 
 
 class LineupError(Exception):
-    """A contestant or a function that is not there."""
+    """A contestant, a function or a file does not exist."""
 
 
 @dataclass(frozen=True)
 class Lineup:
-    """The contestants, what they are asked, and the code folders that fcplug is deployed in."""
+    """The contestants, the request for them, and the code folders that fcplug is deployed in."""
 
     everyone: Sequence[Contestant]
     request: Request
@@ -30,12 +30,12 @@ class Lineup:
 
     @property
     def names(self) -> set[str]:
-        """Return the names of everyone."""
+        """Return the names of all contestants."""
         return {one.name for one in self.everyone}
 
     @property
     def throughput(self) -> list[Contestant]:
-        """Return those that are loaded."""
+        """Return those whose throughput is measured."""
         return [one for one in self.everyone if one.name != THOUSAND]
 
     @property
@@ -44,16 +44,16 @@ class Lineup:
         return [one for one in self.everyone if one.name != TWO]
 
     def echo(self, names: Sequence[str]) -> list[Contestant]:
-        """Return those of these names that echo, of everybody if there are no names."""
+        """Return those that echo, all or only the given names."""
         once = [one for one in self.everyone if one.name not in (TWO, THOUSAND)]
         return [one for one in once if not names or one.name in names]
 
 
 def lineup(names: Sequence[str], plan: Plan) -> Lineup:
-    """Return those of the names, with the base, which is always there.
+    """Return the named contestants and the base; without names, those of the plan.
 
     Raises:
-        LineupError: a name is nobody's.
+        LineupError: no contestant has this name.
     """
     wanted = {BASE, *(names or plan.names)}
     everybody = not (names or plan.names)
@@ -70,12 +70,12 @@ def lineup(names: Sequence[str], plan: Plan) -> Lineup:
 
 
 def own(file: str, function: str, event: Path | None, names: Sequence[str]) -> Lineup:
-    """Return a function of a reader's own, with the base and other peers beside it.
+    """Return your own function, with the base and other peers to compare it with.
 
-    It is served by the Python that runs the bench, with what is installed there.
+    The Python that runs the bench serves it, with the packages that are installed there.
 
     Raises:
-        LineupError: the configuration, the event or a peer is not there.
+        LineupError: the configuration, the event or a peer does not exist.
     """
     config_file = Path(file).resolve()
     if not config_file.is_file():
@@ -104,7 +104,7 @@ def own(file: str, function: str, event: Path | None, names: Sequence[str]) -> L
 
 
 def _ours() -> tuple[list[Contestant], list[CodeFolder]]:
-    say("deploying fcplug into a code folder")
+    log("deploying fcplug into a code folder")
     code = CodeFolder(FCPLUG)
     two = code.contestant(TWO, "fcplug, 2 processes", config("processes: 2"))
     found = [

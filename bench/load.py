@@ -1,4 +1,4 @@
-"""Load on a server: wrk, or this bench's own client where there is none."""
+"""Load on a server, by wrk if it is installed, else by this bench's own client."""
 
 import json
 import shutil
@@ -23,16 +23,16 @@ end
 """
 
 
-_FEW = 0.001  # of all requests may fail: some servers drop a connection now and then
+_MAX_FAILED = 0.001  # of all requests: some servers drop a connection sometimes
 
 
 class LoadError(Exception):
-    """A load that could not be made, or was not answered as it should be."""
+    """A load failed, or too many of its requests did."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What clients saw; times in seconds."""
+    """The figures that clients measured; times in seconds."""
 
     requests: int
     failed: int
@@ -42,25 +42,25 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Return requests a second."""
+        """Return the requests per second."""
         return self.requests / self.seconds
 
 
 def tool() -> str:
-    """Return the name and release of what makes the load."""
+    """Return the name and version of the tool that makes the load."""
     if path := shutil.which("wrk"):
-        told = subprocess.run([path, "-v"], capture_output=True, text=True, check=False, timeout=20)
-        return " ".join((told.stdout or told.stderr).split()[:2])
-    return "the bench's own client (no wrk on this machine: it costs more than wrk does)"
+        done = subprocess.run([path, "-v"], capture_output=True, text=True, check=False, timeout=20)
+        return " ".join((done.stdout or done.stderr).split()[:2])
+    return "the bench's own client (wrk is not installed; this client uses more processor time)"
 
 
 def load(
     port: int, request: Request, *, connections: int, seconds: int, processors: set[int]
 ) -> Outcome:
-    """Keep a request in flight on each of so many connections.
+    """Keep one request in flight on each connection, and return the figures.
 
     Raises:
-        LoadError: more than a few requests failed, or were answered by anything but success.
+        LoadError: no request succeeded, or more than one in a thousand failed.
     """
     wrk = shutil.which("wrk")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -75,21 +75,21 @@ def load(
             client = str(Path(__file__).parent / "client.py")
             command = [sys.executable, client, str(port), str(connections), str(seconds), str(raw)]
         outcome = Outcome(**json.loads(_last_line(command, seconds + 60, processors)))
-    if outcome.failed > outcome.requests * _FEW:
+    if outcome.failed > outcome.requests * _MAX_FAILED:
         raise LoadError(f"{outcome.failed} requests failed, {outcome.requests} were answered")
     if not outcome.requests:
         raise LoadError(f"no answer in {seconds} s")
     return outcome
 
 
-def _last_line(command: list[str], patience: float, processors: set[int]) -> str:
+def _last_line(command: list[str], timeout: float, processors: set[int]) -> str:
     with on_processors(processors):
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, check=True, timeout=patience
+                command, capture_output=True, text=True, check=True, timeout=timeout
             )
         except subprocess.CalledProcessError as error:
             raise LoadError(f"{command[0]}: {error.stderr[-500:]}") from None
         except subprocess.TimeoutExpired:
-            raise LoadError(f"{command[0]} did not end in {patience:.0f} s") from None
+            raise LoadError(f"{command[0]} did not end in {timeout:.0f} s") from None
     return done.stdout.rstrip().rpartition("\n")[2]

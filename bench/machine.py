@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine that the figures were measured on."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Processors:
-    """Where servers and their clients run."""
+    """The processors that servers and their clients run on."""
 
     server: set[int]
     client: set[int]
@@ -17,7 +17,7 @@ class Processors:
 
     @property
     def apart(self) -> bool:
-        """Tell whether client and server have a processor each."""
+        """Return whether client and server have a processor each."""
         return not self.server & self.client
 
 
@@ -40,15 +40,15 @@ def describe() -> dict[str, str]:
         "memory": f"{memory / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "placed": "servers and clients on processors of their own"
+        "placed": "servers and clients on separate processors"
         if processors().apart
-        else "one processor, which servers share with their clients",
+        else "servers and clients share one processor",
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
 
 
 def commit(root: Path) -> str:
-    """Return the commit that is measured, '+' when the tree differs from it."""
+    """Return the measured commit, with '+' if the tree differs from it."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)

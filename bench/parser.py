@@ -1,7 +1,7 @@
 """Time the parsing of one request of 26 header fields and 256 bytes of body.
 
-``python bench/parser.py [MODULE:CLASS ...]`` compares this server's parser with waitress's own and
-with others that fit waitress's parser slot.
+``python bench/parser.py [MODULE:CLASS ...]`` compares our parser with that of waitress and with
+other classes that waitress accepts as ``parser_class``.
 """
 
 import importlib

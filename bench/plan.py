@@ -1,4 +1,4 @@
-"""How much is measured: everything, a quick part of it, or just enough to see that all works."""
+"""How much is measured: everything, a quick part, or just enough to see that it works."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from throughput import Case
 
 @dataclass(frozen=True)
 class Plan:
-    """Rounds of each measure, and who takes part; no names means everybody."""
+    """The rounds of each measure, and the contestants; no names means all of them."""
 
     cases: tuple[Case, ...]
     names: tuple[str, ...] = ()

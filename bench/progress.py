@@ -1,4 +1,4 @@
-"""What the bench says while it runs."""
+"""The log of the bench while it runs."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ import time
 _BEGUN = time.monotonic()
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print a line with the time since the start, on standard error."""
     seconds = int(time.monotonic() - _BEGUN)
     print(f"[{seconds // 60:2}:{seconds % 60:02}] {text}", file=sys.stderr, flush=True)

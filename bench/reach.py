@@ -1,4 +1,4 @@
-"""What fcplug is to reach, and whether a run says that it did."""
+"""The goals of fcplug, and whether a run met them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Bar:
     unit: str = ""
 
     def met(self, reached: Spread) -> bool:
-        """Tell whether the median is on the right side."""
+        """Return whether the median is on the right side of the limit."""
         return reached.median >= self.limit if self.at_least else reached.median <= self.limit
 
     @property

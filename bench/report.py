@@ -9,7 +9,7 @@ from tables import Table, tables
 _HEAD = """\
 # Results
 
-Written by the bench; [Performance](../docs/explanation/performance.md) tells how it measures.
+Written by the bench; [Performance](../docs/explanation/performance.md) explains how it measures.
 
 ![The field](chart.png)
 """

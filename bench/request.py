@@ -1,10 +1,10 @@
-"""The request that is measured: POST /invoke as Function Compute sends it, with 26 headers."""
+"""The request of all measures: POST /invoke as Function Compute sends it, with 26 headers."""
 
 from dataclasses import dataclass
 
 ANSWER = b"Hello, World!"
 EVENT = b'{"key": "value", "padding": "%s"}' % (b"x" * 225)  # 256 bytes of JSON
-_TOKEN = "CAISxvQBCBkQARgB" * 37 + "CAISxvQB"  # 600 bytes, as a real one
+_TOKEN = "CAISxvQBCBkQARgB" * 37 + "CAISxvQB"  # 600 bytes, like a real one
 _FUNCTION_COMPUTE = {
     "X-Fc-Request-Id": "1-67a59f35-150c1267-f381ba1c085c",
     "X-Fc-Access-Key-Id": "STS.NUxxxxxxxxxxxxxxxxxxxxxxx",
@@ -30,7 +30,7 @@ _FUNCTION_COMPUTE = {
 
 @dataclass(frozen=True)
 class Request:
-    """An invocation of a function, and its right answer; None when any will do."""
+    """An invocation of a function, and the expected answer; None accepts any answer."""
 
     function: str = "bench"
     body: bytes = EVENT
@@ -59,15 +59,15 @@ class Request:
 
     @property
     def lua(self) -> str:
-        """Return the lines that tell wrk of it."""
+        """Return the request as a script for wrk."""
         fields = (
             f"wrk.headers[{quoted(name.encode())}] = {quoted(value.encode())}\n"
             for name, value in self.headers.items()
-            if name != "Content-Length"  # wrk counts for itself
+            if name != "Content-Length"  # wrk adds its own
         )
         return f'wrk.method = "POST"\nwrk.body = {quoted(self.body)}\n{"".join(fields)}'
 
 
 def quoted(data: bytes) -> str:
-    """Return bytes as a string of Lua."""
+    """Return bytes as a string literal of Lua."""
     return '"' + "".join(f"\\{byte:03d}" for byte in data) + '"'

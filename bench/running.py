@@ -1,4 +1,4 @@
-"""A contestant as a running process: started, asked, ended by its id."""
+"""A contestant as a running process: start it, ask it, end it by its id."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from environments import environment
 from family import end, family, on_processors
 from request import Request
 
-PATIENCE = 60.0  # seconds for a server to come up; 10,000 functions take their time
+START_TIMEOUT = 60.0  # seconds; 10,000 functions take long to load
 _POLL = 0.0005
 _NOT_INHERITED = (
     "FC_",
@@ -30,7 +30,7 @@ _NOT_INHERITED = (
 
 
 class ServerError(Exception):
-    """A contestant that does not start, or does not answer as it should."""
+    """A contestant does not start, or answers incorrectly."""
 
 
 @dataclass
@@ -51,17 +51,17 @@ class Server:
         return self.process.pid
 
     def fail(self, why: str) -> ServerError:
-        """Return an error with the end of what the server wrote."""
+        """Return an error that holds the end of the server's log."""
         written = self.log.read_text("utf-8", "replace")[-1000:]
         return ServerError(f"{why}; it wrote: {written!r}")
 
 
 @contextlib.contextmanager
 def running(contestant: Contestant, request: Request, processors: set[int]) -> Iterator[Server]:
-    """Start a contestant and have it answer a first request; it is ended on the way out.
+    """Start a contestant, check its first answer, and end it on exit.
 
     Raises:
-        ServerError: it does not come up, or its answer is wrong.
+        ServerError: it does not start, or its answer is wrong.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         server = _start(contestant, Path(folder) / "log", processors)
@@ -73,7 +73,7 @@ def running(contestant: Contestant, request: Request, processors: set[int]) -> I
 
 
 def read_answer(sock: socket.socket, buffer: bytearray | None = None) -> tuple[int, memoryview]:
-    """Return status and body of an answer that says its length; read into a buffer if given."""
+    """Return status and body of an answer with a Content-Length; read into ``buffer``."""
     view = memoryview(buffer if buffer is not None else bytearray(65536))
     have, end, head = 0, -1, b""
     while end < 0 or have < end:
@@ -114,7 +114,7 @@ def _start(contestant: Contestant, log: Path, processors: set[int]) -> Server:
 
 
 def _environ(contestant: Contestant, bin_folder: Path) -> dict[str, str]:
-    """Return what an instance of FC has, and nothing that changes how Python runs."""
+    """Return the environment of an instance of FC, without variables that change Python."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith(_NOT_INHERITED)}
     return {
         **clean,
@@ -125,12 +125,12 @@ def _environ(contestant: Contestant, bin_folder: Path) -> dict[str, str]:
 
 
 def _first_answer(server: Server, request: Request) -> float:
-    """Ask until there is an answer; return when it came, in seconds since the start."""
-    while time.perf_counter() - server.begun < PATIENCE:
+    """Ask until there is an answer; return its time in seconds since the start."""
+    while time.perf_counter() - server.begun < START_TIMEOUT:
         if server.process.poll() is not None:
             raise server.fail(f"ended with {server.process.returncode}")
         try:
-            with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
+            with socket.create_connection(("127.0.0.1", server.port), START_TIMEOUT) as sock:
                 server.accepted = server.accepted or time.perf_counter() - server.begun
                 sock.sendall(request.raw)
                 status, body = read_answer(sock)
@@ -141,7 +141,7 @@ def _first_answer(server: Server, request: Request) -> float:
         if status != 200 or request.answer not in (None, body):
             raise server.fail(f"answered {status} {bytes(body[:200])!r}")
         return answered
-    raise server.fail(f"no answer in {PATIENCE:.0f} s")
+    raise server.fail(f"no answer in {START_TIMEOUT:.0f} s")
 
 
 def _stop(server: Server) -> None:
@@ -159,4 +159,4 @@ def _length(head: bytes) -> int:
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return int(line[15:])
-    raise ConnectionError("the answer does not say its length")
+    raise ConnectionError("the answer has no Content-Length")

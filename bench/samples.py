@@ -1,6 +1,6 @@
-"""What was measured, and what follows from it: medians, quartiles, ratios round by round.
+"""The measured figures, and their medians, quartiles and ratios, round by round.
 
-Pure: nothing here runs, waits or reads a clock.
+This module is pure: it runs nothing, waits for nothing and reads no clock.
 """
 
 import statistics
@@ -30,7 +30,7 @@ class Spread:
 
 
 def spread(values: Iterable[float]) -> Spread | None:
-    """Return median and quartiles, None of no values."""
+    """Return median and quartiles; None if there are no values."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -41,14 +41,14 @@ def spread(values: Iterable[float]) -> Spread | None:
 
 
 def rotated(contestants: Sequence[Any], turn: int) -> list[Any]:
-    """Return all of them, another one first at each turn."""
+    """Return all contestants, beginning with a different one at each turn."""
     start = turn % len(contestants) if contestants else 0
     return [*contestants[start:], *contestants[:start]]
 
 
 @dataclass
 class Record:
-    """All samples of a run, and what went wrong in it."""
+    """All samples of a run, and remarks on what went wrong."""
 
     samples: list[Sample] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Record:
         self.samples.append(Sample(case, contestant, turn, figures))
 
     def remark(self, text: str) -> None:
-        """Keep what a reader of the figures has to know, once and on one line."""
+        """Keep a fact that a reader of the figures needs, once and on one line."""
         line = " ".join(text.split())
         if line not in self.remarks:
             self.remarks.append(line)
@@ -68,7 +68,7 @@ class Record:
         return list(dict.fromkeys(sample.case for sample in self.samples))
 
     def contestants(self, *cases: str) -> list[str]:
-        """Return who has samples in any of the cases."""
+        """Return the contestants that have samples in any of the cases."""
         return list(dict.fromkeys(s.contestant for s in self.samples if s.case in cases))
 
     def values(self, case: str, contestant: str, figure: str) -> dict[int, float]:
@@ -97,10 +97,10 @@ class Record:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values for JSON."""
         return {"samples": [asdict(sample) for sample in self.samples], "remarks": self.remarks}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Record":
-        """Return the record that ``to_json`` made these values of."""
+        """Return a record from the values of ``to_json``."""
         return cls([Sample(**sample) for sample in values["samples"]], list(values["remarks"]))

@@ -1,9 +1,9 @@
-"""What a supervisor costs and gives; run with ``tests`` on the PYTHONPATH.
+"""What a supervisor costs and what it gains; needs ``tests`` on the PYTHONPATH.
 
-``python bench/supervisor.py storm 100``: clients' view of so many segmentation faults.
-``python bench/supervisor.py load 64 5``: requests a second over so many connections, and memory.
+``python bench/supervisor.py storm 100``: what clients see of 100 segmentation faults.
+``python bench/supervisor.py load 64 5``: requests per second over 64 connections, and memory.
 
-Client and server share the machine: the figures compare ways of serving, no more.
+Client and server share the machine: the figures only compare ways of serving.
 """
 
 import collections
@@ -53,7 +53,7 @@ def measure_load(connections: int, seconds: float) -> None:
 
 
 def run(server: Supervised, connections: int, seconds: float) -> tuple[int, list[int]]:
-    """Return the number of requests answered, and how many connections each process took."""
+    """Return the number of answered requests, and of connections for each process."""
     socks = [server.connect() for _ in range(connections)]
     pids = collections.Counter(ask(sock, "/") for sock in socks)
     selector = selectors.DefaultSelector()

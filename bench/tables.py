@@ -1,4 +1,4 @@
-"""What the samples of a run say, as tables of text."""
+"""The samples of a run as tables of text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _Show = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, a line that says how to read it, and cells."""
+    """A heading, a line that explains how to read the table, and cells."""
 
     title: str
     note: str
@@ -31,7 +31,7 @@ class Table:
 
 
 def tables(record: Record, titles: Mapping[str, str], *, bars: bool = True) -> list[Table]:
-    """Return all tables that a run has samples for, and whether it met the bars."""
+    """Return all tables that a run has samples for; the first shows which bars it met."""
     cases = [case for case in record.cases() if case not in {*_FIXED, *_VARIED}]
     ways = [[case for case in cases if case.startswith(way)] for way in ("pinned", "unpinned")]
     found = [_reach(record)] if bars else []
@@ -124,7 +124,7 @@ def _head(cases: Sequence[str]) -> list[str]:
 
 
 def _ranked(record: Record, cases: Sequence[str]) -> list[str]:
-    """Return contestants, the fastest first by the first case they have figures of."""
+    """Return contestants, the fastest first, by the first case that each has figures of."""
 
     def ratio(name: str) -> float:
         found = (record.ratio(case, "rate", name, BASE) for case in cases)
@@ -176,7 +176,7 @@ def _echo(record: Record, titles: Mapping[str, str]) -> Table:
         ]
         for name in _by(record, echo.CASE, "seconds")
     ]
-    note = "Time in ms; the most memory above that before, as a multiple of the body."
+    note = "Time in ms; the peak of memory above that before, as a multiple of the body."
     return Table(echo.CASE, note, ("server", "ratio", "time", "peak memory"), rows)
 
 
@@ -207,7 +207,7 @@ def _in_process(record: Record) -> Table:
 
 
 def _by(record: Record, case: str, figure: str) -> list[str]:
-    """Return contestants, the least median first."""
+    """Return contestants, the smallest median first."""
     medians = {
         name: value.median
         for name in record.contestants(case)

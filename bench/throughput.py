@@ -1,4 +1,4 @@
-"""Throughput, latency, and processor time a request, with memory after it."""
+"""Throughput, latency and processor time for each request, and memory after the load."""
 
 import contextlib
 import time
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from contestants import Contestant
-from family import cpu_seconds, move, pss, rss, settle
+from family import cpu_seconds, move, pss, rss, wait_until_idle
 from load import LoadError, load
 from machine import Processors
-from progress import say
+from progress import log
 from request import Request
 from running import Server, ServerError, running
 from samples import Record, rotated
@@ -19,7 +19,7 @@ AFTER_LOAD = "after load"
 
 @dataclass(frozen=True)
 class Case:
-    """One way of loading a server; pinned: server and client have one processor each."""
+    """A kind of load; pinned: server and client have one processor each."""
 
     connections: int
     pinned: bool = True
@@ -27,7 +27,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Return what tables call it."""
+        """Return the name that tables use."""
         ending = ", close" if self.close else ""
         return f"{'pinned' if self.pinned else 'unpinned'} c={self.connections}{ending}"
 
@@ -46,7 +46,7 @@ QUICK = (Case(1), Case(16), Case(16, pinned=False), Case(64, pinned=False))
 
 @dataclass(frozen=True)
 class Field:
-    """What is asked of all contestants, where, and for how many seconds each."""
+    """The request for all contestants, the processors, and the seconds for each."""
 
     request: Request
     processors: Processors
@@ -60,13 +60,13 @@ def measure(
     turn: int,
     field: Field,
 ) -> None:
-    """Measure one round: all servers run, and take turns case by case, the rest idle."""
+    """Measure one round: all servers run, one of them is loaded at a time, case by case."""
     with contextlib.ExitStack() as stack:
         servers = list(_started(record, rotated(contestants, turn), field, stack))
         for server in servers:
             _guarded(record, server, replace(field, seconds=1), Case(16), None)
         for case in cases:
-            say(f"  {case.name}")
+            log(f"  {case.name}")
             for server in rotated(servers, turn):
                 if not (case.pinned and server.contestant.unpinned_only):
                     _guarded(record, server, field, case, turn)
@@ -77,10 +77,10 @@ def measure(
 
 
 def sample(server: Server, field: Field, case: Case) -> dict[str, float]:
-    """Return the figures of one load; times in seconds, ``cpu`` a request.
+    """Return the figures of one load; times in seconds, ``cpu`` for one request.
 
     Raises:
-        LoadError: a request was not answered as it should be.
+        LoadError: too many requests failed.
     """
     everywhere = field.processors.all
     move(server.pid, field.processors.server if case.pinned else everywhere)
@@ -106,14 +106,14 @@ def _started(
             server = stack.enter_context(
                 running(contestant, field.request, field.processors.server)
             )
-            settle(server.pid)
+            wait_until_idle(server.pid)
             yield server
         except ServerError as error:
             record.remark(f"{contestant.name}: {error}")
 
 
 def _guarded(record: Record, server: Server, field: Field, case: Case, turn: int | None) -> None:
-    """Measure and keep it; what fails is told and has no figures."""
+    """Measure and record; a load that fails has a remark and no figures."""
     try:
         figures = sample(server, field, case)
     except LoadError as error:

@@ -1,12 +1,13 @@
 """The rules of a handler's calls, tried in this process."""
 
+import itertools
 import logging
 import os
 import secrets
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcplug.errors import InvalidResult, PluginError
@@ -51,6 +52,10 @@ class _Call(NamedTuple):
         return self.answer.body.replace(self.request_id.encode(), b"{request id}")
 
 
+class CallsHung(Exception):  # noqa: N818 - it is what was found
+    """Some of the calls that were made at once have not ended in time."""
+
+
 class _PlannedError(Exception):
     """Makes an initialize hook fail that did not."""
 
@@ -73,15 +78,20 @@ class _FailOnce:
 class CallRules:
     """Tries a handler by calls in this process.
 
+    Methods raise CallsHung if calls take longer than ``limit`` seconds.
+
     Attributes:
         accepted: the events that it accepts.
     """
 
-    def __init__(self, handler: Any, events: Events, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, handler: Any, events: Events, options: Mapping[str, Any], limit: float
+    ) -> None:
         self.accepted: list[Any] = []
         self._handler = handler
         self._events = events
         self._options = options
+        self._limit = limit
         self._runner = Runner(log_level="DEBUG")
         self._secrets = {
             name: f"{name.replace('_', '-')}-{secrets.token_hex(12)}"
@@ -184,28 +194,47 @@ class CallRules:
                 yield "it shows no credentials", f"{place} holds the {', '.join(shown)}", fix
 
     def _overlapping(self) -> list[_Call]:
-        together = threading.Barrier(_OVERLAPPING)
-
-        def call(number: int) -> _Call:
-            together.wait()
-            return self._call(self.accepted[number % len(self.accepted)])
-
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH)
         try:
-            with ThreadPoolExecutor(_OVERLAPPING) as pool:
-                return list(pool.map(call, range(_OVERLAPPING)))
+            return self._at_once(itertools.islice(itertools.cycle(self.accepted), _OVERLAPPING))
         finally:
             sys.setswitchinterval(before)
 
     def _call(self, event: Any, options: Mapping[str, Any] | None = None) -> _Call:
+        return self._at_once([event], options)[0]
+
+    def _at_once(
+        self, events: Iterable[Any], options: Mapping[str, Any] | None = None
+    ) -> list[_Call]:
+        """Call the handler once for each event, on a thread each: one that hangs is left alone."""
+        events = list(events)
+        together = threading.Barrier(len(events))
+        futures: list[Future[_Call]] = [Future() for _ in events]
+
+        def call(event: Any, future: "Future[_Call]") -> None:
+            together.wait()
+            try:
+                future.set_result(self._invoke(event, options))
+            except BaseException as error:
+                future.set_exception(error)
+
+        for pair in zip(events, futures, strict=True):
+            threading.Thread(target=call, args=pair, daemon=True).start()
+        hung = wait(futures, self._limit).not_done
+        if hung:
+            which = "it" if len(events) == 1 else f"{len(hung)} of {len(events)} overlapping calls"
+            raise CallsHung(f"{which} did not end within {self._limit:g} s")
+        calls = [future.result() for future in futures]
+        self._calls += calls
+        return calls
+
+    def _invoke(self, event: Any, options: Mapping[str, Any] | None) -> _Call:
         given: Any = self._options if options is None else options
         values: Any = self._secrets
         context = make_context(**values)
         answer = self._runner.invoke(self._handler, event, context=context, **given)
-        call = _Call(context.request_id, answer)
-        self._calls.append(call)
-        return call
+        return _Call(context.request_id, answer)
 
 
 class _Records(logging.Handler):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fcplug.testing.call_rules import CallRules, Events
+from fcplug.testing.call_rules import CallRules, CallsHung, Events
 from fcplug.testing.composing import Options, own_name
 from fcplug.testing.process_rules import ProcessRules, Surroundings
 
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 
 def inspect_handler(
-    handler: Any, *, event: Any = None, **options: "Unpack[Options]"
+    handler: Any, *, event: Any = None, limit: float = 60.0, **options: "Unpack[Options]"
 ) -> list[Finding]:
     """Return what a handler does that would go wrong in an instance; it is called 70 times or so.
 
@@ -37,12 +37,17 @@ def inspect_handler(
         handler: its name as in ``functions.yaml``, or the object itself.
         event: one that it accepts. A function of a number makes several: it is called with 0 to 4.
             Without it, texts are sent, or empty events if it refuses these.
+        limit: seconds that a call may take, and 50 overlapping ones.
         options: keys of the function's entry, such as ``settings`` and ``middleware``.
     """
-    return [Finding(*found) for found in _found(handler, Events(event), options)]
+    around = Surroundings.now(limit)
+    with CallRules(handler, Events(event), options, limit) as rules:
+        return [Finding(*found) for found in _found(rules, handler, around, options)]
 
 
-def check_handler(handler: Any, *, event: Any = None, **options: "Unpack[Options]") -> None:
+def check_handler(
+    handler: Any, *, event: Any = None, limit: float = 60.0, **options: "Unpack[Options]"
+) -> None:
     """Fail if a handler would do wrong in an instance, with every finding and what to do.
 
     Takes what ``inspect_handler`` takes.
@@ -51,7 +56,7 @@ def check_handler(handler: Any, *, event: Any = None, **options: "Unpack[Options
         AssertionError: it breaks a rule.
     """
     __tracebackhide__ = True  # for pytest: the findings say all
-    findings = inspect_handler(handler, event=event, **options)
+    findings = inspect_handler(handler, event=event, limit=limit, **options)
     if findings:
         name = handler if isinstance(handler, str) else own_name(handler) or repr(handler)
         count = f"{len(findings)} problem{'' if len(findings) == 1 else 's'}"
@@ -59,21 +64,27 @@ def check_handler(handler: Any, *, event: Any = None, **options: "Unpack[Options
         raise AssertionError(f"the handler {name} has {count}:\n{text}")
 
 
-def _found(handler: Any, events: Events, options: Any) -> Iterator[tuple[str, str, str]]:
-    around = Surroundings.now()
-    with CallRules(handler, events, options) as rules:
+def _found(
+    rules: CallRules, handler: Any, around: Surroundings, options: Any
+) -> Iterator[tuple[str, str, str]]:
+    try:
         if broken := rules.loads():
             yield broken
             return
         name = handler if isinstance(handler, str) else own_name(handler)
         in_a_process = ProcessRules(name, around, rules.accepted, options) if name else None
-        if in_a_process and in_a_process.can_be_imported:
+        if in_a_process and not in_a_process.can_be_imported:
+            in_a_process = None
+        if in_a_process:
             yield from in_a_process.import_changes_nothing()
         if broken := rules.answers():
             yield broken
         else:
             yield from rules.overlapping_calls_get_their_own()
             yield from rules.initializes_again()
-            if in_a_process and in_a_process.can_be_imported:
+            if in_a_process:
                 yield from in_a_process.survives_a_freeze()
-        yield from rules.shows_no_credentials()
+    except CallsHung as hung:
+        fix = "give what it waits for a time limit of its own; look for locks that are not released"
+        yield "it answers", str(hung), fix
+    yield from rules.shows_no_credentials()

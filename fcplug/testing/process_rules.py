@@ -18,7 +18,7 @@ from fcplug.testing.web_requests import encoded
 Broken = tuple[str, str, str]
 
 _PROBE = "from fcplug.testing.probe import main; main()"
-_LIMIT = 60.0  # seconds for a process to report
+_START = 30.0  # seconds for a process to start, and to report
 _FROZEN = 0.5  # seconds
 _IMPORT = "its import changes nothing of the process"
 _FREEZE = "it survives a freeze between two calls"
@@ -47,12 +47,13 @@ class Surroundings(NamedTuple):
     path: list[str]
     variables: Mapping[str, str]
     folder: str
+    limit: float
 
     @classmethod
-    def now(cls) -> "Surroundings":
-        """Return those of this process."""
+    def now(cls, limit: float) -> "Surroundings":
+        """Return those of this process; ``limit`` is in seconds, for each call."""
         path = [code_path.folder(os.environ), *map(os.path.abspath, sys.path)]
-        return cls(path, {**os.environ, "PYTHONPATH": os.pathsep.join(path)}, os.getcwd())
+        return cls(path, {**os.environ, "PYTHONPATH": os.pathsep.join(path)}, os.getcwd(), limit)
 
 
 class ProcessRules:
@@ -125,6 +126,7 @@ class _Process:
     def __init__(self, request: Mapping[str, Any], around: Surroundings) -> None:
         self._request = request
         self._around = around
+        self._limit = _START + around.limit
         self._late = False
 
     def __enter__(self) -> "_Process":
@@ -150,7 +152,7 @@ class _Process:
     def report(self) -> dict[str, Any] | None:
         """Return the next report; None if the process has ended, or takes too long."""
         data = b""
-        until = time.monotonic() + _LIMIT
+        until = time.monotonic() + self._limit
         while not data.endswith(b"\n"):
             left = until - time.monotonic()
             if not select.select([self._reports], [], [], max(0.0, left))[0]:
@@ -180,7 +182,7 @@ class _Process:
     def end(self) -> str:
         """Return why there is no report."""
         if self._late:
-            return f"it did not answer within {_LIMIT:g} seconds"
+            return f"it did not answer within {self._limit:g} s"
         code = self._process.wait()  # its end of the pipe is closed
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 

@@ -61,12 +61,19 @@ class Stage:
                 yield log
         finally:
             with self._lock:
-                self._running = tuple(other for other in self._running if other is not log)
-                if not self._running:
+                running, self._running = (
+                    self._running,
+                    tuple(other for other in self._running if other is not log),
+                )
+                if running and not self._running:
                     self._end()
 
     def close(self) -> None:
-        """Undo what calls have changed in this process."""
+        """Undo what calls have changed in this process; those that still run are left alone."""
+        with self._lock:
+            running, self._running = self._running, ()
+            if running:
+                self._end()
         self._traces.undo(self._code)
         self._event_loops.close()
         self._output.close()

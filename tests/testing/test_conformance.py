@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -65,7 +66,8 @@ IMPORTS = {
     ),
     "folder": ("import os\nos.chdir('/')", "changes the working directory to /"),
     "signals": (
-        "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)",
+        "import contextlib, signal\nwith contextlib.suppress(ValueError):"  # not the main thread
+        "\n    signal.signal(signal.SIGUSR1, lambda *_: None)",
         "replaces the handlers of signals: SIGUSR1",
     ),
     "streams": ("import sys\nsys.stdout = sys.stderr", "replaces sys.stdout"),
@@ -152,6 +154,29 @@ def test_answers_that_overlapping_calls_mix_up_are_found(handler: type) -> None:
 
 def test_overlapping_calls_that_fail_are_found() -> None:
     assert "overlapping calls failed, and none alone: RuntimeError: busy" in found(OneAtATime)
+
+
+class Deadlock:
+    """Takes a lock for each of two calls, and waits for the other's."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+
+    @hookimpl
+    def invoke(self, event: bytes) -> bytes:
+        self.inside += 1
+        while self.inside > 1:
+            time.sleep(0.01)
+        time.sleep(0.001)
+        self.inside -= 1
+        return event
+
+
+def test_calls_that_wait_for_each_other_are_found_and_left_alone() -> None:
+    streams = sys.stdout, sys.stderr
+    text = found(Deadlock, limit=1)
+    assert "overlapping calls did not end within 1 s" in text
+    assert (sys.stdout, sys.stderr) == streams
 
 
 def test_answers_that_differ_by_themselves_are_not_mixed_up() -> None:

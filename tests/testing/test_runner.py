@@ -432,6 +432,16 @@ def test_the_functions_of_a_file_run_with_their_routes_and_code(tmp_path: Path) 
     assert str(tmp_path) not in sys.path
 
 
+def test_code_folders_may_have_modules_of_one_name(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same_name.py").write_text(f"def handle(event): return {folder!r}")
+        file = tmp_path / folder / "functions.yaml"
+        file.write_text("version: 1\nfunctions: {f: {handler: same_name.handle}}")
+        with Runner.from_file(file) as runner:
+            assert runner.invoke("f").text == folder
+
+
 def test_a_file_that_is_not_there_is_named_in_full(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"{tmp_path}/gone.yaml: .*No such file"):
         Runner.from_file(tmp_path / "gone.yaml")
@@ -602,6 +612,25 @@ def test_pre_stop_hooks_that_hang_are_reported_when_the_rest_is_undone(
     assert ([*sys.path], sys.stdout) == before
     gate.set()
     wait_until(lambda: set(threading.enumerate()) <= set(threads))
+
+
+def test_a_call_that_still_runs_at_the_end_keeps_nothing() -> None:
+    inside, gate = threading.Event(), threading.Event()
+
+    def waiting(event: bytes) -> None:
+        inside.set()
+        gate.wait(60)
+
+    streams = sys.stdout, sys.stderr
+    runner = Runner()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(runner.invoke, waiting)
+        inside.wait(60)
+        runner.close()
+        assert (sys.stdout, sys.stderr) == streams
+        gate.set()
+        assert call.result().error is None
+    assert (sys.stdout, sys.stderr) == streams
 
 
 def test_a_closed_runner_runs_nothing(runner: Runner) -> None:

@@ -35,7 +35,7 @@ def find(given: str | None, environ: Mapping[str, str], code: str = protocol.COD
         if path:
             raise _missing(path, f"there is no such file, but {source} names it", "")
     folders = ("", environ.get(protocol.CODE_PATH_VARIABLE) or "", code)
-    searched = {os.path.abspath(path): path for path in _joined(reversed(folders), (FILE,))}
+    searched = {_absolute(path): path for path in _joined(reversed(folders), (FILE,))}
     for path in reversed(searched.values()):
         if not _is_missing(path):
             return path
@@ -78,6 +78,13 @@ def _advice(found: Iterable[str]) -> str:
 
 def _found(folders: Iterable[str]) -> list[str]:
     return [path for path in dict.fromkeys(_joined(folders, _NAMES)) if os.path.isfile(path)]
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:  # the working directory was removed
+        return path
 
 
 def _joined(folders: Iterable[str], names: Iterable[str]) -> list[str]:

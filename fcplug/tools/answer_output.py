@@ -23,7 +23,8 @@ class AnswerOutput:
         self._answers = os.fdopen(os.dup(1), "wb")
         self._errors = os.fdopen(os.dup(2), "w", errors="backslashreplace")
         os.dup2(2, 1)
-        # the stream before may believe that it can seek, as in a file
+        # the stream before may believe that it can seek, as in a file; its end would close 1
+        self._before = sys.stdout
         sys.stdout = open(1, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
         self.console: Console = console.console(self._errors)
 

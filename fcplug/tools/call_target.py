@@ -17,6 +17,7 @@ from fcplug.errors import FcplugError, UnknownFunction
 from fcplug.instance import STOP_LIMIT
 from fcplug.plugins import code_path
 from fcplug.runtime.runtime import Runtime
+from fcplug.tools.console import printable
 from fcplug.tools.exit_code import WrongUsage
 
 _CONNECT_LIMIT = 10.0  # seconds
@@ -165,7 +166,7 @@ class Remote:
         fix = ""
         if isinstance(error, ConnectionRefusedError):
             fix = "\n  fix: start an instance there, as 'fcplug serve' does"
-        return CallError(f"{where} gives no answer: {text}{fix}")
+        return CallError(f"{where} gives no answer: {printable(text)}{fix}")
 
 
 def _parsed(url: str) -> SplitResult:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from fcplug import protocol
@@ -25,6 +26,8 @@ def read(given: str | None) -> bytes:
     if given is None:
         return b""
     if given == "-":
+        if sys.stdin is None:
+            raise EventError("the event cannot be read: standard input is closed")
         return _limited(sys.stdin.buffer, "standard input")
     if not given.startswith("@"):
         return _checked(os.fsencode(given), "the event")
@@ -35,7 +38,8 @@ def read(given: str | None) -> bytes:
     except OSError as error:
         fix = ""
         if isinstance(error, FileNotFoundError):
-            fix = f"\n  fix: the path is taken from {os.getcwd()}"
+            with suppress(FileNotFoundError):  # the working directory itself was removed
+                fix = f"\n  fix: the path is taken from {os.getcwd()}"
         raise EventError(f"the event file '{file}' cannot be read: {error.strerror}{fix}") from None
 
 

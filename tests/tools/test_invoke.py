@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -336,6 +338,62 @@ def test_an_output_that_takes_no_more_ends_the_command_without_a_traceback(
     assert done.stdout == f"{code}\n"
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "answer"), [(">&-", ""), ("2>&-", "x"), (">&- 2>&-", ""), ("<&-", "x")]
+)
+def test_streams_that_are_closed_do_not_matter(
+    project: Path, redirection: str, answer: str
+) -> None:
+    script = f"{sys.executable} -m fcplug invoke echo --event x {redirection}; echo $? >&3"
+    done = subprocess.run(
+        ["bash", "-c", f"exec 3>code; {script}"], cwd=project, env=environment(),
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert ((project / "code").read_text(), done.stdout) == ("0\n", answer)
+    assert "Traceback" not in done.stderr
+
+
+def test_an_event_from_a_closed_standard_input_is_wrong_usage(project: Path) -> None:
+    script = f"{sys.executable} -m fcplug invoke echo --event - <&-"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=project, env=environment(), capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "the event cannot be read: standard input is closed\n"
+
+
+def test_a_working_directory_that_was_removed_is_no_traceback(tmp_path: Path) -> None:
+    for arguments, code in (("", 1), ("--event @event.json", 2)):
+        script = f"mkdir gone; cd gone; rmdir ../gone; {sys.executable} -m fcplug invoke x"
+        done = subprocess.run(
+            ["bash", "-c", f"{script} {arguments}"], cwd=tmp_path, env=environment(),
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (code, "")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_speaks_no_http_is_said_in_a_line(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_answer_once, args=(listener, b"\x1b[31mno http\r\n"))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        done = run("invoke", "echo", "--url", url, cwd=project)
+        thread.join()
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"gives no answer: " in done.stderr
+    assert b"\x1b" not in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def _answer_once(listener: socket.socket, data: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(data)
 
 
 def test_a_terminal_gets_text_with_a_line_end_and_no_other_bytes(project: Path) -> None:

@@ -1,4 +1,4 @@
-"""The README as a package index shows it: there its relative links would lead nowhere."""
+"""Prepares the README for a package index, where its relative links would not work."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|#)([^)\s]+)\)")
 
 
 class ReadmeHook(MetadataHookInterface):  # type: ignore[misc]
-    """Turns links to files of the repository into links to their pages there."""
+    """Replaces relative links with links to the pages of the repository."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Set the readme of the package's metadata."""
+        """Set the readme in the metadata of the package."""
         repository = metadata["urls"]["Repository"]
 
         def absolute(match: re.Match[str]) -> str:

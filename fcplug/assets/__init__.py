@@ -1,4 +1,4 @@
-"""Files that a project needs beside its code, so that every install of the package has them."""
+"""Files that a project copies from the installed package: ``bootstrap`` and the JSON Schema."""
 
 import os
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from fcplug.errors import OutputError
 
 
 class Asset(NamedTuple):
-    """A file that people take into their project; ``read`` returns its content."""
+    """A file to copy into a project; ``read`` returns its content."""
 
     name: str
     read: Callable[[], bytes]
     executable: bool = False
 
     def write(self, target: str, *, force: bool = False) -> None:
-        """Write the file to a path; what is there already is replaced only by ``force``.
+        """Write the file to a path; ``force`` replaces an existing file.
 
         Raises:
-            OutputError: there is a file already, or it cannot be written.
+            OutputError: the file exists already, or cannot be written.
         """
         if os.path.isdir(target):
             raise OutputError(target, "this is a folder", f"name the file: {target}/{self.name}")
-        # whole or not at all: what is replaced stays until the new file is complete
+        # the old file stays until the new one is complete
         written = f"{target}.{os.getpid()}.new" if force else target
         try:
             self._create(written)
@@ -38,7 +38,7 @@ class Asset(NamedTuple):
             raise OutputError(target, error.strerror or str(error)) from None
 
     def _create(self, path: str) -> None:
-        mode = 0o777 if self.executable else 0o666  # less what the umask takes away
+        mode = 0o777 if self.executable else 0o666  # the umask removes bits of it
         with open(path, "xb", opener=partial(os.open, mode=mode)) as stream:
             try:
                 stream.write(self.read())

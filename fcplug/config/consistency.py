@@ -22,51 +22,51 @@ from fcplug.config.model import (
 )
 from fcplug.errors import did_you_mean
 
-Found = Iterator[tuple[Path, str]]
+Problems = Iterator[tuple[Path, str]]
 
-_OF_HOOKS = ("handler", "initializer", "pre_freeze", "pre_stop")
-_ANSWERING = ("handler", "wsgi", "asgi")
-_OF_FUNCTION = {field.encode_name for field in fields(FunctionEntry)}
-_MATCHED = {field.encode_name for field in fields(MatchEntry)}
+_HOOK_KEYS = ("handler", "initializer", "pre_freeze", "pre_stop")
+_ANSWER_KEYS = ("handler", "wsgi", "asgi")
+_FUNCTION_KEYS = {field.encode_name for field in fields(FunctionEntry)}
+_MATCH_KEYS = {field.encode_name for field in fields(MatchEntry)}
 
 
-def contradictions(file: File, given: Mapping[str, Any]) -> Found:
+def contradictions(file: File, given: Mapping[str, Any]) -> Problems:
     """Yield each contradiction with its path; ``given`` holds the values of the file itself."""
     if file.runtime is not INVALID:
-        yield from _of_runtime(file.runtime)
+        yield from _check_runtime(file.runtime)
     if file.functions is not INVALID:
-        yield from _of_functions(file, given["functions"] or {})
+        yield from _check_functions(file, given["functions"] or {})
     if file.routes is not INVALID:
-        yield from _of_routes(file, given.get("routes") or [])
+        yield from _check_routes(file, given.get("routes") or [])
     if file.default not in (None, INVALID):
-        yield from _unknown(file.default, file, ("default",))
+        yield from _check_name(file.default, file, ("default",))
 
 
-def _of_runtime(runtime: RuntimeEntry) -> Found:
+def _check_runtime(runtime: RuntimeEntry) -> Problems:
     auth = runtime.auth
     if auth in (None, INVALID) or INVALID in (auth.tokens, auth.keys):
         return
     if bool(auth.tokens) == bool(auth.keys):
-        yield ("runtime", "auth"), "give tokens, or keys"
+        yield ("runtime", "auth"), "give either tokens or keys"
 
 
-def _of_functions(file: File, given: Mapping[str, Any]) -> Found:
+def _check_functions(file: File, given: Mapping[str, Any]) -> Problems:
     if not file.functions:
         yield ("functions",), "at least one function is needed"
     for name, entry in file.functions.items():
         if entry is INVALID:
             continue
-        yield from _of_workers(name, entry, file.defaults)
-        yield from _of_phases(name, entry, file)
-        for key, what in _of_answers(entry, given[name] or {}):
+        yield from _check_worker_keys(name, entry, file.defaults)
+        yield from _check_phases(name, entry, file)
+        for key, what in _check_answers(entry, given[name] or {}):
             yield ("functions", name, key) if key else ("functions", name), what
         own = "middleware" in (given[name] or {})
         source = entry if own else file.defaults
         if source is not INVALID and source.middleware not in ((), INVALID):
-            yield from _of_middleware(name, entry)
+            yield from _check_middleware(name, entry)
 
 
-def _of_workers(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Found:
+def _check_worker_keys(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Problems:
     if defaults is INVALID or entry.isolation != "thread" or defaults.isolation != "thread":
         return
     for key in WorkersEntry.__struct_fields__:
@@ -74,14 +74,14 @@ def _of_workers(name: str, entry: FunctionEntry, defaults: DefaultsEntry) -> Fou
             yield ("functions", name, key), "needs isolation: process"
 
 
-def _of_phases(name: str, entry: FunctionEntry, file: File) -> Found:
+def _check_phases(name: str, entry: FunctionEntry, file: File) -> Problems:
     """Yield the keys that contradict ``phases: app``."""
     if entry.phases != "app":
         return
     path: Path = ("functions", name)
     if not (entry.wsgi or entry.asgi):
         yield (*path, "phases"), "app needs wsgi or asgi"
-    for key in _OF_HOOKS:
+    for key in _HOOK_KEYS:
         if getattr(entry, key) not in (None, INVALID):
             yield (*path, key), "phases: app gives all calls to the application; remove one of them"
     several = "app is for one process: FC sends a lifecycle call once, and it would reach only one"
@@ -92,54 +92,54 @@ def _of_phases(name: str, entry: FunctionEntry, file: File) -> Found:
         yield (*path, "phases"), f"{several} of its workers"
 
 
-def _of_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _check_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield mistakes in what answers a function's calls, each with its key."""
-    misspelled = any(did_you_mean(key, _ANSWERING) for key in given.keys() - _OF_FUNCTION)
+    misspelled = any(did_you_mean(key, _ANSWER_KEYS) for key in given.keys() - _FUNCTION_KEYS)
     if not (entry.handler or entry.wsgi or entry.asgi or misspelled):
-        yield "", "give handler, wsgi or asgi: what answers"
+        yield "", "nothing answers its calls: give handler, wsgi or asgi"
     if entry.wsgi and entry.asgi:
         yield "asgi", "a function has one application: give wsgi or asgi"
     if entry.expose_credentials is True and not (entry.wsgi or entry.asgi):
         yield "expose_credentials", "needs wsgi or asgi"
 
 
-def _of_middleware(name: str, entry: FunctionEntry) -> Found:
+def _check_middleware(name: str, entry: FunctionEntry) -> Problems:
     if not entry.handler and (entry.wsgi or entry.asgi):
         fix = "give middleware: [], and wrap the application itself"
         what = f"middleware wraps events, and would not wrap this application: {fix}"
         yield ("functions", name, "wsgi" if entry.wsgi else "asgi"), what
 
 
-def _of_routes(file: File, given: list[Any]) -> Found:
+def _check_routes(file: File, given: list[Any]) -> Problems:
     for index, route in enumerate(file.routes):
         if route is INVALID:
             continue
         path: Path = ("routes", index)
-        if route.match == MatchEntry() and not _unknown_keys(given[index]["match"]):
+        if route.match == MatchEntry() and not _has_unknown_keys(given[index]["match"]):
             yield (*path, "match"), "give function, handler or qualifier; default takes the rest"
-        yield from _of_targets(route, file, (*path, "to"))
+        yield from _check_targets(route, file, (*path, "to"))
 
 
-def _unknown_keys(match: Any) -> bool:
+def _has_unknown_keys(match: Any) -> bool:
     """Return whether an empty match has a misspelled key, which is already reported."""
-    return isinstance(match, Mapping) and not match.keys() <= _MATCHED
+    return isinstance(match, Mapping) and not match.keys() <= _MATCH_KEYS
 
 
-def _of_targets(route: RouteEntry, file: File, path: Path) -> Found:
+def _check_targets(route: RouteEntry, file: File, path: Path) -> Problems:
     if route.to is INVALID:
         return
     if not route.to:
         yield path, "name at least one function"
     elif isinstance(route.to, str):
-        yield from _unknown(route.to, file, path)
+        yield from _check_name(route.to, file, path)
     else:
         for target in route.to:
-            yield from _unknown(target, file, (*path, target))
+            yield from _check_name(target, file, (*path, target))
         if not any(route.to.values()):
             yield path, "every weight is 0: give at least one function a weight above 0"
 
 
-def _unknown(name: str, file: File, path: Path) -> Found:
+def _check_name(name: str, file: File, path: Path) -> Problems:
     if file.functions is INVALID or name in file.functions:
         return
     secret = isinstance(name, FromEnvironment)

@@ -79,14 +79,14 @@ class RuntimeEntry(_Entry, frozen=True):
     ] = "INFO"
     log_blocked: Annotated[
         Literal["wait", "drop"],
-        Meta(description="while nobody reads the log: lines wait, or are dropped and counted"),
+        Meta(description="while nothing reads the log: lines wait, or are dropped and counted"),
     ] = "wait"
     access_log: Annotated[
         bool, Meta(description="whether each web request is logged, at the level INFO")
     ] = True
     health_path: Annotated[
         UrlPath | None,
-        Meta(description="answers GET with 200 whatever else runs; null for none"),
+        Meta(description="answers GET with 200 even while all threads are busy; null for none"),
     ] = "/health"
     watchdog: Annotated[
         Annotated[float, Meta(ge=3, le=86400)] | None,
@@ -97,7 +97,7 @@ class RuntimeEntry(_Entry, frozen=True):
         Meta(description="whether edits of this file are taken over while it serves"),
     ] = "on-request"
     auth: Annotated[
-        AuthEntry | None, Meta(description="who may call outside FC; null for everybody")
+        AuthEntry | None, Meta(description="who may call outside FC; null for everyone")
     ] = None
     trust_callers: Annotated[
         bool,

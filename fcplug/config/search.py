@@ -44,7 +44,7 @@ def find(given: str | None, environ: Mapping[str, str], code: str = protocol.COD
 
 
 def near(file: str) -> list[str]:
-    """Return the configurations that are there, of those somebody may mean by a missing one."""
+    """Return the existing configurations that a missing file may stand for."""
     folder = os.path.dirname(file)
     return _found(["", folder, os.path.dirname(folder)])
 

@@ -1,4 +1,4 @@
-"""Reading the configuration: whatever lies at its path or in its text, nothing else escapes."""
+"""Reading the configuration file: any file and any text gives a Config or a ConfigError."""
 
 import json
 import os
@@ -20,7 +20,7 @@ BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """Be nobody where the tests run as root, who may read everything."""
+    """Run as the user nobody if the tests run as root, who may read all files."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -30,7 +30,7 @@ def without_privileges() -> Iterator[None]:
         os.seteuid(user)
 
 
-def refusal(file: Path | str) -> str:
+def error_of(file: Path | str) -> str:
     with pytest.raises(ConfigError) as error:
         loader.load(str(file), {})
     return str(error.value)
@@ -41,7 +41,7 @@ def refusal(file: Path | str) -> str:
     [HELLO, b"\xef\xbb\xbf" + HELLO, HELLO.replace(b"\n", b"\r\n"), HELLO.replace(b"\n", b"\r")],
     ids=["plain", "byte-order-mark", "windows", "old-mac"],
 )
-def test_a_file_is_read_whatever_editor_wrote_it(tmp_path: Path, data: bytes) -> None:
+def test_a_file_is_read_with_the_line_ends_of_any_editor(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "functions.yaml"
     file.write_bytes(data)
     assert list(loader.load(str(file), {}).functions) == ["hello"]
@@ -65,7 +65,7 @@ def test_a_file_may_have_one_mebibyte_and_no_byte_more(tmp_path: Path) -> None:
     assert loader.load(str(file), {}).functions
     with file.open("ab") as stream:
         stream.write(b"#")
-    assert refusal(file) == f"{file}: cannot be read: larger than 1048576 bytes"
+    assert error_of(file) == f"{file}: cannot be read: larger than 1048576 bytes"
 
 
 @pytest.mark.parametrize(
@@ -79,50 +79,50 @@ def test_a_file_may_have_one_mebibyte_and_no_byte_more(tmp_path: Path) -> None:
     ],
     ids=["a-byte", "latin-1", "cut", "utf-16", "a-surrogate"],
 )
-def test_a_file_that_is_not_utf_8_is_told_with_its_place(
+def test_a_file_that_is_not_utf_8_is_reported_with_its_location(
     tmp_path: Path, data: bytes, where: str
 ) -> None:
     file = tmp_path / "functions.yaml"
     file.write_bytes(data)
-    assert refusal(file) == f"{file}:{where}"
+    assert error_of(file) == f"{file}:{where}"
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path}: this is a folder: name the file in it"
+def test_a_folder_is_rejected(tmp_path: Path) -> None:
+    assert error_of(tmp_path) == f"{tmp_path}: this is a folder: name the file in it"
 
 
-def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+def test_a_pipe_is_rejected_without_waiting_for_its_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(tmp_path / "pipe").endswith(": cannot be read: not a regular file")
+    assert error_of(tmp_path / "pipe").endswith(": cannot be read: not a regular file")
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
-def test_a_device_is_refused_unread(device: str) -> None:
-    assert refusal(device) == f"{device}: cannot be read: not a regular file"
+def test_a_device_is_rejected_without_reading_it(device: str) -> None:
+    assert error_of(device) == f"{device}: cannot be read: not a regular file"
 
 
-def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "functions.yaml"
     file.write_bytes(HELLO)
     file.chmod(0)
     with without_privileges():
-        what, fix = refusal(file).splitlines()
+        what, fix = error_of(file).splitlines()
         assert what.startswith(f"{file}: user {os.geteuid()} may not read it")
         assert fix == f"  fix: chmod a+r {file}, and a+x the folders above it, or run as its owner"
 
 
-def test_a_ring_of_links_is_told(tmp_path: Path) -> None:
+def test_a_ring_of_links_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("a")
-    assert "cannot be read: Too many levels of symbolic links" in refusal(tmp_path / "a")
+    assert "cannot be read: Too many levels of symbolic links" in error_of(tmp_path / "a")
 
 
-def test_no_refusal_leaves_a_file_open(tmp_path: Path) -> None:
+def test_no_rejection_leaves_a_file_open(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bytes").write_bytes(b"\xff")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "bytes", tmp_path / "none"):
         before = os.dup(0)
         os.close(before)
-        refusal(path)
+        error_of(path)
         after = os.dup(0)
         os.close(after)
         assert after == before
@@ -179,7 +179,7 @@ SHAPED = st.fixed_dictionaries(
     | (SHAPED | VALUE).map(json.dumps)
 )
 @example(text='"\\uD800":')
-def test_any_text_is_a_configuration_or_is_told_with_lines_of_its_own(text: str) -> None:
+def test_any_text_is_a_configuration_or_is_reported_on_separate_lines(text: str) -> None:
     try:
         loader.parse(text, "f.yaml", {"A": "\udcff"})
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""YAML as plain values: stricter than YAML, each value with its place."""
+"""YAML as plain values: stricter than YAML, each value with its location."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def read(text: str) -> Any:
     return document.parse(text, "f.yaml", {}).values
 
 
-def told(text: str) -> list[str]:
+def problems_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         document.parse(text, "f.yaml", {})
     assert str(error.value).splitlines() == [str(problem) for problem in error.value.problems]
@@ -79,31 +79,31 @@ def told(text: str) -> list[str]:
     ],
     ids=ascii,
 )
-def test_what_every_yaml_reader_agrees_on_is_read(text: str, value: Any) -> None:
+def test_values_that_every_yaml_reader_agrees_on_are_read(text: str, value: Any) -> None:
     assert read(f"key: {text}") == {"key": value}
     assert type(read(f"key: {text}")["key"]) is type(value)
 
 
 @pytest.mark.parametrize(("text", "kind"), TRAPS, ids=[text for text, _ in TRAPS])
-def test_what_yaml_readers_differ_on_is_refused_and_its_quoted_form_taken(
+def test_values_that_yaml_readers_differ_on_are_rejected_unless_quoted(
     text: str, kind: str
 ) -> None:
     fault = f"{text} is {kind}; if text is meant, put it in quotes: '{text}'"
-    assert told(f"a:\n  key: {text}") == [f"f.yaml:2:8: a.key: {fault}"]
-    assert told(f"a: [1, {text}]") == [f"f.yaml:1:8: a[1]: {fault}"]
-    assert told(f"a: {{{text}: 1}}") == [f"f.yaml:1:5: a: {fault}"]
+    assert problems_of(f"a:\n  key: {text}") == [f"f.yaml:2:8: a.key: {fault}"]
+    assert problems_of(f"a: [1, {text}]") == [f"f.yaml:1:8: a[1]: {fault}"]
+    assert problems_of(f"a: {{{text}: 1}}") == [f"f.yaml:1:5: a: {fault}"]
     assert read(f"a: ['{text}', \"{text}\"]\n'{text}': 1") == {"a": [text, text], text: 1}
 
 
 @pytest.mark.parametrize("key", ["1", "1.5", "true", "~", "null", "[a]", "{a: b}", "? [a, b]"])
-def test_a_key_that_is_no_text_is_refused(key: str) -> None:
-    (problem,) = told(f"{key}\n: 1" if key.startswith("?") else f"{key}: 1")
+def test_a_key_that_is_not_text_is_rejected(key: str) -> None:
+    (problem,) = problems_of(f"{key}\n: 1" if key.startswith("?") else f"{key}: 1")
     assert problem.endswith(": a key must be text: put it in quotes")
 
 
-def test_a_key_given_twice_is_told_with_its_first_line() -> None:
+def test_a_key_given_twice_is_reported_with_its_first_line() -> None:
     text = "a: 1\nb:\n  c: 1\n  'c': 2\na: {c: 1}\na: 3\n"
-    assert told(text) == [
+    assert problems_of(text) == [
         "f.yaml:4:3: b.c: key given twice (first on line 3)",
         "f.yaml:5:1: a: key given twice (first on line 1)",
         "f.yaml:6:1: a: key given twice (first on line 1)",
@@ -124,8 +124,8 @@ def test_a_key_given_twice_is_told_with_its_first_line() -> None:
     ],
     ids=["anchor", "alias", "ring", "key", "alias-key", "merge", "billion-laughs", "with-a-tag"],
 )
-def test_references_are_refused(text: str, place: str) -> None:
-    assert told(text) == [f"f.yaml:{place}: {REFERENCE}"]
+def test_references_are_rejected(text: str, place: str) -> None:
+    assert problems_of(text) == [f"f.yaml:{place}: {REFERENCE}"]
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_references_are_refused(text: str, place: str) -> None:
         *("!!python/object:os.system x", "!!python/name:os.system", "!<tag:yaml.org,2002:str> x"),
     ],
 )
-def test_every_tag_is_refused_even_one_that_changes_nothing(value: str) -> None:
-    assert told(f"a: {value}")[0] == f"f.yaml:1:4: a: {TAG}"
+def test_every_tag_is_rejected_even_one_that_changes_nothing(value: str) -> None:
+    assert problems_of(f"a: {value}")[0] == f"f.yaml:1:4: a: {TAG}"
 
 
-def test_a_tag_of_a_key_is_refused() -> None:
-    assert told("a: {!!str b: 1}") == [f"f.yaml:1:5: a: {TAG}"]
+def test_a_tag_of_a_key_is_rejected() -> None:
+    assert problems_of("a: {!!str b: 1}") == [f"f.yaml:1:5: a: {TAG}"]
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_a_tag_of_a_key_is_refused() -> None:
     ids=["lists", "mappings", "both", "block-lists", "keys"],
 )
 @pytest.mark.parametrize("times", [MAX_DEPTH, 50_000])
-def test_deep_nesting_is_refused(opening: str, closing: str, times: int) -> None:
-    (problem,) = told(opening * times + "x" + closing * times)
+def test_deep_nesting_is_rejected(opening: str, closing: str, times: int) -> None:
+    (problem,) = problems_of(opening * times + "x" + closing * times)
     assert problem.endswith(f": nested more than {MAX_DEPTH} levels deep")
     assert problem.startswith("f.yaml:1:")
 
 
-def test_more_values_than_anybody_writes_are_refused_before_they_take_long() -> None:
-    (problem,) = told("- 1\n" * MAX_NODES)
+def test_too_many_values_are_rejected_before_they_take_long() -> None:
+    (problem,) = problems_of("- 1\n" * MAX_NODES)
     assert problem == f"f.yaml:{MAX_NODES}:3: more than {MAX_NODES} keys and values"
 
 
@@ -199,8 +199,8 @@ def test_nesting_is_allowed_up_to_its_limit() -> None:
     ],
     ids=ascii,
 )
-def test_what_is_no_yaml_is_told_at_its_place(text: str, problem: str) -> None:
-    assert told(text) == [f"f.yaml:{problem}"]
+def test_text_that_is_not_yaml_is_reported_at_its_location(text: str, problem: str) -> None:
+    assert problems_of(text) == [f"f.yaml:{problem}"]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n", "---\n...\n", "~"], ids=ascii)
@@ -210,11 +210,11 @@ def test_an_empty_document_is_nothing(text: str) -> None:
 
 def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing() -> None:
     text = "\ufeffa: 1\r\nb:\r\n  c: no\r\n"
-    assert told(text)[0].startswith("f.yaml:3:6: b.c: no is ")
+    assert problems_of(text)[0].startswith("f.yaml:3:6: b.c: no is ")
     assert read(text.replace("no", "d")) == {"a": 1, "b": {"c": "d"}}
 
 
-def test_every_value_has_its_place_and_a_key_gives_its_own() -> None:
+def test_every_value_has_a_location_and_a_key_gives_its_own() -> None:
     parsed = document.parse("# one\na:\n  - b: 1\n  -   [c]\n", "f.yaml", {})
     assert dict(parsed.locations) == {
         (): Location(2, 1),
@@ -227,7 +227,7 @@ def test_every_value_has_its_place_and_a_key_gives_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "key", "told"),
+    ("path", "key", "expected"),
     [
         (("a", 0), "b", "f.yaml:3:5: a[0]: x"),
         (("a", 0), "", "f.yaml:3:5: a[0]: x"),
@@ -237,16 +237,18 @@ def test_every_value_has_its_place_and_a_key_gives_its_own() -> None:
     ],
     ids=["a-key", "a-value", "what-the-file-has-not", "nowhere", "a-key-at-the-top"],
 )
-def test_a_problem_stands_at_the_nearest_place_of_the_file(path: Path, key: str, told: str) -> None:
+def test_a_problem_is_reported_at_the_nearest_known_location(
+    path: Path, key: str, expected: str
+) -> None:
     parsed = document.parse("\n  a:\n  - b: 1\n", "f.yaml", {})
-    assert str(parsed.problem(path, "x", key)) == told
+    assert str(parsed.problem(path, "x", key)) == expected
 
 
-def test_a_problem_of_an_empty_file_stands_at_its_beginning() -> None:
+def test_a_problem_of_an_empty_file_is_at_its_beginning() -> None:
     assert str(document.parse("", "f.yaml", {}).problem(("a",), "x")) == "f.yaml:1:1: a: x"
 
 
-def test_a_path_reads_as_people_write_it() -> None:
+def test_a_path_is_shown_as_users_write_it() -> None:
     assert (
         dotted(("functions", "hello", "middleware", 0, "name"))
         == "functions.hello.middleware[0].name"

@@ -1,4 +1,4 @@
-"""The configuration's file, looked at again: what is new, what is not, what is not done yet."""
+"""Checking the configuration file again: edits, files without news, unfinished edits."""
 
 import os
 import shutil
@@ -103,7 +103,7 @@ def test_a_file_that_was_just_written_may_not_be_complete(file: Path, watched: C
     assert handler(watched) == "whole"
 
 
-def test_a_file_of_the_future_counts_once_it_has_stayed_the_same(
+def test_a_file_with_a_future_time_counts_after_an_unchanged_check(
     file: Path, watched: ConfigFile
 ) -> None:
     file.write_text(text("new"))
@@ -113,19 +113,19 @@ def test_a_file_of_the_future_counts_once_it_has_stayed_the_same(
 
 
 @pytest.mark.parametrize("content", ["", "   \n"])
-def test_an_empty_file_is_nothing_new(file: Path, watched: ConfigFile, content: str) -> None:
+def test_an_empty_file_is_not_new(file: Path, watched: ConfigFile, content: str) -> None:
     in_place(file, content)
     assert handler(watched) is None
 
 
-def test_a_file_that_is_gone_for_a_moment_is_nothing_new(file: Path, watched: ConfigFile) -> None:
+def test_a_file_that_is_missing_for_a_moment_is_not_new(file: Path, watched: ConfigFile) -> None:
     file.unlink()
     assert handler(watched) is None
     in_place(file, text("new"))
     assert handler(watched) == "new"
 
 
-def test_a_wrong_edit_is_told_once_and_a_right_one_is_seen_after_it(
+def test_a_wrong_edit_is_reported_once_and_a_right_one_is_seen_after_it(
     file: Path, watched: ConfigFile
 ) -> None:
     in_place(file, "version: 2\n")
@@ -137,7 +137,7 @@ def test_a_wrong_edit_is_told_once_and_a_right_one_is_seen_after_it(
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device", "too large", "not text"])
-def test_what_cannot_be_read_is_told_once(file: Path, watched: ConfigFile, kind: str) -> None:
+def test_an_unreadable_file_is_reported_once(file: Path, watched: ConfigFile, kind: str) -> None:
     file.unlink()
     if kind == "fifo":
         os.mkfifo(file)

@@ -15,7 +15,7 @@ def read(text: str, **environ: str) -> Any:
     return document.parse(text, "f.yaml", environ).values
 
 
-def told(text: str, **environ: str) -> list[str]:
+def problems_of(text: str, **environ: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         document.parse(text, "f.yaml", environ)
     return str(error.value).splitlines()
@@ -65,15 +65,15 @@ def test_text_from_the_environment_is_marked(text: str, from_environment: bool) 
 @pytest.mark.parametrize(
     "text", ["${", "${}", "${A", "${A:-b", "${A-b}", "${1}", "${A B}", "${A:b}", "${A:-${A}}"]
 )
-def test_a_malformed_variable_is_told_with_the_ways_to_write_it(text: str) -> None:
-    assert told(f"key: '{text}'", A="x") == [
+def test_a_malformed_variable_is_reported_with_the_ways_to_write_it(text: str) -> None:
+    assert problems_of(f"key: '{text}'", A="x") == [
         "f.yaml:1:6: key: malformed ${...}: write ${NAME} or ${NAME:-default}, "
         "and $${ for a plain ${"
     ]
 
 
-def test_every_missing_variable_is_told_at_its_place() -> None:
-    assert told("a: ${ONE}\nb:\n  - x ${TWO} ${THREE}") == [
+def test_every_missing_variable_is_reported_at_its_location() -> None:
+    assert problems_of("a: ${ONE}\nb:\n  - x ${TWO} ${THREE}") == [
         "f.yaml:1:4: a: the environment has no ONE: set it, or give a default: ${ONE:-...}",
         "f.yaml:3:5: b[0]: the environment has no TWO: set it, or give a default: ${TWO:-...}",
         "f.yaml:3:5: b[0]: the environment has no THREE: set it, or give a default: ${THREE:-...}",
@@ -81,14 +81,14 @@ def test_every_missing_variable_is_told_at_its_place() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: {b: ${NAME}}", "a: [${NAME:-x}]", "a: [x, ${NAME}]"])
-def test_an_unquoted_variable_in_a_flow_is_told_how_to_write_it(text: str) -> None:
-    assert told(text, NAME="x") == [
+def test_an_unquoted_variable_in_brackets_is_reported_with_the_fix(text: str) -> None:
+    assert problems_of(text, NAME="x") == [
         f"f.yaml:1:{text.index('{NAME') + 1}: ${{...}} inside {{...}} or [...] must stand in quotes"
     ]
 
 
-def test_bytes_of_the_environment_that_are_no_text_are_refused() -> None:
-    assert told("a: ${A}", A="\udcff") == [
+def test_bytes_of_the_environment_that_are_not_text_are_rejected() -> None:
+    assert problems_of("a: ${A}", A="\udcff") == [
         "f.yaml:1:4: a: half a character (a lone surrogate), which UTF-8 lacks"
     ]
 
@@ -96,7 +96,7 @@ def test_bytes_of_the_environment_that_are_no_text_are_refused() -> None:
 def test_names_of_variables_are_those_of_the_shell() -> None:
     name = "_" + string.ascii_letters + string.digits
     assert read(f"a: ${{{name}}}", **{name: "x"}) == {"a": "x"}
-    assert "malformed" in told("a: ${Ä}")[0]
+    assert "malformed" in problems_of("a: ${Ä}")[0]
 
 
 HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"
@@ -105,7 +105,7 @@ OTHER = "another value (from the environment)"
 NO_FUNCTION = "no function of the name that the environment gives"
 
 
-def refusals(entry: str, value: str) -> list[str]:
+def problems_with(entry: str, value: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         loader.parse(HELLO + entry, "f.yaml", {"V": value})
     return str(error.value).splitlines()
@@ -151,13 +151,13 @@ def test_a_number_or_text_may_come_from_the_environment(entry: str, value: str, 
     ],
     ids=lambda text: text[:30],
 )
-def test_a_mistake_never_shows_what_the_environment_holds(entry: str, what: str) -> None:
-    (problem,) = refusals(entry, "s3cret-4711")
+def test_a_mistake_never_shows_a_value_of_the_environment(entry: str, what: str) -> None:
+    (problem,) = problems_with(entry, "s3cret-4711")
     assert re.fullmatch(rf"f\.yaml:4:\d+: {re.escape(what)}", problem)
 
 
 @pytest.mark.parametrize(
     "value", ["", "nan", "inf", "-1", "0", "1e9", "9" * 400, "٣", " 8"], ids=ascii
 )
-def test_a_number_of_the_environment_is_held_to_the_same_range(value: str) -> None:
-    assert len(refusals("defaults: {timeout: '${V}'}", value)) == 1
+def test_a_number_of_the_environment_has_the_same_range(value: str) -> None:
+    assert len(problems_with("defaults: {timeout: '${V}'}", value)) == 1

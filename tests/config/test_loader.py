@@ -1,4 +1,4 @@
-"""The configuration: what each key takes, what is told of mistakes, how defaults are merged."""
+"""The configuration: the values of each key, the reports of mistakes, the merged defaults."""
 
 import re
 from textwrap import dedent
@@ -10,7 +10,7 @@ from fcplug.config.loader import Config
 from fcplug.config.model import FunctionSpec, MiddlewareEntry, RuntimeEntry
 from fcplug.errors import ConfigError
 
-ANSWERS = "give handler, wsgi or asgi: what answers"
+ANSWERS = "nothing answers its calls: give handler, wsgi or asgi"
 HELLO = "version: 1\nfunctions:\n  hello: {handler: hello}\n"
 
 
@@ -18,7 +18,7 @@ def read(text: str) -> Config:
     return loader.parse(dedent(text), "f.yaml", {})
 
 
-def told(text: str) -> list[str]:
+def problems_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         read(text)
     return str(error.value).splitlines()
@@ -66,7 +66,7 @@ def test_a_key_without_a_value_changes_nothing(empty: str) -> None:
         ("health_path", "null", None),
     ],
 )
-def test_each_key_of_the_runtime_is_taken(key: str, text: str, value: object) -> None:
+def test_each_key_of_the_runtime_is_accepted(key: str, text: str, value: object) -> None:
     parsed = read(f"{HELLO}runtime: {{{key}: {text}}}")
     assert getattr(parsed.runtime, key) == value
 
@@ -123,14 +123,14 @@ COUNT, LEVELS = "a whole number", "'DEBUG' or 'INFO' or 'WARNING' or 'ERROR' or 
         ("rutime: {}", "unknown key 'rutime' (did you mean 'runtime'?)"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_told_at_its_way(entry: str, what: str) -> None:
-    (problem,) = told(f"{HELLO}{entry}")
+def test_a_value_of_the_wrong_kind_is_reported_with_its_path(entry: str, what: str) -> None:
+    (problem,) = problems_of(f"{HELLO}{entry}")
     assert re.fullmatch(rf"f\.yaml:4:\d+: {re.escape(what)}", problem)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "~", "---\n"], ids=ascii)
-def test_an_empty_file_lacks_its_keys(text: str) -> None:
-    assert [problem.partition(": ")[2] for problem in told(text)] == [
+def test_an_empty_file_is_reported_with_its_missing_keys(text: str) -> None:
+    assert [problem.partition(": ")[2] for problem in problems_of(text)] == [
         "the key 'version' is missing: write version: 1 first",
         "the key 'functions' is missing",
     ]
@@ -155,26 +155,26 @@ def test_an_empty_file_lacks_its_keys(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_a_file_of_the_wrong_shape_is_told_in_one_line(text: str, problem: str) -> None:
-    assert told(text) == [problem]
+def test_a_file_of_the_wrong_shape_is_reported_in_one_line(text: str, problem: str) -> None:
+    assert problems_of(text) == [problem]
 
 
 @pytest.mark.parametrize(
     "name", ["a", "_", "7", "img-small_2.v1", "x" * 128], ids=lambda name: name[:20]
 )
-def test_a_name_that_fc_could_give_is_taken(name: str) -> None:
+def test_a_name_that_fc_could_give_is_accepted(name: str) -> None:
     assert list(read(f"version: 1\nfunctions: {{'{name}': {{handler: h}}}}").functions) == [name]
 
 
 @pytest.mark.parametrize(
     "name", ["-a", ".a", "a b", "a/b", "a\\n", "ü", "$LATEST", "x" * 129], ids=ascii
 )
-def test_any_other_name_is_refused(name: str) -> None:
-    (problem,) = told(f'version: 1\nfunctions: {{"{name}": {{handler: h}}}}')
+def test_any_other_name_is_rejected(name: str) -> None:
+    (problem,) = problems_of(f'version: 1\nfunctions: {{"{name}": {{handler: h}}}}')
     assert problem == f"f.yaml:2:13: functions: the key '{name}': {NAME}"
 
 
-def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once_in_its_order() -> None:
     text = """\
         version: 2
         runtime:
@@ -191,7 +191,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
           - match: {func: a}
             to: [hello]
         """
-    assert told(text) == [
+    assert problems_of(text) == [
         "f.yaml:1:1: version: expected 1, got 2",
         "f.yaml:3:3: runtime: unknown key 'thread' (did you mean 'threads'?)",
         "f.yaml:4:3: runtime.log_format: expected 'text' or 'json', got 'xml'",
@@ -222,7 +222,7 @@ def test_one_report_holds_mistakes_of_every_kind() -> None:
         default: f
         """
     trap = "is a truth value to some YAML readers (write true or false)"
-    assert told(text) == [
+    assert problems_of(text) == [
         "f.yaml:1:1: version: expected 1, got 2",
         f"f.yaml:3:16: functions.a.handler: no {trap}; if text is meant, put it in quotes: 'no'",
         "f.yaml:4:16: functions.b.handler: the environment has no NONE: set it, or give a default: "
@@ -277,8 +277,8 @@ MATCH = "routes[0].match.function"
     ],
     ids=ascii,
 )
-def test_what_is_wrong_by_itself_is_reported_once(text: str, problem: str) -> None:
-    assert told(text) == [f"f.yaml:{problem}"]
+def test_a_value_that_is_wrong_on_its_own_is_reported_once(text: str, problem: str) -> None:
+    assert problems_of(text) == [f"f.yaml:{problem}"]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_what_is_wrong_by_itself_is_reported_once(text: str, problem: str) -> No
         ('"${SECRET}"', ""),
     ],
 )
-def test_a_function_in_one_word_is_told_how_to_write_it(entry: str, advice: str) -> None:
+def test_a_function_in_one_word_is_reported_with_the_fix(entry: str, advice: str) -> None:
     got = "another value (from the environment)" if "$" in entry else f"'{entry}'"
     with pytest.raises(ConfigError) as error:
         loader.parse(f"version: 1\nfunctions:\n  f: {entry}\n", "f.yaml", {"SECRET": "s3cret"})
@@ -321,7 +321,7 @@ def test_settings_are_merged_key_by_key(own: str, defaults: str, settings: objec
     ],
     ids=["default", "own-wins", "null-unsets", "own"],
 )
-def test_limits_of_its_own_win(
+def test_a_functions_own_limits_replace_the_defaults(
     own: str, defaults: str, timeout: float | None, concurrency: int | None
 ) -> None:
     merged = function(own, defaults)
@@ -333,7 +333,7 @@ def test_limits_of_its_own_win(
     [("timeout: 1", ["a", "b"]), ("middleware: [c]", ["c"]), ("middleware: []", [])],
     ids=["default", "replaced", "none"],
 )
-def test_middleware_of_its_own_replaces_the_default(own: str, names: list[str]) -> None:
+def test_a_functions_own_middleware_replaces_the_default(own: str, names: list[str]) -> None:
     merged = function(own, "{middleware: [a, b]}")
     assert [entry.name for entry in merged.middleware] == names
 
@@ -343,7 +343,7 @@ def test_middleware_may_have_settings() -> None:
     assert merged.middleware == (MiddlewareEntry("a"), MiddlewareEntry("b", {"rate": 0.5}))
 
 
-def test_an_application_answers_alone_or_beside_a_handler() -> None:
+def test_an_application_answers_alone_or_together_with_a_handler() -> None:
     text = "version: 1\nfunctions:\n  f: {wsgi: 'shop:app', expose_credentials: true}\n"
     alone = read(text).functions["f"]
     assert (alone.handler, alone.application, alone.expose_credentials) == (None, "shop:app", True)
@@ -354,7 +354,7 @@ def test_an_application_answers_alone_or_beside_a_handler() -> None:
 @pytest.mark.parametrize("defaults", ["", "defaults: {middleware: [auth]}\n"])
 def test_middleware_that_would_not_wrap_an_application_is_an_error(defaults: str) -> None:
     own = "" if defaults else ", middleware: [auth]"
-    (problem,) = told(f"version: 1\n{defaults}functions:\n  f: {{wsgi: 'shop:app'{own}}}\n")
+    (problem,) = problems_of(f"version: 1\n{defaults}functions:\n  f: {{wsgi: 'shop:app'{own}}}\n")
     assert problem.endswith(
         ":7: functions.f.wsgi: middleware wraps events, and would not wrap this application: "
         "give middleware: [], and wrap the application itself"
@@ -372,12 +372,12 @@ def test_middleware_that_would_not_wrap_an_application_is_an_error(defaults: str
          "functions.f.expose_credentials: needs wsgi or asgi"),
     ],
 )  # fmt: skip
-def test_what_answers_must_be_clear(entry: str, problem: str) -> None:
-    (line,) = told(f"version: 1\nfunctions:\n  f: {entry}\n")
+def test_a_function_needs_exactly_one_way_to_answer(entry: str, problem: str) -> None:
+    (line,) = problems_of(f"version: 1\nfunctions:\n  f: {entry}\n")
     assert line.endswith(problem)
 
 
-def test_a_key_with_nothing_after_it_has_its_default() -> None:
+def test_a_key_without_a_value_has_its_default() -> None:
     text = "version: 1\nfunctions:\n  f:\n    handler: h\n    settings:\n    middleware:\nroutes:\n"
     spec = loader.parse(text, "f.yaml", {}).functions["f"]
     assert (spec.settings, spec.middleware) == ({}, ())

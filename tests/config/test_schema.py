@@ -1,4 +1,4 @@
-"""Plain values against types: what fits, what is told of the rest, and the JSON Schema."""
+"""Checking values against types: what fits, how mistakes are reported, the JSON Schema."""
 
 import json
 import pathlib
@@ -91,13 +91,13 @@ class Opaque:
 
 
 def problems(value: Any, kind: Any) -> list[tuple[tuple[str | int, ...], str, str]]:
-    told: list[tuple[tuple[str | int, ...], str, str]] = []
+    found: list[tuple[tuple[str | int, ...], str, str]] = []
 
     def report(path: tuple[str | int, ...], what: str, key: str = "") -> None:
-        told.append((path, what, key))
+        found.append((path, what, key))
 
     schema.check(value, kind, ("top",), report)
-    return told
+    return found
 
 
 @pytest.mark.parametrize(
@@ -165,21 +165,23 @@ def test_a_value_that_fits_is_converted(value: Any, kind: Any, converted: Any) -
     ],
     ids=repr,
 )
-def test_a_value_that_does_not_fit_is_told_in_words(value: Any, kind: Any, what: str) -> None:
+def test_a_value_that_does_not_fit_is_reported_in_plain_words(
+    value: Any, kind: Any, what: str
+) -> None:
     with pytest.raises(ValueError, match=re.escape(what)) as error:
         schema.convert(value, kind)
     assert str(error.value) == what
 
 
 @pytest.mark.parametrize("kind", [int, float, bool, Literal["a"], Literal[1], model.UrlPath, Point])
-def test_a_value_of_the_environment_is_never_told(kind: Any) -> None:
+def test_a_value_of_the_environment_is_never_shown(kind: Any) -> None:
     with pytest.raises(ValueError, match="expected") as error:
         schema.convert(FromEnvironment("s3cret-4711"), kind)
     assert "s3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "told"),
+    ("value", "kind", "expected"),
     [
         (None, Point, [(("top",), "the key 'x' is missing", "")]),
         ([], Point, [(("top",), "expected a mapping, got a list", "")]),
@@ -230,15 +232,15 @@ def test_a_value_of_the_environment_is_never_told(kind: Any) -> None:
     ],
     ids=repr,
 )
-def test_every_mistake_is_reported_where_it_is(value: Any, kind: Any, told: list[Any]) -> None:
-    assert problems(value, kind) == told
+def test_every_mistake_has_its_path(value: Any, kind: Any, expected: list[Any]) -> None:
+    assert problems(value, kind) == expected
 
 
 def validator() -> Draft202012Validator:
     return Draft202012Validator(json.loads(loader.json_schema()))
 
 
-def test_the_json_schema_is_one() -> None:
+def test_the_json_schema_is_valid() -> None:
     Draft202012Validator.check_schema(json.loads(loader.json_schema()))
 
 
@@ -286,7 +288,7 @@ def test_the_json_schema_accepts_a_file_that_uses_every_key() -> None:
     ],
     ids=lambda change: change[1],
 )
-def test_the_json_schema_refuses_what_the_loader_refuses(change: tuple[str, str]) -> None:
+def test_the_json_schema_rejects_what_the_loader_rejects(change: tuple[str, str]) -> None:
     text = WHOLE.replace(*change, 1)
     assert text != WHOLE
     assert not validator().is_valid(yaml.safe_load(text))

@@ -1,4 +1,4 @@
-"""Where the configuration is looked for, and what a newcomer is told who has none."""
+"""Where the configuration is searched, and the report if there is none."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def put(folder: Path, name: str = search.FILE) -> Path:
     return file
 
 
-def test_the_file_that_is_named_comes_first_then_here_then_the_code(here: Path) -> None:
+def test_the_named_file_comes_first_then_the_working_directory_then_the_code(here: Path) -> None:
     code, fc = here.parent / "code", here.parent / "fc"
     environ = {"FCPLUG_CONFIG": str(put(here.parent, "named.yaml")), "FC_FUNC_CODE_PATH": str(fc)}
     for folder in (here, code, fc):
@@ -44,7 +44,7 @@ def test_the_file_that_is_named_comes_first_then_here_then_the_code(here: Path) 
     assert search.find(None, environ, str(code)) == f"{code}/config/functions.yaml"
 
 
-def test_without_any_the_report_says_what_was_looked_for_and_shows_an_example(here: Path) -> None:
+def test_without_a_file_the_report_lists_the_search_and_shows_an_example(here: Path) -> None:
     code = f"{here.parent}/code"
     with pytest.raises(ConfigError) as error:
         search.find(None, {"FC_FUNC_CODE_PATH": f"{code}/"}, code)
@@ -63,14 +63,14 @@ def test_without_any_the_report_says_what_was_looked_for_and_shows_an_example(he
 
 
 @pytest.mark.parametrize("name", ["functions.yaml", "functions.yml", "config/functions.yml"])
-def test_a_file_that_lies_right_here_is_named(here: Path, name: str) -> None:
+def test_a_file_in_the_working_directory_is_suggested(here: Path, name: str) -> None:
     put(here, name)
     with pytest.raises(ConfigError) as error:
         search.find(None, {}, str(here.parent / "code"))
     assert str(error.value).endswith(f"  fix: {name} is there: fcplug serve --config {name}")
 
 
-def test_a_file_near_the_one_that_is_named_is_named(here: Path) -> None:
+def test_a_file_near_the_named_one_is_suggested(here: Path) -> None:
     file = put(here.parent / "a shop", "functions.yaml")
     with pytest.raises(ConfigError) as error:
         search.find(None, {"FCPLUG_CONFIG": str(file.parent / search.FILE)})
@@ -87,7 +87,7 @@ def unreadable(given: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["functions.yaml", "config/functions.yaml"])
-def test_the_file_in_a_folder_that_is_named_is_named(here: Path, name: str) -> None:
+def test_the_file_in_a_named_folder_is_suggested(here: Path, name: str) -> None:
     put(here / "app", name)
     assert unreadable("app").splitlines() == [
         "app: this is a folder: name the file in it",
@@ -103,9 +103,11 @@ def close_the_folder(folder: Path) -> None:
     folder.chmod(0o600)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("close", [close_the_file, close_the_folder])
-def test_who_may_not_read_a_file_is_told_who_may(here: Path, close: Callable[[Path], None]) -> None:
+def test_an_unreadable_file_is_reported_with_its_owner(
+    here: Path, close: Callable[[Path], None]
+) -> None:
     file = put(here.parent / "closed", "functions.yaml")
     for folder in here.parents[:3]:
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The quick reader of everyday YAML: what it reads, PyYAML reads just so; the rest is PyYAML's."""
+"""The quick reader of common YAML agrees with PyYAML, and leaves all other text to it."""
 
 import re
 from typing import Any
@@ -12,8 +12,8 @@ from fcplug.config.interpolation import LONE_SURROGATE, filled
 
 ENVIRON = {"NAME": "Ada", "NUMBER": "7", "EMPTY": "", "BAD": "\ud800", "LINES": "a: b\n- c\n"}
 
-EVERYDAY = """\
-# what a file is made of
+COMMON = """\
+# the parts of a file
 
 version: 1
 runtime: {threads: 3, log_format: json} # in brackets
@@ -85,7 +85,7 @@ def typed(value: Any) -> Any:
 
 
 def agree(text: str) -> bool:
-    """Compare the readers, and tell whether the quick one has read the text."""
+    """Compare the readers, and return whether the quick one has read the text."""
     quick = yaml_subset.read(text, fill)
     if quick is None:
         return False
@@ -95,14 +95,14 @@ def agree(text: str) -> bool:
     return True
 
 
-def test_an_everyday_file_is_read_as_pyyaml_reads_it() -> None:
-    assert agree(EVERYDAY)
-    assert agree(EVERYDAY.replace("\n", "\n  "))
-    assert agree(EVERYDAY.rstrip())
+def test_a_common_file_is_read_as_pyyaml_reads_it() -> None:
+    assert agree(COMMON)
+    assert agree(COMMON.replace("\n", "\n  "))
+    assert agree(COMMON.rstrip())
 
 
 @pytest.mark.parametrize("text", ELSEWHERE, ids=lambda text: ascii(text[:20]))
-def test_all_else_is_left_to_the_strict_reader(text: str) -> None:
+def test_all_other_text_is_left_to_the_strict_reader(text: str) -> None:
     assert yaml_subset.read(text, fill) is None
 
 
@@ -181,5 +181,5 @@ LINES = st.one_of(
 @settings(deadline=None, max_examples=400)
 @given(st.lists(LINES, max_size=8).map("\n".join))
 @example("a:\n  b: c\n\n# d\n  e: [f, {g: h}] # i\nj: ${NAME}")
-def test_whatever_it_reads_pyyaml_reads_just_so(text: str) -> None:
+def test_pyyaml_reads_the_same_values(text: str) -> None:
     agree(text)

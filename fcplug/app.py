@@ -23,6 +23,7 @@ from fcplug.errors import (
 from fcplug.identity import Credentials
 from fcplug.protocol import Phase
 from fcplug.result import Result
+from fcplug.runtime.broadcast import LifecycleHooks
 from fcplug.runtime.runtime import Runtime
 from fcplug.web.environ import HEALTH_CHECK
 from fcplug.web.exchange import failure_status
@@ -53,12 +54,15 @@ _FORWARDED_PROTO = protocol.environ_key(protocol.FORWARDED_PROTO)
 
 
 def create_app(
-    runtime: Runtime, environ: Mapping[str, str], settings: RuntimeEntry
+    runtime: Runtime,
+    environ: Mapping[str, str],
+    settings: RuntimeEntry,
+    hooks: LifecycleHooks | None = None,
 ) -> "WSGIApplication":
-    """Return the WSGI app that serves a runtime.
+    """Return the WSGI app that serves a runtime; ``hooks`` run its lifecycle hooks, else itself.
 
-    ``environ`` is the process environment: it stands in for headers FC does not send, and tells
-    whether this is FC, where the platform is the only caller and nothing is asked of it.
+    ``environ`` is the process environment. It stands in for headers that FC does not send, and says
+    whether this is FC, where the platform is the only caller and needs no authentication.
     """
     on_fc = bool(environ.get(protocol.INSTANCE_VARIABLE))
     trusted = on_fc or settings.trust_callers
@@ -71,7 +75,7 @@ def create_app(
     # a partial costs no call of Python's own
     context_of = functools.partial(Context, environ=environ, header_names=names)
     return _Front(
-        _phases(runtime, context_of),
+        _phases(runtime, hooks or runtime, context_of),
         _Web(runtime, context_of, trusted=trusted),
         settings.health_path,
         None if on_fc else _gate(settings, environ),
@@ -80,7 +84,7 @@ def create_app(
 
 
 class _Front:
-    """Answers health checks, turns strangers away, and tells phases from web requests."""
+    """Answers health checks, rejects unknown callers, and separates phases from web requests."""
 
     def __init__(
         self,
@@ -187,13 +191,13 @@ def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return fields
 
 
-def _phases(runtime: Runtime, context_of: "ContextOf") -> "WSGIApplication":
+def _phases(runtime: Runtime, hooks: LifecycleHooks, context_of: "ContextOf") -> "WSGIApplication":
     """Return the Falcon app of the four phases, each of which is a path."""
     app = falcon.App()
     app.add_route(Phase.INVOKE.path, _Invoke(runtime, context_of))
-    app.add_route(Phase.INITIALIZE.path, _Hook(runtime.initialize, context_of))
-    app.add_route(Phase.PRE_FREEZE.path, _Hook(runtime.pre_freeze, context_of))
-    app.add_route(Phase.PRE_STOP.path, _Hook(runtime.pre_stop, context_of))
+    app.add_route(Phase.INITIALIZE.path, _Hook(hooks.initialize, context_of))
+    app.add_route(Phase.PRE_FREEZE.path, _Hook(hooks.pre_freeze, context_of))
+    app.add_route(Phase.PRE_STOP.path, _Hook(hooks.pre_stop, context_of))
     app.add_error_handler(Exception, _failed)
     # Falcon types start_response more narrowly than WSGI does
     return cast("WSGIApplication", app)

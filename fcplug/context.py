@@ -31,7 +31,7 @@ _Part = TypeVar("_Part")
 
 
 class RequestLogger(logging.Logger):
-    """A logger whose records carry one invocation, on whatever thread they are made."""
+    """A logger whose records carry one invocation, on any thread."""
 
     def __init__(self, context: "Context") -> None:
         super().__init__("fcplug.request")
@@ -255,10 +255,14 @@ class Context(FcSpellings):
         return part
 
     def _credentials(self) -> Credentials:
-        sent = [self._headers.get(self._header_names[n]) or "" for n in protocol.CREDENTIAL_HEADERS]
-        if not sent[0]:
-            sent = [self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES]
-        return Credentials(*sent)
+        sent, names = self._headers, self._header_names
+        if key_id := sent.get(names[protocol.ACCESS_KEY_ID]):
+            return Credentials(
+                key_id,
+                sent.get(names[protocol.ACCESS_KEY_SECRET]) or "",
+                sent.get(names[protocol.SECURITY_TOKEN]) or "",
+            )
+        return Credentials(*(self._environ.get(n, "") for n in protocol.CREDENTIAL_VARIABLES))
 
     def _function(self) -> FunctionInfo:
         own_limit = 0 if self._timeout == math.inf else math.ceil(self._timeout)

@@ -11,9 +11,9 @@ import msgspec
 
 
 class Secret(str):
-    """Text that a ``repr`` does not show: not in a log of its holder, nor in a debugger's locals.
+    """Text that a ``repr`` does not show, so that it is not in a log or a debugger by accident.
 
-    Otherwise it is the text itself, as SDKs need it to sign with.
+    Otherwise it is the text itself: SDKs sign with it.
     """
 
     __slots__ = ()
@@ -28,7 +28,7 @@ class Secret(str):
 class Credentials(msgspec.Struct, frozen=True):
     """Temporary keys of the function's role; empty strings when it has none.
 
-    They are as they were sent with this call: FC renews them (a token lives 36 hours).
+    They are those that were sent with this call: FC renews them (a token is valid for 36 hours).
     """
 
     access_key_id: str = ""

@@ -1,4 +1,4 @@
-"""One running process of the runtime: what is composed of what, from the socket to the exit."""
+"""One running process of the runtime, composed from the socket to the exit."""
 
 import contextlib
 import functools
@@ -24,6 +24,7 @@ from fcplug.runtime import startup
 
 if TYPE_CHECKING:
     from fcplug.process.handover import Handover
+    from fcplug.runtime.broadcast import LifecycleHooks
     from fcplug.runtime.runtime import Runtime
 
 log = logging.getLogger("fcplug")
@@ -43,14 +44,14 @@ class Instance:
     def run(self, host: str, port: int | None, handover: "Handover | None" = None) -> NoReturn:
         """Serve until SIGTERM or SIGINT, then end the process: 0, or 1 if work was abandoned.
 
-        With a ``handover`` it serves the socket that this process has inherited, alone, when it
-        is told to.
+        With a ``handover`` it serves the socket that this process has inherited, when the other
+        process hands over.
 
         Raises:
-            BindError: the port cannot be had.
+            BindError: the port is in use or not allowed.
         """
         config, settings = self._config, self._config.runtime
-        held_signals.hold()  # what comes from here on is answered once the process serves
+        held_signals.hold()  # signals from here on take effect once the process serves
         logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
@@ -75,7 +76,7 @@ class Instance:
         os._exit(_finish(code))
 
     def _warn_if_open(self, host: str) -> None:
-        """Tell who serves everybody: on FC the platform keeps others away, elsewhere nobody."""
+        """Warn if anyone may call: on FC the platform rejects strangers, elsewhere nothing does."""
         on_fc = self._environ.get(protocol.INSTANCE_VARIABLE)
         if on_fc or self._config.runtime.auth or host in ("127.0.0.1", "::1", "localhost"):
             return
@@ -91,44 +92,45 @@ class Instance:
             self._config,
             self._environ,
             file=self._watched,
-            on_exhausted=ask_to_stop,
+            on_exhausted=request_stop,
             code_is_watched=handover is not None,
         )
         _listen_for_reload(runtime)
         if handover is None:
             self._load_beside(runtime, sock)
             return self._serve(
-                runtime, sock, on_drain=lambda: accept_filter.block_new_connections(sock)
+                runtime, sock, functools.partial(accept_filter.block_new_connections, sock)
             )
-        _bring_to_life(runtime, sock.getsockname()[1])
+        _load_functions(runtime, sock.getsockname()[1])
         loaded = runtime.loaded
         handover.wait_to_serve(loaded, [name for name in runtime.wanted() if name not in loaded])
-        return self._serve(runtime, sock, on_drain=lambda: None)  # another goes on accepting
+        return self._serve(runtime, sock, _do_nothing)  # another process goes on accepting
 
     def _supervised(self, sock: socket) -> int:
         from fcplug.process.siblings import Siblings  # noqa: PLC0415
         from fcplug.process.supervise import supervise  # noqa: PLC0415
-        from fcplug.runtime.broadcast import RelayedRuntime  # noqa: PLC0415
+        from fcplug.runtime.broadcast import HookBroadcast  # noqa: PLC0415
+        from fcplug.runtime.runtime import Runtime  # noqa: PLC0415
 
         settings = self._config.runtime
-        runtime = RelayedRuntime(
-            self._config, self._environ, file=self._watched, on_exhausted=ask_to_stop
+        runtime = Runtime(
+            self._config, self._environ, file=self._watched, on_exhausted=request_stop
         )
-        alive = False
+
+        preloaded = threading.Event()
 
         def preload() -> None:
-            nonlocal alive
-            _bring_to_life(runtime, sock.getsockname()[1])
-            alive = True
+            _load_functions(runtime, sock.getsockname()[1])
+            preloaded.set()
 
         def serve(siblings: Siblings) -> int:
-            runtime.join(siblings)
+            hooks = HookBroadcast(runtime, siblings, self._environ)
             _listen_for_reload(runtime)
-            if not alive:
+            if not preloaded.is_set():
                 self._load_beside(runtime, sock)
-            return _finish(self._serve(runtime, sock, on_drain=lambda: None))
+            return _finish(self._serve(runtime, sock, _do_nothing, hooks))
 
-        gc.enable()  # the supervisor lives as long as what it starts
+        gc.enable()  # the supervisor runs as long as the processes that it starts
         return supervise(
             serve,
             sock,
@@ -142,29 +144,21 @@ class Instance:
     def _watched(self) -> ConfigFile | None:
         return self._file if self._config.runtime.reload == "on-request" else None
 
-    def _serve(self, runtime: "Runtime", sock: socket, on_drain: Callable[[], None]) -> int:
+    def _serve(
+        self,
+        runtime: "Runtime",
+        sock: socket,
+        on_drain: Callable[[], None],
+        hooks: "LifecycleHooks | None" = None,
+    ) -> int:
         from fcplug import server  # noqa: PLC0415
         from fcplug.app import create_app  # noqa: PLC0415
 
         settings = self._config.runtime
         health_path = settings.health_path
-        in_time = True
-
-        def begin_drain() -> None:
-            logs.stop_waiting()  # a log that nobody reads must not hold up the stop
-            on_drain()
-            log.info(
-                "stopping: what was accepted is finished, in at most %g s; "
-                "a second signal ends it at once",
-                settings.drain_timeout,
-            )
-
-        def stop() -> None:
-            nonlocal in_time
-            in_time = runtime.stop(STOP_LIMIT)
-
-        app = create_app(runtime, self._environ, settings)
-        gc.freeze()  # what serves stays: no collection need look at it
+        ending = _Ending(runtime, settings.drain_timeout, on_drain)
+        app = create_app(runtime, self._environ, settings, hooks)
+        gc.freeze()  # these objects stay: no collection has to visit them
         gc.enable()
         with _watchdog(settings.watchdog) as beat:
             code = server.serve(
@@ -178,25 +172,57 @@ class Instance:
                 express=functools.partial(protocol.is_health_check, health_path=health_path),
                 on_turn=beat,
                 answer_on_loop=settings.answer_on_loop,
-                on_drain=begin_drain,
-                on_stop=stop,
+                on_drain=ending.begin_drain,
+                on_stop=ending.stop,
             )
-        return code if in_time else 1
+        return code if ending.in_time else 1
 
     def _load_beside(self, runtime: "Runtime", sock: socket) -> None:
         threading.Thread(
-            target=_bring_to_life,
+            target=_load_functions,
             args=(runtime, sock.getsockname()[1]),
             name="fcplug-loader",
             daemon=True,
         ).start()
 
 
+class _Ending:
+    """The end of a process: it answers what it accepted, then the functions stop.
+
+    Attributes:
+        in_time: whether all functions stopped within their limit.
+    """
+
+    def __init__(
+        self, runtime: "Runtime", drain_timeout: float, on_drain: Callable[[], None]
+    ) -> None:
+        self.in_time = True
+        self._runtime = runtime
+        self._drain_timeout = drain_timeout
+        self._on_drain = on_drain
+
+    def begin_drain(self) -> None:
+        logs.stop_waiting()  # a log that nobody reads must not delay the stop
+        self._on_drain()
+        log.info(
+            "stopping: what was accepted is finished, in at most %g s; "
+            "a second signal ends it at once",
+            self._drain_timeout,
+        )
+
+    def stop(self) -> None:
+        self.in_time = self._runtime.stop(STOP_LIMIT)
+
+
+def _do_nothing() -> None:
+    return
+
+
 def port_of(environ: Mapping[str, str], port: int | None) -> int:
     """Return the port to listen on: the one that is given, else the environment's.
 
     Raises:
-        BindError: the environment's is no port.
+        BindError: the environment's is not a port.
     """
     try:
         return protocol.port(environ) if port is None else port
@@ -207,8 +233,8 @@ def port_of(environ: Mapping[str, str], port: int | None) -> int:
 def _threads(config: Config) -> int:
     """Return how many requests are answered at once.
 
-    Functions with a concurrency of their own have threads for all who are in and in line: what
-    waits there takes none from the others.
+    A function with a limit of its own has threads for all its invocations, running and waiting: so
+    those that wait take no thread from other functions.
     """
     own = sum(f.concurrency + f.queue for f in config.functions.values() if f.concurrency)
     return max(config.runtime.threads, min(config.runtime.threads + own, _MOST_THREADS))
@@ -225,14 +251,14 @@ def _finish(code: int) -> int:
     return 1 if logs.finish() and not code else code
 
 
-def ask_to_stop() -> None:
-    """Have this process drain and end; whoever started it starts another."""
+def request_stop() -> None:
+    """Let this process drain and end; its supervisor, or FC, starts another."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
-    """Give what the server's loop says at each turn; the process ends when it says no more."""
+    """Yield what the server's loop calls at each turn; without calls the process is ended."""
     if seconds is None:
         yield lambda _busy: None
         return
@@ -250,9 +276,9 @@ def _watchdog(seconds: float | None) -> Iterator[Callable[[bool], None]]:
         watchdog.stop()
 
 
-def _bring_to_life(runtime: "Runtime", port: int) -> None:
-    """Load the functions while the server already listens, and say how to call one."""
-    healthy = startup.call(runtime, runtime.wanted())
+def _load_functions(runtime: "Runtime", port: int) -> None:
+    """Load the functions while the server already listens, and show how to call one."""
+    healthy = startup.load_and_report(runtime, runtime.wanted())
     header = f"{protocol.FUNCTION_NAME}: {healthy}"
     spec = runtime.config.functions.get(healthy)
     asked = f"http://127.0.0.1:{port}/"

@@ -42,7 +42,7 @@ _LIMITS = (_Limits(16_000, 500, 100), _Limits(8_000, 200, 60), _Limits(400, 30, 
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The answer to a call: the body, and the error that it tells of if the call failed."""
+    """The answer to a call: the body, and the error that it describes if the call failed."""
 
     body: bytes
     error: BaseException | None = None
@@ -99,7 +99,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return an exception's text, whatever its ``__str__`` does."""
+    """Return an exception's text, also where its ``__str__`` fails."""
     try:
         return str(error)
     except BaseException as broken:
@@ -107,7 +107,7 @@ def message_of(error: BaseException) -> str:
 
 
 def summary(error: BaseException) -> str:
-    """Return an exception's class and text in a line."""
+    """Return an exception's class and text in one line."""
     name, text = type(error).__name__, message_of(error)
     return f"{name}: {text}" if text else name
 
@@ -127,12 +127,12 @@ def causes_of(error: BaseException | None) -> list[str]:
 
 
 def error_type_of(error: BaseException) -> str:
-    """Return what the error document calls an exception: its class, or the load error's kind."""
+    """Return the ``errorType`` of an exception: its class, or the kind of a load error."""
     return error.error_type if isinstance(error, FcplugError) else type(error).__name__
 
 
 def format_error(error: BaseException) -> str:
-    """Return an error for the log: the chain of exceptions with the plugin author's frames only."""
+    """Return an error for the log: the chain of exceptions, with the author's frames only."""
     if not isinstance(error, FcplugError):
         return _traceback(error, keep_own=True)
     if error.log_text:
@@ -154,12 +154,12 @@ def redacted(value: Any, keys: Credentials) -> Any:
 
 
 def is_own_file(filename: str) -> bool:
-    """Tell whether a frame's file is the runtime's, not the author's."""
+    """Return whether a frame's file is the runtime's, not the author's."""
     return filename.startswith(_OWN_FILES)
 
 
 def user_frames(stack: traceback.StackSummary) -> str:
-    """Return the frames of a stack that are the author's, without locals, for the log."""
+    """Return the author's frames of a stack, without local variables, for the log."""
     theirs = _users(stack)
     if not theirs:
         return "  no line of the function's own code"
@@ -184,7 +184,7 @@ def _calls_hooks(frame: traceback.FrameSummary | None) -> bool:
 
 
 def _traceback(error: BaseException, *, keep_own: bool) -> str:
-    """Return the traceback of the author's frames; if there are none, of ours if asked to."""
+    """Return the traceback of the author's frames; with ``keep_own`` of ours, if there are none."""
     rendered = traceback.TracebackException(type(error), error, error.__traceback__)
     note = _note_on(error)
     pending = [rendered]

@@ -1,8 +1,8 @@
 """The runtime as a WSGI application, for any other server: ``gunicorn fcplug.wsgi:app``.
 
 The import reads the configuration, loads the functions that run in this process, and fails with
-the report if the configuration is wrong. Threads and worker processes are not made before the
-first request: a server may fork after the import.
+the report if the configuration is wrong. Threads and worker processes are started by the first
+request: a server may fork after the import.
 """
 
 import atexit
@@ -17,7 +17,7 @@ from fcplug import logs, protocol
 from fcplug.app import create_app
 from fcplug.concurrency import current_loop
 from fcplug.config.file import ConfigFile
-from fcplug.instance import STOP_LIMIT, ask_to_stop
+from fcplug.instance import STOP_LIMIT, request_stop
 from fcplug.plugins import code_path
 from fcplug.runtime import startup
 from fcplug.runtime.runtime import Runtime
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def create(environ: Mapping[str, str]) -> "WSGIApplication":
-    """Return the application that serves the configuration which the environment leads to.
+    """Return the application that serves the configuration that the environment names.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -47,19 +47,19 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     for name in protocol.hidden_variables(os.environ):
         del os.environ[name]  # from the author's code, as in an instance
     watched = file if settings.reload == "on-request" else None
-    runtime = Runtime(config, environ, file=watched, on_exhausted=ask_to_stop)
-    startup.call(
+    runtime = Runtime(config, environ, file=watched, on_exhausted=request_stop)
+    startup.load_and_report(
         runtime,
         [name for name in runtime.wanted() if config.functions[name].isolation == "thread"],
     )
-    _at_exit(lambda: runtime.stop(STOP_LIMIT))  # a process that has served nothing has no hooks
+    _at_exit(lambda: runtime.stop(STOP_LIMIT))  # nothing to do where nothing was served
     return guard(create_app(runtime, environ, settings))
 
 
 def _at_exit(stop: Callable[[], object]) -> None:
-    """Have something done when the process ends, before executors and threads are refused.
+    """Call ``stop`` when the process ends, while threads can still be started.
 
-    ``atexit`` is later than that: stop hooks could start no thread there, and have no time limit.
+    ``atexit`` is too late: stop hooks could start no thread there, and would have no time limit.
     """
     register = getattr(threading, "_register_atexit", atexit.register)
     register(stop)

@@ -6,7 +6,7 @@ a call are written before its answer: FC may freeze the instance right after tha
 
 from fcplug.logs.capture import Capture, Redirection
 from fcplug.logs.output import Output
-from fcplug.logs.phase import phase
+from fcplug.logs.phase import PhaseLines
 from fcplug.logs.process_log import (
     configure,
     descriptor,
@@ -24,6 +24,7 @@ __all__ = [
     "JsonFormatter",
     "LineStream",
     "Output",
+    "PhaseLines",
     "Redirection",
     "TextFormatter",
     "configure",
@@ -31,7 +32,6 @@ __all__ = [
     "end_lines",
     "finish",
     "open_standard_descriptors",
-    "phase",
     "stop_waiting",
     "write_status",
 ]

@@ -1,53 +1,74 @@
-"""Lifecycle hooks, when several processes are one instance: FC's request reaches only one."""
+"""Lifecycle hooks of several processes that are one instance: FC's request reaches only one."""
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from fcplug.context import Context
 from fcplug.process.siblings import Siblings
-from fcplug.protocol import Phase
+from fcplug.protocol import BY_CONTROL_PATH, Phase
 from fcplug.result import Result
-from fcplug.runtime.runtime import Runtime
 
 _PATIENCE = 300.0  # seconds for the hooks of the siblings; FC ends the request sooner
 
 
-class RelayedRuntime(Runtime):
-    """A runtime whose hooks run in every process of the instance; the answer is this one's own."""
+class LifecycleHooks(Protocol):
+    """What runs the hooks of an instance: a runtime, or a broadcast to all of its processes."""
 
-    def join(self, siblings: Siblings) -> None:
-        """Run the hooks that siblings were asked for from now on, and have them run ours."""
+    def initialize(self, context: Context) -> Result:
+        """Run the initializers."""
+
+    def pre_freeze(self, context: Context) -> Result:
+        """Run the pre_freeze hooks."""
+
+    def pre_stop(self, context: Context) -> Result:
+        """Run the pre_stop hooks."""
+
+
+class HookBroadcast:
+    """Runs lifecycle hooks in this process and in its siblings; the result is this process's.
+
+    From the start on it also runs the hooks that a sibling broadcasts.
+
+    Args:
+        own: runs the hooks of this process.
+        siblings: the other processes of the instance.
+        environ: the process environment, for the contexts that siblings send.
+    """
+
+    def __init__(self, own: LifecycleHooks, siblings: Siblings, environ: Mapping[str, str]) -> None:
+        self._own = own
         self._siblings = siblings
-        hooks: dict[str, Callable[[Context], Result]] = {
-            Phase.INITIALIZE.path: super().initialize,
-            Phase.PRE_FREEZE.path: super().pre_freeze,
-            Phase.PRE_STOP.path: super().pre_stop,
-        }
-
-        def answer(message: bytes) -> bytes:
-            which, headers = json.loads(message)
-            return hooks[which](Context.from_headers(headers, self._environ)).body
-
-        siblings.answer(answer)
+        self._environ = environ
+        siblings.answer(self._run_for_sibling)
 
     def initialize(self, context: Context) -> Result:
         """Run the initializers here and in the siblings."""
-        return self._everywhere(Phase.INITIALIZE, context, super().initialize)
+        return self._everywhere(Phase.INITIALIZE, context)
 
     def pre_freeze(self, context: Context) -> Result:
         """Run the pre_freeze hooks here and in the siblings."""
-        return self._everywhere(Phase.PRE_FREEZE, context, super().pre_freeze)
+        return self._everywhere(Phase.PRE_FREEZE, context)
 
     def pre_stop(self, context: Context) -> Result:
         """Run the pre_stop hooks here and in the siblings."""
-        return self._everywhere(Phase.PRE_STOP, context, super().pre_stop)
+        return self._everywhere(Phase.PRE_STOP, context)
 
-    def _everywhere(
-        self, which: Phase, context: Context, own: Callable[[Context], Result]
-    ) -> Result:
-        result = own(context)
-        message = json.dumps([which.path, context.to_headers()]).encode()
+    def _everywhere(self, phase: Phase, context: Context) -> Result:
+        result = self._here(phase)(context)
+        message = json.dumps([phase.path, context.to_headers()]).encode()
         if None in self._siblings.ask(message, _PATIENCE):
-            logging.getLogger("fcplug").warning("%s did not reach every process", which.path)
+            logging.getLogger("fcplug").warning("%s did not reach every process", phase.path)
         return result
+
+    def _run_for_sibling(self, message: bytes) -> bytes:
+        path, headers = json.loads(message)
+        return self._here(BY_CONTROL_PATH[path])(Context.from_headers(headers, self._environ)).body
+
+    def _here(self, phase: Phase) -> Callable[[Context], Result]:
+        return {
+            Phase.INITIALIZE: self._own.initialize,
+            Phase.PRE_FREEZE: self._own.pre_freeze,
+            Phase.PRE_STOP: self._own.pre_stop,
+        }[phase]

@@ -273,7 +273,7 @@ class Function:
         if self.initialized:
             return backend
         if backend.implements("initialize"):
-            with logs.phase(Phase.INITIALIZE, own):
+            with logs.PhaseLines(Phase.INITIALIZE, own):
                 self._initialize(own)
         else:
             self._initialize(own)
@@ -292,7 +292,7 @@ class Function:
         if not self.load().implements("pre_stop"):
             self.pre_stop(context)
             return
-        with suppress(BaseException), logs.phase(Phase.PRE_STOP, context):
+        with suppress(BaseException), logs.PhaseLines(Phase.PRE_STOP, context):
             self.pre_stop(context)  # the phase logs what goes wrong
 
     def _limits_of(self, spec: FunctionSpec) -> _Limits:

@@ -1,4 +1,4 @@
-"""Lifecycle calls that an application may have a route for, and does not see."""
+"""Lifecycle calls that an application may have a route for, but does not get."""
 
 import logging
 
@@ -18,18 +18,18 @@ _OF_LIFESPAN = (Phase.INITIALIZE, Phase.PRE_STOP)
 
 
 class MissedRoutes:
-    """Says once for each function and phase that the application was not called."""
+    """Warns once for each function and phase that the application was not called."""
 
     def __init__(self) -> None:
-        self._said: set[tuple[str, Phase]] = set()
+        self._reported: set[tuple[str, Phase]] = set()
 
     def note(self, phase: Phase, spec: FunctionSpec | None) -> None:
         """Log that a lifecycle call did not reach the application of this function."""
         if spec is None or spec.application is None or spec.handler:
             return
-        if getattr(spec, _KEYS[_HOOKS[phase]]) or (spec.name, phase) in self._said:
+        if getattr(spec, _KEYS[_HOOKS[phase]]) or (spec.name, phase) in self._reported:
             return
-        self._said.add((spec.name, phase))
+        self._reported.add((spec.name, phase))
         ran = bool(spec.asgi) and phase in _OF_LIFESPAN
         log.log(
             logging.INFO if ran else logging.WARNING,

@@ -1,4 +1,4 @@
-"""Edits of the configuration, taken over while invocations go on."""
+"""Edits of the configuration, which take effect while invocations go on."""
 
 import logging
 import threading
@@ -101,7 +101,7 @@ class Reloader:
             return
         new.update_kept()
         self.snapshot = new
-        _tell(old.config, config)
+        _log_changes(old.config, config)
         self._retire([function for function in old.close() if id(function) not in kept], after)
 
     def _prepare(self, new: Snapshot, replaced: Sequence[Function]) -> dict[int, Function]:
@@ -128,14 +128,14 @@ class Reloader:
 
     def _initialize(self, function: Function) -> None:
         context = Context.from_headers({}, self._environ)
-        with logs.phase(Phase.INITIALIZE, context):
+        with logs.PhaseLines(Phase.INITIALIZE, context):
             function.initialize(context)
 
     def _retire(
         self, functions: Sequence[Function], after: Mapping[int, Function] = _NO_FUNCTIONS
     ) -> None:
         """Stop functions, many at once; then initialize what waits for them."""
-        # those that others wait for go first
+        # first those that others wait for
         waiting = deque(sorted(functions, key=lambda function: id(function) not in after))
         for function in functions[:_MOST_THREADS]:
             thread = threading.Thread(
@@ -177,7 +177,7 @@ class Reloader:
             function.stop(self._environ)
 
 
-def _tell(old: Config, new: Config) -> None:
+def _log_changes(old: Config, new: Config) -> None:
     """Log what an edit changed."""
     before, after = old.functions, new.functions
     changes = {
@@ -185,7 +185,7 @@ def _tell(old: Config, new: Config) -> None:
         "removed": before.keys() - after.keys(),
         "changed": {name for name in after if name in before and after[name] != before[name]},
     }
-    told = [f"{what}: {', '.join(sorted(names))}" for what, names in changes.items() if names]
-    log.info("the configuration is reloaded (%s)", "; ".join(told) or "functions unchanged")
+    parts = [f"{what}: {', '.join(sorted(names))}" for what, names in changes.items() if names]
+    log.info("the configuration is reloaded (%s)", "; ".join(parts) or "functions unchanged")
     if old.runtime != new.runtime:
         log.warning("the keys of runtime that changed count after a restart only")

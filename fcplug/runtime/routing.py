@@ -1,4 +1,4 @@
-"""Who answers: the headers of a call and the configuration, to the name of a function."""
+"""Which function answers: from the headers of a call to the name of a function."""
 
 import fnmatch
 import logging
@@ -19,7 +19,7 @@ _WILDCARDS = "*?["
 
 
 class Rule(NamedTuple):
-    """A route, ready to be asked: the headers to look at, and functions with running weights."""
+    """A route, compiled: the headers to match, and the functions with running weights."""
 
     wanted: tuple[tuple[str, re.Pattern[str]], ...]
     targets: tuple[tuple[str, int], ...]
@@ -62,7 +62,7 @@ class Router:
         return pick(targets, context.request_id)
 
     def candidates(self, context: Context) -> list[str]:
-        """Return every function that may answer calls with these headers, whatever their id.
+        """Return every function that may answer calls with these headers, with any request id.
 
         Raises:
             UnknownFunction: no route, name or default leads to one.
@@ -171,7 +171,7 @@ def pick(targets: tuple[tuple[str, int], ...], request_id: str) -> str:
 
 
 def _ticket(request_id: str) -> int:
-    """Return a number that a retry of the same request draws again, in whatever process."""
-    import hashlib  # noqa: PLC0415 - OpenSSL, which only weighted routes need
+    """Return a number that a retry of the same request gets again, in any process."""
+    import hashlib  # noqa: PLC0415 - OpenSSL, needed for weighted routes only
 
     return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big")

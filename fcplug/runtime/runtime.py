@@ -1,4 +1,4 @@
-"""All functions of a configuration, and who answers a call; knows no HTTP."""
+"""All functions of a configuration, and which one answers a call; knows nothing of HTTP."""
 
 import logging
 import os
@@ -34,10 +34,10 @@ _Value = TypeVar("_Value")
 
 
 class Runtime:
-    """Serves the functions of a configuration, and of its next versions if it is given the file.
+    """Serves the functions of a configuration, and of its later versions if it is given the file.
 
-    No method raises for what a plugin or a request does wrong: the failure is the answer, and the
-    other functions go on.
+    No method raises an error of a plugin or of a request: the failure is the answer, and the other
+    functions go on.
 
     Args:
         config: what to serve.
@@ -73,10 +73,10 @@ class Runtime:
     @property
     def forwarding(self) -> bool:
         """Whether some function's application answers events and lifecycle calls by itself."""
-        return self._snapshot.forwarding
+        return self._reloader.snapshot.forwarding
 
     def forwards(self, context: Context) -> bool:
-        """Return whether a call, whatever its phase, is for ``web``: ``phases: app``."""
+        """Return whether a call of any phase is for ``web``: its function has ``phases: app``."""
         return self._snapshot.forwards(context)
 
     def invoke(self, event: bytes, context: Context) -> Result:
@@ -85,7 +85,7 @@ class Runtime:
         if time.monotonic() >= reloader.next_poll:
             reloader.poll()
         try:
-            with logs.phase(Phase.INVOKE, context):
+            with logs.PhaseLines(Phase.INVOKE, context):
                 function = self._enter(context)
                 try:
                     return Result(function.invoke(event, context))
@@ -95,7 +95,7 @@ class Runtime:
             return result.failure(error, context.credentials)
 
     def initialize(self, context: Context) -> Result:
-        """Run the initializers of the functions the context leads to; of all if it names none."""
+        """Run the initializers of the functions that the context names; of all if it names none."""
 
         def work() -> bytes:
             snapshot = self._snapshot
@@ -136,9 +136,9 @@ class Runtime:
     ) -> Response | Result:
         """Answer one web request: the response, or a failure before its first bytes were made.
 
-        ``phase`` is what FC asked for by it, where an application answers all phases.
-        The function is held until the response's body is closed. Steps of one response may come
-        from several threads, one after the other; a body that fails raises BodyCut.
+        ``phase`` is the one that FC asked for, where an application answers all phases.
+        The function stays entered until the response's body is closed. Steps of one response may
+        come from several threads, one after the other; a body that fails raises BodyCut.
         """
         reloader = self._reloader
         if time.monotonic() >= reloader.next_poll:
@@ -159,7 +159,7 @@ class Runtime:
         return exchange.answer(environ, context, work, phase, access_log=self._access_log)
 
     def reload(self) -> None:
-        """Read the configuration's file at once, whatever the rate limit, without waiting."""
+        """Have the configuration's file read at once, on another thread."""
         self._reloader.request_poll()
 
     @property
@@ -185,7 +185,7 @@ class Runtime:
             yield name, package, error
 
     def wanted(self) -> list[str]:
-        """Return the functions to bring to life at start.
+        """Return the functions to load at the start.
 
         On FC those that calls of this instance's function can reach, elsewhere all.
         """
@@ -200,7 +200,7 @@ class Runtime:
     def stop(self, limit: float) -> bool:
         """Run the pre_stop hooks that no ``/pre-stop`` has run before, and end all workers.
 
-        The functions' hooks run at once; False if some were not done within ``limit`` seconds.
+        The functions stop at the same time; return False if some took more than ``limit`` seconds.
         Functions that an edit has replaced or removed are waited for, too.
         """
         until = time.monotonic() + limit
@@ -243,16 +243,16 @@ class Runtime:
 
 
 def _answer(which: Phase, context: Context, work: Callable[[], bytes]) -> Result:
-    """Run one phase between its log lines; whatever it raises is the answer."""
+    """Run one phase between its log lines; an error that it raises becomes the answer."""
     try:
-        with logs.phase(which, context):
+        with logs.PhaseLines(which, context):
             return Result(work())
     except BaseException as error:
         return result.failure(error, context.credentials)
 
 
 def _each(functions: Iterable[Function], action: Callable[[Function], _Value]) -> list[_Value]:
-    """Do the action to every function, whatever some raise; then raise the first error."""
+    """Call the action for every function, even if some raise; then raise the first error."""
     values: list[_Value] = []
     errors: list[BaseException] = []
     for function in functions:

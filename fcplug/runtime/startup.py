@@ -19,10 +19,10 @@ _MOST_ROWS = 20  # functions listed one by one; of more, only those that failed
 _PATIENCE = 3.0  # seconds that a function may load before the next ones are loaded beside it
 
 
-def call(runtime: "Runtime", names: Sequence[str]) -> str:
-    """Load functions and log how each fares; return one that serves, or an empty string.
+def load_and_report(runtime: "Runtime", names: Sequence[str]) -> str:
+    """Load functions and report each result; return one that was loaded, or an empty string.
 
-    A function that loads for long does not hold up the others, nor the return: its line comes
+    A function that takes long to load delays neither the others nor the return: its line comes
     when it is loaded.
     """
     report = _Report(runtime, names)
@@ -87,7 +87,7 @@ class _Report:
         )
 
     def load(self, name: str) -> None:
-        """Load one function, whatever that raises, and log its row."""
+        """Load one function, and log its row even if that fails."""
         for _, package, error in self._runtime.load([name]):
             if error:
                 text, function = format_error(error), f"function '{name}'"

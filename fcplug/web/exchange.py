@@ -88,7 +88,7 @@ class _Exchange:
     ) -> None:
         self._variables = variables
         self._context = context
-        self._phase: AbstractContextManager[None] | None = logs.phase(phase, context)
+        self._phase: AbstractContextManager[None] | None = logs.PhaseLines(phase, context)
         self._line = line
         self._response: Response | None = None  # None once it is closed
         self._missing: int | None = None  # bytes until the Content-Length, if there is one

@@ -233,14 +233,14 @@ def _initialize_first(worker: Worker, context: Context, deadline: float | None) 
     if "initialize" not in worker.hooks:
         worker.initialized = True
         return
-    with logs.phase(Phase.INITIALIZE, context):
+    with logs.PhaseLines(Phase.INITIALIZE, context):
         _initialize(worker, context, deadline)
 
 
 def _retire(worker: Worker, context: Context) -> None:
     """Run the pre_stop hooks of a worker, and end it."""
     if worker.initialized and "pre_stop" in worker.hooks:
-        with suppress(Exception), logs.phase(Phase.PRE_STOP, context):
+        with suppress(Exception), logs.PhaseLines(Phase.PRE_STOP, context):
             worker.call("pre_stop", context, deadline=time.monotonic() + HOOK_LIMIT)
     worker.end(FAREWELL)
     worker.close()

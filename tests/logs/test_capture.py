@@ -31,7 +31,7 @@ def kept() -> Iterator[Kept]:
 
 
 def test_lines_records_and_prints_are_delivered_in_order(kept: Kept, called: Called) -> None:
-    with kept.redirection, logs.phase(Phase.INVOKE, called("f", request_id="1-2")):
+    with kept.redirection, logs.PhaseLines(Phase.INVOKE, called("f", request_id="1-2")):
         print("printed")
         logging.getLogger("mine").info("logged")
         sys.stderr.write("half")

@@ -132,9 +132,9 @@ def test_a_phase_is_framed_by_fc_s_lines(
 ) -> None:
     # 62-65
     context = called(request_id="1-2")
-    with logs.phase(phase, context):
+    with logs.PhaseLines(phase, context):
         print("inside")
-    with pytest.raises(SystemExit), logs.phase(phase, context):
+    with pytest.raises(SystemExit), logs.PhaseLines(phase, context):
         sys.exit(3)
     assert capsys.readouterr().out.splitlines() == [
         f"FC {name} Start RequestId: 1-2",
@@ -155,7 +155,7 @@ def test_a_broken_log_does_not_cost_the_end_line(
     logger = logging.getLogger("fcplug")
     logger.addFilter(broken_filter)
     try:
-        with pytest.raises(TypeError), logs.phase(Phase.INVOKE, called(request_id="1-2")):
+        with pytest.raises(TypeError), logs.PhaseLines(Phase.INVOKE, called(request_id="1-2")):
             raise ValueError("no")
     finally:
         logger.removeFilter(broken_filter)

@@ -1,0 +1,94 @@
+"""The walks of the architecture page, held against what a live instance really calls."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.deployed import free_port
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+RECORDER = ROOT / "tests" / "support" / "walks.py"
+LIMITS = {"invoke": 125, "web": 175}  # Python calls, in all files and all threads
+MOST_FILES = 10  # of fcplug above the server, for one event
+
+CODE = """
+def handler(event, context):
+    return {"hello": event.decode()}
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+    return [b"hi"]
+"""
+FUNCTIONS = """
+version: 1
+functions:
+  hello: {handler: index.handler, settings: {}}
+  shop: {wsgi: "index:app"}
+"""
+
+Call = tuple[str, str, str]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the calls of each walk, as ``[thread, file, function]``."""
+    folder = tmp_path_factory.mktemp("walks")
+    (folder / "index.py").write_text(CODE)
+    (folder / "config").mkdir()
+    (folder / "config" / "functions.yaml").write_text(FUNCTIONS)
+    command = [sys.executable, str(RECORDER), str(folder), str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    walks: dict[str, Any] = json.loads(done.stdout)
+    return {**walks, **{name: min(walks[name], key=len) for name in LIMITS}}
+
+
+def listed(name: str) -> list[list[str]]:
+    """Return the lists of a walk on the page; a blank line begins that of another thread."""
+    block = re.search(rf"<!-- walk: {name} -->\n```text\n(.*?)```", PAGE, re.DOTALL)
+    assert block, f"the page has no walk '{name}'"
+    parts = block[1].split("\n\n")
+    return [re.findall(r"^(\S+\.py:\S+)", part, re.MULTILINE) for part in parts]
+
+
+def own(calls: list[Call]) -> list[str]:
+    """Return the calls of fcplug as ``file:function``, the class or function around it left out."""
+    return [
+        f"{file.rpartition('/fcplug/')[2]}:{name.rpartition('.')[2]}"
+        for _, file, name in calls
+        if "/fcplug/" in file
+    ]
+
+
+@pytest.mark.parametrize("name", ["start", "invoke", "web", "reload"])
+def test_the_page_lists_the_calls_of_each_walk_in_their_order(
+    recorded: dict[str, Any], name: str
+) -> None:
+    for steps in listed(name):
+        assert len(steps) > 2
+        calls = iter(own(recorded[name]))
+        for step in steps:
+            file, _, function = step.partition(":")
+            wanted = f"{file}:{function.rpartition('.')[2]}"
+            assert wanted in calls, f"{step} is not called, or not in this place"
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_walk_has_at_most_so_many_python_calls(recorded: dict[str, Any], name: str) -> None:
+    assert len(recorded[name]) <= LIMITS[name]
+    assert f"at most {LIMITS[name]} Python calls" in PAGE
+
+
+def test_an_event_passes_ten_files_above_the_server(recorded: dict[str, Any]) -> None:
+    names = own(recorded["invoke"])
+    above = names[names.index("app.py:__call__") : names.index("server/waitress/task.py:write")]
+    files = {name.partition(":")[0] for name in above}
+    server = {file for file in files if file.startswith(("server/", "process/"))}
+    assert len(files - server) <= MOST_FILES, files
+    assert f"{MOST_FILES} files" in PAGE

@@ -204,7 +204,7 @@ def _phases(runtime: Runtime, hooks: LifecycleHooks, context_of: "ContextOf") ->
 
 
 class _Invoke:
-    """The resource of events; the front has made every method a POST."""
+    """The resource of events; the front turns every method into POST."""
 
     def __init__(self, runtime: Runtime, context_of: "ContextOf") -> None:
         self._runtime = runtime

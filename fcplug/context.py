@@ -1,8 +1,8 @@
 """Who is calling, with what identity and time left.
 
 A superset of the contexts of FC's built-in Python 3.9, 3.10 and 3.12 runtimes, so that handlers
-written for any of them run unchanged. Parts are made when they are first read: an invocation that
-reads none pays for none.
+written for any of them run unchanged. Each part is built when it is first read, so an invocation
+that reads none pays for none.
 """
 
 import logging
@@ -52,8 +52,8 @@ class Context(FcSpellings):
     """What a handler knows about its invocation.
 
     Attributes:
-        request_id: the platform's id of this call; one is made where none (or none that could
-            stand in a log line) was sent.
+        request_id: the platform's id of this call; a new one where none, or none that a log line
+            may hold, was sent.
         settings: the function's ``settings`` of functions.yaml.
         deadline: the moment on ``time.monotonic()``, in seconds, when time is up: the sooner of
             FC's limit and the function's ``timeout`` in functions.yaml. None without a limit.
@@ -228,14 +228,14 @@ class Context(FcSpellings):
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the result any more: the deadline has passed.
+        """Whether the deadline has passed, so that the result is no longer awaited.
 
         A handler that works in a loop checks it and returns; nothing else ends its thread.
         """
         return self._cancelled
 
     def cancel(self) -> None:
-        """Let the handler know that nobody waits for its result any more."""
+        """Let the handler know that its result is no longer awaited."""
         self._cancelled = True
 
     def remaining_time(self) -> float:

@@ -172,8 +172,7 @@ INITED_LINE = "FunctionCompute fcplug runtime inited."
 class Phase(Enum):
     """What a request asks for; the value is the path that FC gives the phase.
 
-    The lines that FC wants around a phase are there with ``%s`` for the request id: every call
-    writes two, and to make them anew costs a call of Python each.
+    The log lines hold ``%s`` for the request id. They are ready-made, as every call writes two.
 
     Attributes:
         path: the value.

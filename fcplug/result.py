@@ -74,7 +74,7 @@ def _rendered(document: dict[str, Any]) -> bytes:
 
 
 def _limited(document: dict[str, Any], limits: "_Limits") -> dict[str, Any]:
-    made: dict[str, Any] = {
+    limited: dict[str, Any] = {
         "errorMessage": _cut(document["errorMessage"], limits.message),
         "errorType": _cut(document["errorType"], limits.text),
     }
@@ -82,13 +82,13 @@ def _limited(document: dict[str, Any], limits: "_Limits") -> dict[str, Any]:
         half = limits.frames // 2
         if len(trace) > limits.frames:  # endless recursion: how it began and how it ended
             trace = [*trace[:half], *trace[-half:]]
-        made["stackTrace"] = [
+        limited["stackTrace"] = [
             _cut(entry, limits.text)
             if isinstance(entry, str)
             else [_cut(part, limits.text) for part in entry]
             for entry in trace
         ]
-    return made
+    return limited
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,23 +1,21 @@
-"""One live function: which invocations are admitted, how long each may take, and its end."""
+"""One function: loaded and initialized when it is first needed, and stopped at its end."""
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fcplug import logs
-from fcplug.concurrency.bulkhead import Bulkhead
-from fcplug.concurrency.deadline import DeadlineExecutor
 from fcplug.concurrency.once import Once
-from fcplug.concurrency.stepper import SteppedTask
 from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.encoding import encode
 from fcplug.errors import EventRequestError
 from fcplug.protocol import Phase
+from fcplug.runtime.admission import AdmissionControl
 from fcplug.runtime.backend import Backend
 from fcplug.web.response import Response
 
@@ -27,54 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("fcplug")
 
 _QUIET = 3.0  # seconds to wait for another function's stop before the log says so
-_MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
 Load = Callable[[], Backend]
-
-
-class _Limits(NamedTuple):
-    """The limits that an invocation was admitted under; an edit does not change them for it."""
-
-    bulkhead: Bulkhead | None
-    deadlines: DeadlineExecutor | None
-
-    def admit(self, deadline: float | None) -> None:
-        """Admit one invocation; it may wait in line for its permit, until the deadline.
-
-        Raises:
-            ConcurrencyExceeded: the line is full, or too many abandoned invocations still run.
-        """
-        if self.deadlines:
-            self.deadlines.admit()  # no waiting in line behind what hangs
-        if self.bulkhead:
-            self.bulkhead.enter(deadline)
-
-    def leave(self) -> None:
-        """Return the permit."""
-        if self.bulkhead:
-            self.bulkhead.leave()
-
-
-class _SteppedAnswer:
-    """The steps of one web answer that has a deadline; all of them run on one thread."""
-
-    def __init__(self, answer: Callable[[], Response]) -> None:
-        self._answer = answer
-        self._response: Response | None = None
-
-    def begin(self) -> Response:
-        """Call the application."""
-        self._response = self._answer()
-        return self._response
-
-    def next_chunk(self) -> bytes | None:
-        """Return the next bytes of the body, None at its end."""
-        return next(self._response.body, None) if self._response else None
-
-    def close(self) -> None:
-        """Close the answer, if the application gave one."""
-        if self._response:
-            self._response.close()
 
 
 class Function:
@@ -95,12 +47,9 @@ class Function:
         self.stopped = threading.Event()
         self.after: threading.Event | None = None
         self._load = load
-        self._threads = threads
         self._loaded: Once[Backend] = Once()
         self._initialized: Once[bytes] = Once()
-        self._bulkhead: Bulkhead | None = None
-        self._deadlines: DeadlineExecutor | None = None
-        self._limits = self._limits_of(spec)
+        self._admission = AdmissionControl(spec, threads)
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
         self._inside = 0
@@ -117,21 +66,21 @@ class Function:
         return self._initialized.done
 
     def update(self, spec: FunctionSpec, load: Load) -> None:
-        """Take over an entry that differs in its limits only; they hold for new invocations.
+        """Use an entry that differs in its limits only; they apply to new invocations.
 
         ``load`` is for a function that could not be loaded so far.
         """
         self._load = load
-        self._limits = self._limits_of(spec)
+        self._admission.apply(spec)
         self.spec = spec
 
     def must_follow(self, other: "Function") -> bool:
         """Return whether this function may be initialized only after another was stopped.
 
-        So it is where a hook would run again on a module that serves now. Loads the plugins.
+        That is so where a hook would run again on a module that serves now. Loads the plugins.
 
         Raises:
-            PluginError: a plugin cannot be made to serve.
+            PluginError: a plugin cannot be loaded.
         """
         plugins, others = self.load(), other.load()
         same_hooks = plugins.shared_hooks == others.shared_hooks
@@ -142,38 +91,28 @@ class Function:
         """Import the plugins, once.
 
         Raises:
-            PluginError: a plugin cannot be made to serve; the next call tries again.
+            PluginError: a plugin cannot be loaded; the next call tries again.
         """
         return self._loaded.run(self._load)
 
     def initialize(self, context: Context) -> bytes:
         """Run the initialize hooks, once, and return what the handler's own returned, encoded.
 
-        Whatever a hook raises is passed on, and the next call tries again.
+        Errors of the hooks are passed on, and the next call tries again.
         """
         return self._initialize(self._own(context))
 
     def invoke(self, event: bytes, context: Context) -> bytes:
-        """Answer one event, encoded; a function that was not initialized yet is so first.
+        """Answer one event, encoded; load and initialize first where that was not done yet.
 
         Raises:
-            PluginError: a plugin cannot be made to serve.
-            ConcurrencyExceeded: as many invocations as the function may have run and wait.
-            FunctionTimeoutError: the time is up; the invocation may go on, and its result is lost.
+            PluginError: a plugin cannot be loaded.
+            ConcurrencyExceeded, FunctionTimeoutError: as ``Admission``.
         """
-        own, limits = self._own(context), self._limits
-        limits.admit(own.deadline)
-        if limits.deadlines and own.deadline is not None:
-            return limits.deadlines.run(
-                partial(self._invoke, event, own),
-                own.deadline,
-                cancel=own.cancel,
-                on_end=limits.leave,
-            )
-        try:
+        own, admission = self._own(context), self._admission.current
+        if admission is None:
             return self._invoke(event, own)
-        finally:
-            limits.leave()
+        return admission.invoke(partial(self._invoke, event, own), own)
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
         """Answer one web request; until the response is closed it counts as running.
@@ -184,25 +123,10 @@ class Function:
             InvalidResponse: what it answers cannot be sent.
             PluginError, ConcurrencyExceeded, FunctionTimeoutError: as ``invoke``.
         """
-        own, limits = self._own(context), self._limits
-        limits.admit(own.deadline)
-        if limits.deadlines and own.deadline is not None:
-            answer = _SteppedAnswer(partial(self._web, environ, own))
-            steps = SteppedTask(
-                limits.deadlines,
-                own.deadline,
-                cancel=own.cancel,
-                at_end=answer.close,
-                on_end=limits.leave,
-            )
-            return _in_steps(answer, steps)
-        try:
-            response = self._web(environ, own)
-        except BaseException:
-            limits.leave()
-            raise
-        response.on_close.append(limits.leave)
-        return response
+        own, admission = self._own(context), self._admission.current
+        if admission is None:
+            return self._web(environ, own)
+        return admission.web(partial(self._web, environ, own), own)
 
     def pre_freeze(self, context: Context) -> None:
         """Run the pre_freeze hooks of a function that is initialized."""
@@ -210,7 +134,7 @@ class Function:
             self.load().pre_freeze(self._own(context))
 
     def pre_stop(self, context: Context) -> None:
-        """Run the pre_stop hooks of a function that is initialized; it then no longer is."""
+        """Run the pre_stop hooks of an initialized function, which then is not initialized."""
         if self._initialized.reset():
             self.load().pre_stop(self._own(context))
 
@@ -225,21 +149,21 @@ class Function:
             self.load().close()
 
     def enter(self) -> bool:
-        """Hold the function for one invocation; False once it is retired."""
+        """Count one more invocation inside; return False once the function is retired."""
         with self._lock:
             if not self._retired:
                 self._inside += 1
             return not self._retired
 
     def leave(self) -> None:
-        """Give the function back."""
+        """Count one invocation less inside."""
         with self._lock:
             self._inside -= 1
             if self._retired and not self._inside:
                 self._empty.notify_all()
 
     def retire(self, patience: float) -> None:
-        """Let no invocation in any more; wait for those inside, ``patience`` seconds at most."""
+        """Admit no more invocations; wait at most ``patience`` seconds for those inside."""
         with self._empty:
             self._retired = True
             self._empty.wait_for(lambda: not self._inside, patience)
@@ -253,7 +177,7 @@ class Function:
             raise EventRequestError(self.spec.name)
         backend = self._loaded.value
         if backend is None or not self._initialized.done:
-            backend = self._bring_up(own)
+            backend = self._load_and_initialize(own)
         return encode(backend.invoke(event, own), handler)
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
@@ -264,10 +188,10 @@ class Function:
             return http_event.response_of(self._invoke(event, own))
         backend = self._loaded.value
         if backend is None or not self._initialized.done:
-            backend = self._bring_up(own)
+            backend = self._load_and_initialize(own)
         return backend.web(environ, own)
 
-    def _bring_up(self, own: Context) -> Backend:
+    def _load_and_initialize(self, own: Context) -> Backend:
         """Load and initialize before the first invocation: FC has no initializer configured."""
         backend = self.load()
         if self.initialized:
@@ -294,30 +218,3 @@ class Function:
             return
         with suppress(BaseException), logs.PhaseLines(Phase.PRE_STOP, context):
             self.pre_stop(context)  # the phase logs what goes wrong
-
-    def _limits_of(self, spec: FunctionSpec) -> _Limits:
-        """Return the limits of an entry; those inside or abandoned before go on counting."""
-        if spec.concurrency and self._bulkhead:
-            self._bulkhead.resize(spec.concurrency, spec.queue)
-        elif spec.concurrency:
-            self._bulkhead = Bulkhead(spec.name, spec.concurrency, spec.queue)
-        most = min(_MOST_ABANDONED, spec.concurrency or _MOST_ABANDONED)
-        in_time = spec.timeout is not None and spec.isolation == "thread"
-        if self._deadlines:
-            self._deadlines.max_abandoned = most
-        elif in_time:
-            self._deadlines = DeadlineExecutor(spec.name, self._threads, most)
-        return _Limits(
-            self._bulkhead if spec.concurrency else None, self._deadlines if in_time else None
-        )
-
-
-def _in_steps(answer: _SteppedAnswer, steps: SteppedTask) -> Response:
-    """Return a response whose every chunk is a step; closing it ends the steps."""
-    try:
-        response = steps.do(answer.begin)
-    except BaseException:
-        steps.end()
-        raise
-    chunks = iter(partial(steps.do, answer.next_chunk), None)
-    return Response(response.status, response.headers, chunks, [steps.end])

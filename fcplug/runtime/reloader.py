@@ -27,10 +27,10 @@ _NO_FUNCTIONS: Mapping[int, Function] = MappingProxyType({})
 class Reloader:
     """Holds the snapshot that answers, and replaces it when its file holds a new configuration.
 
-    Everything new is loaded and initialized beside what serves: an edit that is wrong, or with
-    which a function that serves now no longer could, changes nothing and runs no hook on what
-    serves. Then one assignment makes the new snapshot answer. A function that it does not keep is
-    stopped when its last invocation has ended.
+    Everything new is loaded and initialized beside what serves. An edit that is wrong, or that a
+    function which serves now would not survive, changes nothing and runs no hook on what serves.
+    Then one assignment makes the new snapshot answer. A function that it does not keep is stopped
+    when its last invocation has ended.
 
     A function whose hooks would run again on a module that serves is the exception: its new object
     is initialized after the old one was stopped, and its invocations wait for that.
@@ -60,7 +60,7 @@ class Reloader:
             return dict(self._retiring)
 
     def poll(self) -> None:
-        """Read the file, at most once in an interval; one thread does, the others go on."""
+        """Read the file, at most once in an interval; one thread does it, the others go on."""
         while time.monotonic() >= self.next_poll and self._lock.acquire(blocking=False):
             try:
                 self.next_poll = time.monotonic() + INTERVAL
@@ -71,7 +71,7 @@ class Reloader:
                 return  # else another was requested meanwhile: this one may have been too early
 
     def request_poll(self) -> None:
-        """Read the file at once, on a thread of its own, as a signal asks for."""
+        """Read the file at once, on another thread: a signal handler must not wait."""
         if self._file:
             self.next_poll = 0.0
             threading.Thread(target=self.poll, name="fcplug-reload", daemon=True).start()
@@ -114,7 +114,7 @@ class Reloader:
             if old.spec.name not in new.config.functions:
                 continue
             function = new.function(old.spec.name)
-            assert function is not None  # noqa: S101 - nobody else has this snapshot yet
+            assert function is not None  # noqa: S101 - it is not closed: only we have it
             if not old.initialized:
                 function.after = old.stopped  # it may be about to be
             elif function.must_follow(old):

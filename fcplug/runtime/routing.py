@@ -25,16 +25,16 @@ class Rule(NamedTuple):
     targets: tuple[tuple[str, int], ...]
 
     def matches(self, context: Context) -> bool:
-        """Return whether a call has all that the route asks for."""
+        """Return whether the headers of a call match all patterns of the route."""
         return all(pattern.fullmatch(context.header(name)) for name, pattern in self.wanted)
 
 
 class Router:
     """Names the function that answers a call.
 
-    Routes in order, then the function of the call's name, then of its handler, then the default.
-    A call that names nothing needs no default where there is one function only. Without routes the
-    cost is one look-up however many functions there are.
+    It tries the routes in order, then the function of the call's name, then of its handler, then
+    the default. With a single function, a call that names none needs no default. Without routes
+    the cost is one look-up for any number of functions.
     """
 
     def __init__(self, config: Config) -> None:
@@ -52,7 +52,7 @@ class Router:
         Raises:
             UnknownFunction: no route, name or default leads to one.
         """
-        if not self._rules:  # most calls name the function, and no route is asked
+        if not self._rules:  # the quick way: most calls name their function
             name = context.header(protocol.FUNCTION_NAME)
             if name in self._functions:
                 return name

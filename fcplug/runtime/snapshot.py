@@ -45,7 +45,7 @@ class Snapshot:
     Attributes:
         forwarding: whether some function's application answers events and lifecycle calls itself.
         router: names the function that answers a call.
-        live: the functions that have been made so far, by name.
+        live: the functions that were needed so far, by name.
     """
 
     def __init__(self, config: Config, shared: Shared, before: "Snapshot | None" = None) -> None:
@@ -65,7 +65,7 @@ class Snapshot:
 
     @property
     def functions(self) -> list[Function]:
-        """The functions that have been made so far."""
+        """The functions that were needed so far."""
         with self._lock:
             return list(self.live.values())
 
@@ -108,7 +108,7 @@ class Snapshot:
             function.update(spec, self._load_of(spec))
 
     def close(self) -> list[Function]:
-        """Make no more functions; return those that were made."""
+        """Make no more functions, and return those that exist."""
         with self._lock:
             self._closed = True
             return list(self.live.values())

@@ -183,15 +183,15 @@ class _Exchange:
     def _end_phase(self, error: BaseException | None) -> None:
         """Write the access line and the phase's last line, once."""
         line, self._line = self._line, None
-        phase, self._phase = self._phase, None
         if line:
-            line.write()
+            line.write()  # if this fails, the phase is still to be ended, with that error
+        phase, self._phase = self._phase, None
         if not phase:
             return
-        if error:
-            phase.__exit__(type(error), error, error.__traceback__)
-        else:
+        if error is None:
             phase.__exit__(None, None, None)
+        else:
+            phase.__exit__(type(error), error, error.__traceback__)
 
     def _give_up(self) -> None:
         log.info("the client disconnected before its answer was complete")

@@ -32,7 +32,12 @@ class Body:
         if self.closing:
             raise self.closing
 
+class Empty(Exception):
+    def __len__(self):
+        return 0
+
 ANSWERS = {
+    "/false": lambda: Body(b"one", Empty("false in a condition")),
     "/": lambda: Body(b"one", b"two"),
     "/unclosed": lambda: Body(b"one", b"two", closing=OSError("no close")),
     "/broken": lambda: Body(b"one", ValueError("no two"), closing=OSError("no close")),
@@ -88,6 +93,16 @@ def test_a_measured_body_has_ended_before_its_last_bytes_are_out(
     assert capsys.readouterr().out == START
     assert next(body) == b"two"
     assert capsys.readouterr().out == f"closed\n{END}"
+
+
+def test_an_error_that_is_false_as_a_condition_is_an_error(
+    get: Get, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = body_of(get("/false"))
+    assert next(body) == b"one"
+    with pytest.raises(BodyCut):
+        next(body)
+    assert capsys.readouterr().out.endswith(FAILED)
 
 
 @pytest.mark.parametrize(("path", "method"), [("/nothing", "GET"), ("/", "HEAD")])

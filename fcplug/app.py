@@ -72,7 +72,7 @@ def create_app(
         )
 
     names = protocol.ENVIRON_NAMES if trusted else protocol.UNTRUSTED_ENVIRON_NAMES
-    # a partial costs no call of Python's own
+    # a partial, as a function would cost every request one more call
     context_of = functools.partial(Context, environ=environ, header_names=names)
     return _Front(
         _phases(runtime, hooks or runtime, context_of),
@@ -113,12 +113,12 @@ class _Front:
             start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
             return [b"ok\n"]
         if self._gate and (why := self._gate(environ)):
-            return _refuse(_UNAUTHORIZED, Unauthorized(why), start_response)
+            return _reject(_UNAUTHORIZED, Unauthorized(why), start_response)
         phase = protocol.BY_CONTROL_PATH.get(control) or protocol.phase_of(control, method, path)
         if phase is Phase.WEB:
             return self._web(environ, start_response)
         if phase is not Phase.INVOKE and not self._trusted:
-            return _refuse(_FORBIDDEN, Forbidden(phase.path), start_response)
+            return _reject(_FORBIDDEN, Forbidden(phase.path), start_response)
         if self._web.takes(environ):
             return self._web(environ, start_response, phase)
         environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.path, "POST"
@@ -151,7 +151,7 @@ class _Web:
     ) -> Iterable[bytes]:
         context = self._context_of(environ)
         if self._trusted:
-            _believe(environ)
+            _trust_platform(environ)
         else:
             for key in _CREDENTIALS:
                 environ.pop(key, None)
@@ -170,7 +170,7 @@ class _Web:
         return answer.body
 
 
-def _believe(environ: "WSGIEnvironment") -> None:
+def _trust_platform(environ: "WSGIEnvironment") -> None:
     """Take the client's address and scheme from the platform's headers."""
     if client := environ.get(_CLIENT_IP):
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = client
@@ -235,7 +235,7 @@ def _gate(settings: RuntimeEntry, environ: Mapping[str, str]) -> "Gate | None":
     return auth.gate(settings.auth, environ)
 
 
-def _refuse(status: str, error: FcplugError, start_response: "StartResponse") -> Iterable[bytes]:
+def _reject(status: str, error: FcplugError, start_response: "StartResponse") -> Iterable[bytes]:
     log.warning("a request is refused: %s", error)
     return _send_failure(status, result.failure(error, Credentials()), start_response)
 
@@ -263,7 +263,7 @@ def _send(resp: falcon.Response, answer: Result) -> None:
 def _failed(
     req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]
 ) -> None:
-    """Answer what went wrong in the runtime itself, or with a request that Falcon refuses."""
+    """Answer an error of the runtime itself, or of a request that Falcon rejects."""
     context = Context(req.env, {}, header_names=protocol.ENVIRON_NAMES)
     log.error("a request failed in the runtime", exc_info=error)
     _send(resp, result.failure(error, context.credentials))

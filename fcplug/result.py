@@ -122,7 +122,10 @@ def causes_of(error: BaseException | None) -> list[str]:
         if isinstance(error, SyntaxError):  # FC lists the first line's parts one by one
             text = [part for line in text[:1] for part in line.split(",")] + text[1:]
         lines += [line.strip() for part in text for line in part.splitlines()]
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        cause = error.__cause__  # it may be false as a condition, with a __len__
+        if cause is None and not error.__suppress_context__:
+            cause = error.__context__
+        error = cause
     return lines
 
 
@@ -138,7 +141,7 @@ def format_error(error: BaseException) -> str:
     if error.log_text:
         return error.log_text
     cause = error.__cause__
-    return f"{error}\n{_traceback(cause, keep_own=False)}" if cause else str(error)
+    return f"{error}\n{_traceback(cause, keep_own=False)}" if cause is not None else str(error)
 
 
 def redacted(value: Any, keys: Credentials) -> Any:

@@ -299,3 +299,15 @@ def test_middleware_that_passes_an_error_on_is_in_no_trace(
     assert log.count("(yield)") == 0
     assert log.count("fail(error)") == 1
     assert "raise ValueError" in log
+
+
+class _FalseError(Exception):
+    def __len__(self) -> int:
+        return 0
+
+
+def test_a_cause_that_is_false_as_a_condition_is_a_cause() -> None:
+    error = PluginError("PluginInvalid", "it is wrong", fix="correct it")
+    error.__cause__ = _FalseError("the cause")
+    assert any("the cause" in line for line in result.causes_of(error))
+    assert "the cause" in result.format_error(error)

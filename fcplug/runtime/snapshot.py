@@ -1,4 +1,4 @@
-"""The functions of one version of the configuration, and which of them answers."""
+"""The functions of one version of the configuration, and which of them answers a call."""
 
 import threading
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Shared(NamedTuple):
     """What the functions of all snapshots share.
 
-    ``folder`` is the working directory at the start: handlers may change the process's own.
+    ``folder`` is the working directory at the start; handlers may change that of the process.
     """
 
     event_loop: EventLoop
@@ -37,7 +37,7 @@ class Shared(NamedTuple):
 
 
 class Snapshot:
-    """Serves one configuration, unchanged for as long as it lives.
+    """Serves one version of the configuration; the version never changes.
 
     The next version's snapshot keeps the functions whose entry did not change, or in its limits
     only; ``update_kept`` applies these.

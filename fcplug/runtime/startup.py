@@ -1,4 +1,4 @@
-"""Functions loaded at start, one after the other, and one line in the log for each."""
+"""The functions, loaded at the start one after the other, with a line in the log for each."""
 
 import logging
 import threading
@@ -45,7 +45,7 @@ def announce(text: str, log_format: str) -> None:
 
 
 class _Loader(threading.Thread):
-    """Takes functions and loads them, until none waits or the current one takes too long."""
+    """Loads one function after the other, until none waits or one takes too long."""
 
     def __init__(self, waiting: deque[str], load: Callable[[str], None]) -> None:
         super().__init__(name="fcplug-loader", daemon=True)
@@ -62,7 +62,7 @@ class _Loader(threading.Thread):
         self._loaded.release()
 
     def finished_within(self, patience: float) -> bool:
-        """Wait for the end; False as soon as one function takes more than ``patience`` seconds."""
+        """Wait for the end; return False once one function takes over ``patience`` seconds."""
         while self._loaded.acquire(timeout=patience):
             if self._done:
                 return True
@@ -89,7 +89,7 @@ class _Report:
     def load(self, name: str) -> None:
         """Load one function, and log its row even if that fails."""
         for _, package, error in self._runtime.load([name]):
-            if error:
+            if error is not None:
                 text, function = format_error(error), f"function '{name}'"
                 log.error("%s", text if text.startswith(function) else f"{function}: {text}")
                 self._row(name, f"NOT LOADED: {error_type_of(error)} (see above)")

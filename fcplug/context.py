@@ -20,6 +20,7 @@ from fcplug.identity import (
     Credentials,
     FcSpellings,
     FunctionInfo,
+    RequestLogger,
     ServiceInfo,
     Tracing,
     decoded_baggages,
@@ -28,24 +29,6 @@ from fcplug.identity import (
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _Part = TypeVar("_Part")
-
-
-class RequestLogger(logging.Logger):
-    """A logger whose records carry one invocation, on any thread."""
-
-    def __init__(self, context: "Context") -> None:
-        super().__init__("fcplug.request")
-        self.parent = logging.getLogger()
-        self._context = context
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's spelling
-        """Return whether a level is written; not cached, as nothing would clear this cache."""
-        return level > self.manager.disable and level >= self.getEffectiveLevel()
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Mark the record with the invocation and pass it on to the root logger."""
-        record.fc_context = self._context
-        super().handle(record)
 
 
 class Context(FcSpellings):

@@ -84,6 +84,24 @@ class Tracing(msgspec.Struct, frozen=True):
     span_baggages: Mapping[str, str]
 
 
+class RequestLogger(logging.Logger):
+    """A logger whose records carry one invocation, on any thread."""
+
+    def __init__(self, context: object) -> None:
+        super().__init__("fcplug.request")
+        self.parent = logging.getLogger()
+        self._context = context
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's spelling
+        """Return whether a level is written; not cached, as nothing would clear this cache."""
+        return level > self.manager.disable and level >= self.getEffectiveLevel()
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Mark the record with the invocation and pass it on to the root logger."""
+        record.fc_context = self._context
+        super().handle(record)
+
+
 def decoded_baggages(text: str) -> Mapping[str, str]:
     """Return the object that a header carries as base64 of JSON; empty for anything else."""
     try:

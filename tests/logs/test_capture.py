@@ -86,7 +86,7 @@ def test_one_redirection_may_be_inside_a_call_of_another_only(kept: Kept, called
     with kept.redirection:
         with pytest.raises(RuntimeError, match="redirected already"), other.redirection:
             pass
-        with logs.phase(Phase.INVOKE, called("f")):
+        with logs.PhaseLines(Phase.INVOKE, called("f")):
             print("outer")
             with other.redirection:
                 print("inner")

@@ -96,3 +96,10 @@ def test_an_event_passes_ten_files_above_the_server(recorded: dict[str, Any]) ->
     server = {file for file in files if file.startswith(("server/", "process/"))}
     assert len(files - server) <= MOST_FILES, files
     assert f"{MOST_FILES} files" in PAGE
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_it_is_decided_once_whether_a_request_is_a_health_check(
+    recorded: dict[str, Any], name: str
+) -> None:
+    assert own(recorded[name]).count("protocol.py:is_health_check") == 1

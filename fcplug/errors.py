@@ -50,6 +50,11 @@ def listing(names: Iterable[str], most: int = 20) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
+def _enumeration(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def quantity(count: float, noun: str) -> str:
     """Return a number with its noun, in the plural if it is not 1."""
     return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
@@ -286,7 +291,7 @@ class ToolsMissing(FcplugError):  # noqa: N818 - it is reported, not caught
         import sys  # noqa: PLC0415
 
         install = shlex.join([sys.executable, "-m", "pip", "install", "fcplug[tools]"])
-        super().__init__(f"{command} needs {' and '.join(packages)}: {install}")
+        super().__init__(f"{command} needs {_enumeration(packages)}: {install}")
 
 
 class OutputError(FcplugError):

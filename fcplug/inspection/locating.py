@@ -36,12 +36,12 @@ def sound_config(
     """Return what of a configuration is sound, None if there is none, and what is wrong with it.
 
     Raises:
-        ConfigError: a file was given and is not there, or it cannot be read.
+        ConfigError: a file was named and is not there, or it cannot be read.
     """
     try:
         found = locate(file, environ, command)
     except ConfigError:
-        if file:
+        if file or environ.get(search.VARIABLE):
             raise
         return None, []
     return loader.examine(loader.read(found), found, environ)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-PACKAGES = ("click", "jinja2", "rich")
+PACKAGES = ("click", "jinja2", "packaging", "rich")
 """What the extra ``fcplug[tools]`` brings and every command of ``COMMANDS`` may import."""
 
 COMMANDS: Mapping[str, str] = {
@@ -10,6 +10,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "check functions.yaml and every plugin that it names",
     "plugins": "list what is installed, who uses it and what it costs",
     "route": "say which function answers a call, and why",
+    "doctor": "print what a bug report needs, and what is wrong with the installation",
     "events": "print a sample event of a trigger",
     "invoke": "call a function and print its answer",
 }

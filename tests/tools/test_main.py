@@ -55,9 +55,8 @@ def test_a_misspelled_command_is_wrong_usage_and_the_right_one_is_suggested() ->
 def test_without_the_tools_each_command_names_the_pip_command(lean: Path, command: str) -> None:
     done = fcplug_command(command, "--help", python=lean)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        f"fcplug {command} needs click and jinja2 and rich: {lean} -m pip install 'fcplug[tools]'\n"
-    )
+    needed = f"fcplug {command} needs click, jinja2, packaging and rich"
+    assert done.stderr == f"{needed}: {lean} -m pip install 'fcplug[tools]'\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -9,11 +9,11 @@ from fcplug.process.held_signals import STOP, HeldSignals, current
 
 
 class StopSignals:
-    """Sets ``received`` on the first SIGTERM or SIGINT; a second one ends the process at once.
+    """Notes the first SIGTERM or SIGINT; a second one ends the process at once.
 
     The interpreter writes a byte to ``wake`` as soon as a signal comes: its Python handler runs
-    only after ``poll`` has returned, so the flag alone would be seen a poll timeout too late. On
-    exit the handlers and the wake-up descriptor are restored.
+    only after ``poll`` has returned, so ``received`` alone would be seen a poll timeout too late.
+    On exit the handlers and the wake-up descriptor are restored.
     """
 
     def __init__(self, wake: int) -> None:
@@ -22,7 +22,6 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
         self._wake_before = -1
 
-    @property
     def received(self) -> bool:
         """Whether a stop signal has come; one that was held before counts."""
         return self._held.stop is not None

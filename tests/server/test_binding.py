@@ -1,4 +1,4 @@
-"""The listening socket, and what is said when it cannot be had."""
+"""The listening socket, and the errors if there is none."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The door of the runtime under other servers, without one."""
+"""The checks for requests under other servers, called without a server."""
 
 import io
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def ask(**given: Any) -> tuple[str, dict[str, Any], Iterator[bytes]]:
         ({"HTTP_TRANSFER_ENCODING": "chunked"}, "411 Length Required"),
     ],
 )
-def test_what_is_ambiguous_or_too_large_is_refused(given: dict[str, str], status: str) -> None:
+def test_an_ambiguous_or_too_large_request_is_refused(given: dict[str, str], status: str) -> None:
     answered, seen, _ = ask(**given)
     assert answered == status
     assert bool(seen) == (status == "200 OK")
@@ -75,13 +75,13 @@ def test_a_body_without_a_length_is_measured() -> None:
     assert "HTTP_TRANSFER_ENCODING" not in seen
 
 
-def test_credentials_of_the_process_are_no_part_of_a_request() -> None:
+def test_credentials_of_the_process_are_not_part_of_a_request() -> None:
     _, seen, _ = ask(ALIBABA_CLOUD_ACCESS_KEY_SECRET="s", SHOP="open")
     assert "ALIBABA_CLOUD_ACCESS_KEY_SECRET" not in seen
     assert seen["SHOP"] == "open"
 
 
-def test_an_answer_to_head_has_no_body_and_the_one_that_was_made_is_closed() -> None:
+def test_an_answer_to_head_has_no_body_and_that_of_the_application_is_closed() -> None:
     Body.closed = False
     _, _, body = ask(REQUEST_METHOD="HEAD")
     assert (list(body), Body.closed) == ([], True)

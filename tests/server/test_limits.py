@@ -1,4 +1,4 @@
-"""The limits' own limits."""
+"""Which values the limits accept, and their defaults."""
 
 import socket
 
@@ -22,7 +22,7 @@ def test_the_defaults_fit_function_compute() -> None:
     assert limits.connection_limit >= 1000
 
 
-def test_waitress_is_told_nothing_that_shows_or_logs_too_much() -> None:
+def test_no_setting_of_waitress_shows_or_logs_too_much() -> None:
     with socket.socket() as sock:
         settings = WaitressSettings(Limits(), sock)
     assert settings.ident is None

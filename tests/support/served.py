@@ -1,7 +1,6 @@
-"""The server under test: a process of its own, serving one small application.
+"""The server under test: another process that serves one small application.
 
-``python tests/server/served.py PORT-FILE LIMITS-JSON``
-runs it; ``Served`` is the tests' handle of it.
+``python -m support.served PORT-FILE LIMITS-JSON FDS FILE-SIZE`` runs it; ``Served`` is its handle.
 """
 
 import json

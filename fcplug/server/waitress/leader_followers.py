@@ -13,7 +13,7 @@ from fcplug.server.waitress.dispatcher import Dispatcher, Job, PendingRequest, P
 from fcplug.server.waitress.latency_gate import LatencyGate
 from fcplug.server.waitress.wakeup import Wakeup
 
-_LATE = 0.005  # seconds that one answer of the leader may hold up the loop; checked as often
+_LATE = 0.005  # seconds that one answer of the leader may delay the loop; checked as often
 _CHECK_FOR = 0.1  # seconds after the leader's last answer during which the main thread still checks
 _IDLE_WAIT = 5.0  # seconds that the main thread waits otherwise; `wakeup` ends the wait
 _TURN_TIMEOUT = 0.5  # seconds that one turn of the loop waits for events
@@ -37,7 +37,7 @@ class LeaderFollowers(Dispatcher):
                                       the answer was late      │ answers         │
                                                                └─────────────────┘
 
-    Nobody turns the loop while the leader answers. So the main thread, in ``run_until``, checks
+    No thread turns the loop while the leader answers. So the main thread, in ``run_until``, checks
     every 5 ms (``_LATE``) how long that takes:
 
     1.  The answer is in time: the leader counts it and takes the next request or turns the loop.
@@ -159,7 +159,7 @@ class LeaderFollowers(Dispatcher):
                 # do not wait for events while a request could be answered
                 answerable = self._queue and self.answering < self.limit
                 self._turn(0.0 if answerable else _TURN_TIMEOUT)
-                # a queue that never gets empty must not hold up the loop
+                # a queue that never gets empty must not delay the loop
                 until = time.monotonic() + _LATE
                 while job := self._next_own_answer(thread, until):
                     self._run(job)

@@ -144,7 +144,7 @@ class Server(TcpWSGIServer):
             self.pull_trigger()
 
     def update_interest(self, at: "ClientChannel | Server", *, leave_in: bool = True) -> None:
-        """Tell the selector which events a connection, or the listener, waits for now.
+        """Register the events that a connection, or the listener, waits for now.
 
         A connection waits for nothing while its request is answered. It stays registered all the
         same (``leave_in``): most clients send nothing meanwhile, so this saves two calls of the

@@ -57,7 +57,7 @@ class RequestParser:
         return self._receive_head(data)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Answer the request with a refusal, whatever is still missing."""
+        """Answer the request with a refusal, even if bytes of it are still missing."""
         self.error = refusal
         self.completed = True
         self.expect_continue = False

@@ -67,7 +67,7 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
         answer_on_loop=answer_on_loop,
     )
     with contextlib.closing(server), StopSignals(server.dispatcher.wakeup.descriptor) as stop:
-        server.dispatcher.run_until(lambda: stop.received)
+        server.dispatcher.run_until(stop.received)
         server.draining = True
         on_drain()
         abandoned = drain(server)

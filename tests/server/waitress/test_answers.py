@@ -1,4 +1,4 @@
-"""What a client sees, over a socket, of a server in a process of its own."""
+"""What a client sees of a server over a socket."""
 
 import json
 import socket
@@ -115,7 +115,7 @@ SECRET = b"s3cr3t-4711"
         (b"\x16\x03\x01\x02\x00\x01", 400),
     ],
 )
-def test_what_is_no_request_gets_an_error_document_and_the_connection_closes(
+def test_an_invalid_request_gets_an_error_document_and_the_connection_closes(
     server: Served, data: bytes, status: int
 ) -> None:
     with server.connect() as sock:
@@ -144,7 +144,7 @@ def test_a_body_over_the_limit_is_refused_while_the_client_still_sends(server: S
     assert exchange(server, head + chunks)[0] == 413
 
 
-def test_who_never_stops_sending_after_a_refusal_is_cut_off(server: Served) -> None:
+def test_a_client_that_never_stops_sending_after_a_refusal_is_cut_off(server: Served) -> None:
     with server.connect() as sock:
         sock.sendall(request("POST", "/echo", None, f"Content-Length: {1 << 40}"))
         with pytest.raises(OSError, match=r"reset|pipe"):
@@ -152,7 +152,7 @@ def test_who_never_stops_sending_after_a_refusal_is_cut_off(server: Served) -> N
 
 
 @pytest.mark.parametrize("what", ["exit", "interrupt", "generator", "stop", "os", "value", "base"])
-def test_whatever_the_application_raises_is_answered_and_the_connection_kept(
+def test_any_exception_of_the_application_is_answered_and_the_connection_kept(
     server: Served, what: str
 ) -> None:
     with server.connect() as sock:

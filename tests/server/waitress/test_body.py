@@ -1,4 +1,4 @@
-"""Bodies: the same bytes however they are cut, in linear time."""
+"""The decoders of bodies: the same bytes however they are split, in linear time."""
 
 import time
 
@@ -99,7 +99,7 @@ def test_the_limit_is_inclusive() -> None:
         assert body.error.status == "413 Content Too Large"
 
 
-def test_what_is_not_data_is_bounded() -> None:
+def test_bytes_that_are_not_data_are_limited() -> None:
     body = chunked(10**6)
     feed(body, b"1\r\nx\r\n" * 100_000, 1 << 16)
     assert body.error is not None
@@ -108,7 +108,7 @@ def test_what_is_not_data_is_bounded() -> None:
     assert body.error is not None
 
 
-def test_chunks_of_a_dozen_bytes_are_honest_and_smaller_ones_are_not() -> None:
+def test_chunks_of_a_dozen_bytes_are_accepted_and_smaller_ones_are_not() -> None:
     body = chunked(10**7)
     feed(body, b"c\r\n0123456789ab\r\n" * 80_000, 1 << 16)
     assert body.error is None

@@ -1,4 +1,4 @@
-"""One connection: what is left of it when its own machinery fails."""
+"""One connection: when our own code fails, and its clocks."""
 
 import select
 import socket

@@ -16,7 +16,7 @@ from support.waiting import wait_until
 
 @contextmanager
 def trickling(sock: socket.socket, data: bytes, pause: float = 0.1) -> Iterator[None]:
-    """Send a byte at a time, meanwhile."""
+    """Send one byte at a time in another thread."""
     enough = threading.Event()
 
     def trickle() -> None:
@@ -43,7 +43,7 @@ def test_a_head_that_comes_too_slowly_is_refused_however_steadily(tmp_path: Path
         assert sock.recv(1) == b""
 
 
-def test_a_body_may_take_its_time_at_an_honest_rate(tmp_path: Path) -> None:
+def test_a_body_at_the_required_rate_may_take_long(tmp_path: Path) -> None:
     with (
         served(tmp_path, body_timeout=1, min_body_rate=100) as server,
         server.connect() as sock,
@@ -56,7 +56,7 @@ def test_a_body_may_take_its_time_at_an_honest_rate(tmp_path: Path) -> None:
         assert read_answer(sock)[2] == body
 
 
-def test_a_body_that_comes_more_slowly_than_that_is_refused(tmp_path: Path) -> None:
+def test_a_body_below_the_required_rate_is_refused(tmp_path: Path) -> None:
     with (
         served(tmp_path, body_timeout=1, min_body_rate=1000) as server,
         server.connect() as sock,
@@ -108,7 +108,7 @@ def test_an_idle_connection_is_closed_after_its_time(tmp_path: Path) -> None:
         assert time.monotonic() - started > 0.9
 
 
-def test_a_freeze_ages_no_connection(tmp_path: Path) -> None:
+def test_a_frozen_time_counts_for_no_connection(tmp_path: Path) -> None:
     with served(tmp_path, idle_timeout=4, header_timeout=4, body_timeout=4) as server:
         idle, begun = server.connect(), server.connect()
         upload = server.connect()

@@ -61,7 +61,7 @@ def test_no_thread_is_started_before_it_is_needed(dispatcher: Dispatcher) -> Non
     assert started() == ["test-0"]
 
 
-def test_what_exceeds_the_limit_waits_in_line(dispatcher: Dispatcher) -> None:
+def test_requests_beyond_the_limit_wait_in_the_queue(dispatcher: Dispatcher) -> None:
     works = [add(dispatcher) for _ in range(5)]
     assert works[0].begun.wait(PATIENCE)
     assert works[1].begun.wait(PATIENCE)
@@ -74,7 +74,7 @@ def test_what_exceeds_the_limit_waits_in_line(dispatcher: Dispatcher) -> None:
     works[4].may_end.set()
 
 
-def test_the_thread_that_went_idle_last_is_called_first(dispatcher: Dispatcher) -> None:
+def test_the_thread_that_went_idle_last_gets_the_next_request(dispatcher: Dispatcher) -> None:
     first, second = add(dispatcher), add(dispatcher)
     assert first.begun.wait(PATIENCE)
     assert second.begun.wait(PATIENCE)
@@ -88,7 +88,7 @@ def test_the_thread_that_went_idle_last_is_called_first(dispatcher: Dispatcher) 
     assert third.thread == second.thread
 
 
-def test_a_thread_outlives_whatever_it_runs(
+def test_a_thread_survives_any_exception(
     dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(5):
@@ -100,7 +100,7 @@ def test_a_thread_outlives_whatever_it_runs(
     work.may_end.set()
 
 
-def test_stopping_drops_the_line_and_tells_of_threads_that_do_not_end() -> None:
+def test_stopping_drops_the_queue_and_reports_threads_that_do_not_end() -> None:
     dispatcher = Dispatcher("test", 1)
     running, waiting = add(dispatcher), add(dispatcher)
     assert running.begun.wait(PATIENCE)
@@ -119,7 +119,7 @@ def no_thread_left() -> Iterator[None]:
     threading.stack_size(0)
 
 
-def test_threads_that_are_there_do_the_work_of_those_that_cannot_be_started(
+def test_existing_threads_do_the_work_of_those_that_cannot_be_started(
     dispatcher: Dispatcher,
 ) -> None:
     first = add(dispatcher)
@@ -132,6 +132,6 @@ def test_threads_that_are_there_do_the_work_of_those_that_cannot_be_started(
     second.may_end.set()
 
 
-def test_without_any_thread_it_is_told() -> None:
+def test_without_any_thread_the_error_is_raised() -> None:
     with no_thread_left(), pytest.raises(RuntimeError, match="can't start new thread"):
         Dispatcher("test", 1).add_task(Failing())

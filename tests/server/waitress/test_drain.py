@@ -29,9 +29,7 @@ def test_an_idle_server_stops_at_once_with_0(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_running_request_is_answered_and_told_that_the_connection_closes(
-    tmp_path: Path, number: int
-) -> None:
+def test_a_running_request_is_answered_with_connection_close(tmp_path: Path, number: int) -> None:
     with served(tmp_path) as server, server.connect() as sock:
         stop_amid(server, sock, request("GET", f"/wait?{tmp_path / 'gate'}"), number)
         status, fields, body = read_answer(sock)
@@ -52,7 +50,7 @@ def stop_amid(
     gate.touch()
 
 
-def test_http_1_0_is_told_as_well(tmp_path: Path) -> None:
+def test_http_1_0_is_answered_with_connection_close_as_well(tmp_path: Path) -> None:
     with served(tmp_path) as server, server.connect() as sock:
         path = f"/wait?{tmp_path / 'gate'}"
         stop_amid(server, sock, request("GET", path, None, "Connection: keep-alive", version="1.0"))
@@ -60,7 +58,7 @@ def test_http_1_0_is_told_as_well(tmp_path: Path) -> None:
         assert (data.count(b"Connection"), data.count(b"Connection: close")) == (1, 1)
 
 
-def test_requests_in_line_are_answered(tmp_path: Path) -> None:
+def test_queued_requests_are_answered(tmp_path: Path) -> None:
     with served(tmp_path, threads=1) as server:
         socks = [server.connect() for _ in range(5)]
         for sock in socks:
@@ -140,7 +138,7 @@ def test_new_connections_are_refused(tmp_path: Path) -> None:
         assert read_answer(sock)[0] == 200
 
 
-def test_what_is_not_done_in_time_is_abandoned_counted_and_exits_1(tmp_path: Path) -> None:
+def test_unfinished_work_is_abandoned_and_counted_and_exits_1(tmp_path: Path) -> None:
     with served(tmp_path, threads=1, drain_timeout=1) as server:
         socks = [server.connect() for _ in range(4)]
         socks[0].sendall(request("GET", f"/wait?{tmp_path / 'gate'}"))

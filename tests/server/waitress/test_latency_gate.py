@@ -1,4 +1,4 @@
-"""Whether answers are quick, as a run of them tells."""
+"""When the leader may answer requests itself."""
 
 from fcplug.server.waitress.latency_gate import LatencyGate
 
@@ -18,7 +18,7 @@ def test_first_requests_are_handed_over() -> None:
     assert after_handing_over(LatencyGate()) == 64
 
 
-def test_answers_that_are_quick_go_on_being_so() -> None:
+def test_the_gate_stays_open_while_answers_are_quick() -> None:
     gate = LatencyGate()
     after_handing_over(gate)
     for _ in range(1000):
@@ -26,7 +26,7 @@ def test_answers_that_are_quick_go_on_being_so() -> None:
         assert gate.is_open
 
 
-def test_a_few_long_ones_tell_nothing() -> None:
+def test_a_few_slow_answers_leave_it_open() -> None:
     gate = LatencyGate()
     after_handing_over(gate)
     for number in range(1000):
@@ -34,7 +34,7 @@ def test_a_few_long_ones_tell_nothing() -> None:
         assert gate.is_open
 
 
-def test_long_ones_in_a_row_tell() -> None:
+def test_slow_answers_in_a_row_close_it() -> None:
     gate = LatencyGate()
     after_handing_over(gate)
     count = 0

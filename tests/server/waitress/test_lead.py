@@ -1,4 +1,4 @@
-"""What clients see while answers are quick, and of the one that suddenly is not."""
+"""What clients see while answers are quick, and when one suddenly is slow."""
 
 import socket
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def test_the_loop_rests_while_every_thread_is_held_and_requests_wait_in_line(
         held.close()
 
 
-def test_what_is_pipelined_behind_a_held_request_is_answered_after_it(
+def test_requests_pipelined_behind_a_held_one_are_answered_after_it(
     server: Served, client: socket.socket
 ) -> None:
     ask_often(client)

@@ -1,4 +1,4 @@
-"""Who turns the loop, who answers, and what becomes of the loop while an answer takes its time."""
+"""Which thread turns the loop, which ones answer, and who takes over from a late answer."""
 
 import queue
 import threading
@@ -117,7 +117,7 @@ def wait_for_turns(loop: Loop, count: int = 3) -> None:
     wait_until(lambda: loop.turns >= before + count, PATIENCE)
 
 
-def test_first_requests_are_answered_beside_the_loop(loop: Loop) -> None:
+def test_the_first_requests_are_answered_by_followers(loop: Loop) -> None:
     for _ in range(20):
         work = answer(loop)
         assert [work.thread] != loop.turning
@@ -186,7 +186,7 @@ class Endless:
             self._dispatcher.add_task(self)
 
 
-def test_the_loop_turns_though_the_line_gets_no_shorter(loop: Loop) -> None:
+def test_the_loop_turns_though_the_queue_never_gets_empty(loop: Loop) -> None:
     wait_until(lambda: [answer(loop).thread] == loop.turning, PATIENCE)
     endless = Endless(loop)
     loop.send(endless)
@@ -196,7 +196,7 @@ def test_the_loop_turns_though_the_line_gets_no_shorter(loop: Loop) -> None:
     wait_until(lambda: not loop.dispatcher.busy, PATIENCE)
 
 
-def test_what_a_turn_raises_ends_the_keeping() -> None:
+def test_an_exception_in_a_turn_ends_run_until() -> None:
     def turn(_: float) -> None:
         raise OSError("no loop")
 
@@ -207,17 +207,17 @@ def test_what_a_turn_raises_ends_the_keeping() -> None:
     dispatcher.close()
 
 
-def test_the_loop_is_the_callers_when_it_is_over_though_an_answer_hangs() -> None:
+def test_the_caller_may_turn_the_loop_afterwards_though_an_answer_hangs() -> None:
     with turning(2) as loop:
         held = hold_the_leader(loop)
         loop.end()
         turns = loop.turns
-        loop.turn(0)  # nobody else is in it
+        loop.turn(0)  # no other thread is in it
         assert loop.turns == turns + 1
         held.may_end.set()
 
 
-def test_a_bell_rings_once_and_never_blocks() -> None:
+def test_a_notification_ends_one_wait_and_never_blocks() -> None:
     wakeup = Wakeup()
     for _ in range(100_000):  # more than a pipe holds
         wakeup.notify()

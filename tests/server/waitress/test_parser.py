@@ -1,4 +1,4 @@
-"""One request from its bytes, in waitress's terms."""
+"""The parser of one request, from its bytes."""
 
 import socket
 import time
@@ -42,13 +42,13 @@ def test_a_request_ends_where_its_body_does(settings: WaitressSettings, size: in
     parser.close()
 
 
-def test_what_follows_a_request_is_left(settings: WaitressSettings) -> None:
+def test_bytes_after_a_request_are_left(settings: WaitressSettings) -> None:
     parser, taken = feed(settings, request("GET", "/") + b"GET /next", 1000)
     assert (taken, parser.completed) == (len(request("GET", "/")), True)
     assert parser.received(b"GET /next") == 0
 
 
-def test_empty_lines_alone_are_no_request(settings: WaitressSettings) -> None:
+def test_empty_lines_alone_are_not_a_request(settings: WaitressSettings) -> None:
     parser, taken = feed(settings, b"\r\n\r\n\r\n", 6)
     assert (parser.empty, parser.completed, taken) == (True, True, 6)
 
@@ -61,7 +61,7 @@ def test_a_chunked_body_becomes_one_with_a_length(settings: WaitressSettings) ->
     assert parser.get_body_stream().read() == b"abc"
 
 
-def test_what_is_no_http_is_refused_at_its_first_byte(settings: WaitressSettings) -> None:
+def test_bytes_that_are_not_http_are_refused_at_the_first(settings: WaitressSettings) -> None:
     for first in (b"\x16\x03\x01", b"\n", b"\r\r", b" GET", b"get", b"\x00"):
         parser, _ = feed(settings, first, 1)
         assert parser.error, first
@@ -84,7 +84,7 @@ def test_a_head_is_bounded(settings: WaitressSettings, size: int) -> None:
         assert parser.error.status.startswith("431")
 
 
-def test_a_body_is_bounded_by_what_it_says_and_by_what_comes(settings: WaitressSettings) -> None:
+def test_a_body_is_limited_by_its_length_field_and_by_its_bytes(settings: WaitressSettings) -> None:
     parser, _ = feed(settings, request("POST", "/", b"x" * 1000), 5000)
     assert parser.error is None
     parser, _ = feed(settings, request("POST", "/", b"x" * 1001, "Expect: 100-continue"), 5000)

@@ -1,4 +1,4 @@
-"""How slowly a client may read what waits for it."""
+"""How slowly a client may read an answer."""
 
 import socket
 
@@ -34,7 +34,7 @@ def test_a_client_that_reads_half_as_fast_is_too_slow_after_twice_the_time(rate:
     assert slow[0] == 20
 
 
-def test_what_was_read_quickly_buys_no_pause_later(rate: SendRate) -> None:
+def test_bytes_read_quickly_allow_no_pause_later(rate: SendRate) -> None:
     assert not rate.too_slow(51, 90_000_000)
     assert rate.too_slow(61, 90_000_000)
 
@@ -45,14 +45,14 @@ def test_a_time_in_which_the_process_did_not_run_does_not_count(rate: SendRate) 
     assert rate.too_slow(160, 7_000_000)
 
 
-def test_a_freeze_before_the_first_look_changes_nothing() -> None:
+def test_a_freeze_before_the_first_check_changes_nothing() -> None:
     rate = SendRate(RATE, 10)
     rate.skip_frozen_time(100)
     assert not rate.too_slow(50, 0)
     assert rate.too_slow(60, 0)
 
 
-def test_what_the_client_has_not_acknowledged_is_known() -> None:
+def test_unacknowledged_bytes_are_counted() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.create_connection(listener.getsockname()) as client,
@@ -73,7 +73,7 @@ def test_what_the_client_has_not_acknowledged_is_known() -> None:
             assert unacknowledged_bytes(sender) == 0
 
 
-def test_of_a_closed_socket_nothing_is_unacknowledged() -> None:
+def test_a_closed_socket_has_no_unacknowledged_bytes() -> None:
     sock = socket.socket()
     sock.close()
     with pytest.raises(ValueError, match="negative"):

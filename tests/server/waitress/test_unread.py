@@ -1,4 +1,4 @@
-"""Clients that ask and do not read, or read slowly: nobody else waits for them."""
+"""Clients that send requests and do not read, or read slowly: no other client waits for them."""
 
 import fcntl
 import itertools
@@ -57,7 +57,7 @@ def test_a_client_that_pipelines_and_reads_nothing_holds_up_no_health_check(
             assert server.send(b"no request\r\n\r\n", timeout=20).startswith(b"HTTP/1.1 400")
 
 
-def test_all_that_was_pipelined_is_answered_once_it_is_read(tmp_path: Path) -> None:
+def test_all_pipelined_requests_are_answered_once_the_client_reads(tmp_path: Path) -> None:
     with served(tmp_path) as server, server.connect() as slow:
         checks = request("GET", "/health") * PIPELINED
         last = request("GET", "/", close=True)
@@ -84,7 +84,7 @@ def test_clients_that_read_nothing_give_their_threads_back(tmp_path: Path) -> No
                 read_all(sock)
 
 
-def test_an_answer_that_nobody_reads_is_dropped_after_its_application_has_ended(
+def test_an_answer_that_is_not_read_is_dropped_after_its_application_has_ended(
     tmp_path: Path,
 ) -> None:
     with served(tmp_path, send_timeout=1) as server, server.connect() as unread:
@@ -129,7 +129,7 @@ def test_a_stream_that_pauses_because_there_is_nothing_to_send_goes_on(tmp_path:
         assert "cut off" not in server.log
 
 
-def test_any_pace_will_do_where_none_is_asked_for(tmp_path: Path) -> None:
+def test_without_a_minimum_rate_a_client_may_read_as_slowly_as_it_likes(tmp_path: Path) -> None:
     with (
         served(tmp_path, send_timeout=1, min_send_rate=None) as server,
         server.connect() as unread,
@@ -164,7 +164,7 @@ def test_one_turn_of_the_loop_parses_a_small_part_of_what_comes_in_tiny_chunks(
         assert max(b - a for a, b in itertools.pairwise(steps)) <= 5000
 
 
-def test_what_comes_of_a_body_with_its_head_is_parsed_in_the_same_turn(server: Server) -> None:
+def test_body_bytes_that_come_with_the_head_are_parsed_in_the_same_turn(server: Server) -> None:
     with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
         client.sendall(request("POST", "/", bytes(2000))[:-1000])
         until = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""What this server relies upon in waitress, so that a release that moves any of it fails here.
+"""What this server relies on in waitress: a release that changes any of it fails here.
 
 ``typings/waitress`` declares every name that is used; the first tests hold it against the
 installed waitress, the others hold the behaviour behind the names.
@@ -37,7 +37,7 @@ class Line(ThreadedTaskDispatcher):
 
 
 class Stock:
-    """Waitress's own server, turned by hand, with one connection."""
+    """A server of waitress with one connection; the test turns its loop."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -132,7 +132,7 @@ def test_functions_relied_upon_are_there(function: Any) -> None:
     assert list(inspect.signature(function).parameters) == ["obj"]
 
 
-def test_settings_are_taken_by_name_and_unknown_ones_refused(stock: Stock) -> None:
+def test_settings_are_given_by_name_and_unknown_ones_refused(stock: Stock) -> None:
     assert stock.settings.outbuf_overflow == 1 << 20
     assert stock.settings.inbuf_overflow == 512 * 1024
     with pytest.raises(ValueError, match="Unknown adjustment"):
@@ -180,14 +180,14 @@ def fill(server: TcpWSGIServer) -> None:
         server.pull_trigger()
 
 
-def test_the_loop_asks_readable_and_writable_anew_at_every_turn(stock: Stock) -> None:
+def test_the_loop_asks_readable_and_writable_at_every_turn(stock: Stock) -> None:
     stock.channel.will_close = True  # as a clock does
     stock.turn()
     assert stock.client.recv(1) == b""
     assert not stock.server.active_channels
 
 
-def test_a_complete_request_is_put_in_line_with_its_lock_held(stock: Stock) -> None:
+def test_a_complete_request_is_queued_with_its_lock_held(stock: Stock) -> None:
     stock.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET")
     assert [request.path for request in stock.channel.requests] == ["/", "/2"]
     assert list(stock.server.task_dispatcher.queue) == [stock.channel]
@@ -195,7 +195,7 @@ def test_a_complete_request_is_put_in_line_with_its_lock_held(stock: Stock) -> N
     assert not stock.channel.readable()
 
 
-def test_service_answers_the_first_request_and_puts_the_channel_in_line_again(
+def test_service_answers_the_first_request_and_queues_the_channel_again(
     stock: Stock,
 ) -> None:
     stock.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -247,14 +247,14 @@ def test_a_parser_needs_no_more_than_ours_has(stock: Stock) -> None:
     assert (stock.channel.requests, stock.channel.request) == ([], None)
 
 
-def test_a_continue_is_sent_when_asked_for_and_unmakes_completed(stock: Stock) -> None:
+def test_a_continue_is_sent_when_asked_for_and_resets_completed(stock: Stock) -> None:
     stock.channel.parser_class = Scripted
     stock.send(b"wait")
     assert stock.client.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert not stock.channel.request.expect_continue
 
 
-def test_a_task_is_started_executed_finished_and_may_be_told_to_close(stock: Stock) -> None:
+def test_a_task_is_started_executed_finished_and_may_close_the_connection(stock: Stock) -> None:
     stock.channel.parser_class = Scripted
     task = WSGITask(stock.channel, Scripted(None))
     task.start()
@@ -282,7 +282,7 @@ def test_a_base_exception_still_needs_our_own_guard(stock: Stock) -> None:
     stock.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     with pytest.raises(SystemExit):
         stock.server.task_dispatcher.queue.popleft().service()
-    assert stock.channel.requests  # for ever
+    assert stock.channel.requests  # nothing ever removes it
 
 
 def test_writing_to_a_closed_channel_raises(stock: Stock) -> None:

@@ -60,8 +60,11 @@ def protect(environ: Mapping[str, str]) -> list[str]:
     Returns warnings about these files.
     """
     code = folder(environ)
-    clashes = [*_clashes(code)]
-    return [*_import_ahead(clashes, [path for path in sys.path if path != code])] if clashes else []
+    clashes = list(_clashes(code))
+    if not clashes:
+        return []
+    path = [each for each in sys.path if each != code]
+    return list(_import_ahead(clashes, path))
 
 
 def folder(environ: Mapping[str, str], fc: str = protocol.CODE_PATH) -> str:

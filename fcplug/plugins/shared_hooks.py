@@ -93,6 +93,19 @@ class _Period:
         self.started: dict[Identity, tuple[Any, Once[Any]]] = {}
         self.stops: dict[Identity, Callable[[], object]] = {}
 
+    def start(self, identity: Identity, target: Any, call: Callable[[], Any]) -> Any:
+        """Run an initialize hook once, and return its result to every user."""
+        once = self.started.setdefault(identity, (target, Once()))[1]
+        return once.run(call)
+
+    def stop(self, identity: Identity, call: Callable[[], Any], *, last: bool) -> Any:
+        """Run a pre_stop hook for the last user; store it for any other."""
+        if not last:
+            self.stops[identity] = call
+            return None
+        self.stops.pop(identity, None)
+        return call()
+
     def run_stops(self) -> None:
         """Run the stored pre_stop hooks; log the errors that they raise."""
         stops, self.stops = self.stops, {}
@@ -156,17 +169,13 @@ class SharedUse:
 
         @functools.wraps(hook)
         def shared(*given: Any) -> Any:
+            call = functools.partial(hook, *given)
             period = self._periods.get(key)
             if period is None:
-                return hook(*given)
+                return call()
             if name == "initialize":
-                once = period.started.setdefault(identity, (target, Once()))[1]
-                return once.run(lambda: hook(*given))
-            if key not in self._ending:
-                period.stops[identity] = lambda: hook(*given)
-                return None
-            period.stops.pop(identity, None)
-            return hook(*given)
+                return period.start(identity, target, call)
+            return period.stop(identity, call, last=key in self._ending)
 
         return shared
 

@@ -77,7 +77,7 @@ class Unread(Instance):
 
 @contextlib.contextmanager
 def unread(folder: Path, mode: str, **runtime: str) -> Iterator[Unread]:
-    """Start an instance whose log nobody reads; it is ended on the way out."""
+    """Start an instance with an unread log, and end it afterwards."""
     server, defaults = MODES[mode]
     keys = ", ".join([server, *(f"{key}: {value}" for key, value in runtime.items())])
     config = CONFIG.format(runtime=keys, defaults=defaults)

@@ -97,7 +97,7 @@ def test_conforms(row: Row, target: OverSocket) -> None:
 
 
 def adapted(call: Call) -> Call | None:
-    """Return a call without what is the other server's: its name, its manners."""
+    """Return a call without the headers that the other server adds."""
     if call.path.startswith("//"):
         return None
     return call._replace(

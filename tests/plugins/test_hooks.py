@@ -70,7 +70,7 @@ def test_keys_name_functions_for_the_hooks(code: Code, serve: Serve, called: Cal
     assert runtime.pre_stop(called("f", request_id="3")).error is None
     assert calls_of(runtime, called("f", request_id="4"))[2:] == [
         "stop 3",
-        "initializer 4 {'a': 1}",  # a function that was stopped begins anew
+        "initializer 4 {'a': 1}",  # a stopped function starts again
     ]
 
 

@@ -86,7 +86,7 @@ KINDS = """
 
 @pytest.fixture
 def answer(code: Code, serve: Serve, called: Called) -> Callable[..., str]:
-    """Return what tells how a class of KINDS was made with settings: the object, or the error."""
+    """Return the object that a class of KINDS made of its settings, as text, or the error."""
     code("kinds", KINDS)
 
     def make(kind: str, settings: dict[str, Any], **environ: str) -> str:

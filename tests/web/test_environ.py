@@ -15,7 +15,7 @@ REQUEST = {
 }
 PROCESS = {
     "HOME": "/code",
-    "COLOUR": "gr\udcfcn",  # a byte that is no UTF-8
+    "COLOUR": "gr\udcfcn",  # a byte that is not UTF-8
     "QUERY_STRING": "of the process",
     "REMOTE_USER": "root",
     "HTTP_HOST": "of the process",

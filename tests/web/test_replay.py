@@ -28,7 +28,7 @@ def test_what_one_process_accepted_no_other_accepts(memory: Callable[..., Replay
     assert [first.reason_to_reject(digest(n), NOW, NOW) for n in (1, 2, 1)] == ["", "", USED]
     child = os.fork()
     if not child:
-        # a copy of the memory, and one of its own
+        # a copy of the memory, and a new one
         reasons = [
             each.reason_to_reject(digest(n), NOW, NOW) for n in (1, 3) for each in (first, memory())
         ]

@@ -89,7 +89,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 def ask(instance: Instance, line: str, *fields: str, body: bytes = b"", function: str = "shop"
         ) -> tuple[bytes, bytes]:  # fmt: skip
-    """Return the head and the body of one answer, on a connection of its own."""
+    """Return the head and the body of one answer, on a new connection."""
     sent = request(line, "Connection: close", *fields, body=body, function=function)
     with send(instance, sent) as sock:
         head, _, rest = read_all(sock).partition(b"\r\n\r\n")
@@ -443,7 +443,7 @@ functions:
         assert head.startswith(b"HTTP/1.1 200 ")
         assert body == b"5\r\nbegun\r\n"
         assert "function 'timed' timed out after" in instance.log[before:]
-        if isolation == "thread":  # what goes on for nobody ends on its own thread
+        if isolation == "thread":  # abandoned work ends on its own thread
             gate.touch()
             instance.wait_for(r"woken\n(.*\n)*.*woken")
         wait_until(

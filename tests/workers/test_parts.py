@@ -83,7 +83,7 @@ def test_the_end_of_a_process_is_noticed_even_if_a_fork_keeps_the_connection(
     )
     process.socket.settimeout(60)
     assert process.socket.recv(1) == b""
-    os.kill(int(pid.read_text()), signal.SIGKILL)  # fails if it had not outlived the process
+    os.kill(int(pid.read_text()), signal.SIGKILL)  # fails if the fork has ended, too
 
 
 def test_a_group_ends_with_its_process(

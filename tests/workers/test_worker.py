@@ -339,7 +339,7 @@ def test_a_function_that_always_dies_is_soon_rejected_at_once_and_later_retried(
             with pytest.raises(WorkerDied):
                 act(workers, "exit_hard 3")
         with pytest.raises(WorkerUnavailable, match=r"3 died one after another.*exit code 3"):
-            die(9)  # none, but where the refusal was over before it was met
+            die(9)  # none, except where the pause was over before the call
         wait_until(answers)
 
 

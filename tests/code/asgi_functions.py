@@ -134,7 +134,7 @@ async def fail_later(_scope: Message, _receive: Any, send: Any) -> None:
 
 async def fail_after(_scope: Message, _receive: Any, send: Any) -> None:
     await answer(send, b"the shop's own page", status=500)
-    raise ValueError("told to the log")
+    raise ValueError("written to the log")
 
 
 async def leave(_scope: Message, _receive: Any, send: Any) -> None:

@@ -253,7 +253,7 @@ def test_an_error_after_the_answer_is_logged_and_the_answer_stands(instance: Ins
     assert (answer.status, answer.headers["x-fc-status"]) == (500, "200")
     assert answer.body == b"the shop's own page"
     instance.wait_for(r"1-after \[ERROR\] raised after the answer was complete:")
-    instance.wait_for("^ValueError: document to the log$")
+    instance.wait_for("^ValueError: written to the log$")
 
 
 def test_background_tasks_end_before_the_request_does(instance: Instance) -> None:
@@ -277,7 +277,7 @@ def test_a_client_that_disconnects_ends_the_application(instance: Instance, how:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
     wait_until(lambda: "Invoke End" in instance.log[before:])
     log = instance.log[before:]
-    assert "document http.disconnect, ConnectionResetError" in log
+    assert "told http.disconnect, ConnectionResetError" in log
     assert ("sent away" in log) == bool(how)
     assert "[ERROR]" not in log
     assert ask(instance, "/scope").status == 200

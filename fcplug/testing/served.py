@@ -12,6 +12,7 @@ from fcplug.context import Context
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.runtime import Runtime
+from fcplug.testing import call_thread
 from fcplug.testing.answers import Answer, WebAnswer
 from fcplug.testing.stage import Stage
 from fcplug.testing.web_requests import environ_of, send
@@ -59,7 +60,7 @@ class Served:
     def web(self, environ: "WSGIEnvironment", request_id: str) -> WebAnswer:
         """Send a web request."""
         with self._stage.call(request_id) as log:
-            return send(self._application, environ, log.lines)
+            return call_thread.run(lambda: send(self._application, environ, log.lines))
 
     def close(self) -> tuple[bool, list[str]]:
         """Run the pre_stop hooks that are left, and end all threads; return whether that was done.
@@ -78,7 +79,7 @@ class Served:
             return self._forwarded(context, phase, event)
         with self._stage.call(context.request_id) as log:
             begun = time.perf_counter()
-            result = work()
+            result = call_thread.run(work)
             duration = time.perf_counter() - begun
         return Answer(result.body, result.error, log.lines, duration)
 

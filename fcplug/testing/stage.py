@@ -10,7 +10,6 @@ from typing import Literal
 from fcplug import logs
 from fcplug.context import current
 from fcplug.plugins import code_path
-from fcplug.testing import interrupts
 from fcplug.testing.event_loops import EventLoops
 from fcplug.testing.traces import Traces
 
@@ -57,8 +56,7 @@ class Stage:
                 self._running = running
                 raise
         try:
-            with interrupts.passed_on():
-                yield log
+            yield log
         finally:
             with self._lock:
                 running, self._running = (

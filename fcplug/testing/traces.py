@@ -2,9 +2,7 @@
 
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -22,7 +20,6 @@ class _Moment(NamedTuple):
     folder: str
     loggers: Mapping[str, tuple[Any, ...]]
     disabled: int
-    signals: Mapping[signal.Signals, Any]
     modules: set[str]
 
 
@@ -38,7 +35,6 @@ class Traces:
         self._folder = ""
         self._loggers: dict[str, tuple[Any, ...]] = {}
         self._disabled: int | None = None
-        self._signals: dict[signal.Signals, Any] = {}
         self._modules: set[str] = set()
 
     def begin(self) -> None:
@@ -58,9 +54,6 @@ class Traces:
                 self._loggers.setdefault(name, old)
         if now.disabled != before.disabled and self._disabled is None:
             self._disabled = before.disabled
-        for number, handler in now.signals.items():
-            if handler is not before.signals[number]:
-                self._signals.setdefault(number, before.signals[number])
         self._modules |= now.modules - before.modules
 
     def undo(self, code: str) -> None:
@@ -79,9 +72,6 @@ class Traces:
             logger.handlers[:], logger.filters[:] = handlers, filters
         if self._disabled is not None:
             logging.disable(self._disabled)
-        if threading.current_thread() is threading.main_thread():  # Python's own rule
-            for number, handler in self._signals.items():
-                signal.signal(number, handler)
         import_record.unload(_of_the_code(self._modules, code))
 
 
@@ -96,8 +86,7 @@ def _now() -> _Moment:
         for name, logger in list(manager.loggerDict.items())
         if isinstance(logger, logging.Logger)
     }
-    signals = {number: signal.getsignal(number) for number in signal.Signals}
-    return _Moment(dict(os.environ), folder, loggers, manager.disable, signals, set(sys.modules))
+    return _Moment(dict(os.environ), folder, loggers, manager.disable, set(sys.modules))
 
 
 def _state(logger: logging.Logger) -> tuple[Any, ...]:

@@ -11,7 +11,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -216,17 +215,29 @@ def test_a_plain_handler_finds_an_event_loop_on_every_thread(runner: Runner) -> 
         assert asyncio.get_event_loop_policy() is policy
 
 
-def test_an_interrupt_ends_the_test_and_not_the_call_alone(runner: Runner) -> None:
+def test_an_interrupt_ends_the_wait_for_a_call(runner: Runner) -> None:
+    gate = threading.Event()
+
     def handle(event: bytes) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
+        gate.wait(60)
 
-    streams = sys.stdout, sys.stderr
+    streams, threads = (sys.stdout, sys.stderr), threading.enumerate()
     with pytest.raises(KeyboardInterrupt):
         runner.invoke(handle)
     assert (sys.stdout, sys.stderr) == streams
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert runner.invoke(echo, "again").text == "again"
+    gate.set()
+    wait_until(lambda: set(threading.enumerate()) <= set(threads))
+
+
+def test_a_call_runs_on_no_main_thread_as_in_an_instance(runner: Runner) -> None:
+    def handle(event: bytes) -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+    assert runner.invoke(handle).json() is False
+    catching = runner.invoke(lambda event: signal.signal(signal.SIGUSR1, signal.SIG_DFL))
+    assert "main thread" in str(catching.error)
 
 
 # what is logged
@@ -500,7 +511,6 @@ class Process:
             "environment": dict(os.environ),
             "folder": os.getcwd(),
             "path": [*sys.path],
-            "signals": {number: signal.getsignal(number) for number in signal.Signals},
             "threads": set(threading.enumerate()),
             "descriptors": len(os.listdir("/proc/self/fd")),
         }
@@ -515,7 +525,6 @@ def misbehave(event: bytes, context: Context) -> None:
     logging.getLogger("mine.of.test").addHandler(logging.NullHandler())
     logging.getLogger("mine.of.test").setLevel("ERROR")
     logging.disable(logging.ERROR)
-    signal.signal(signal.SIGUSR2, lambda *_: None)
     sys.stdout = sys.stderr = io.StringIO()
 
 

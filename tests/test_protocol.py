@@ -84,7 +84,7 @@ def test_the_port_is_the_first_that_fc_or_its_tools_set(environ: dict[str, str],
 
 @pytest.mark.parametrize("name", protocol.PORT_VARIABLES)
 @pytest.mark.parametrize("text", ["65536", "-1", "http", "80.0", " 80", "+80", "٨٠", "0x50", "8_0"])
-def test_a_port_that_is_none_is_told_with_its_variable(name: str, text: str) -> None:
+def test_a_value_that_is_not_a_port_is_reported_with_its_variable(name: str, text: str) -> None:
     with pytest.raises(ValueError, match="expected a port number from 0 to 65535") as error:
         protocol.port({name: text})
     assert str(error.value).startswith(f"{name} is {text!r}: ")

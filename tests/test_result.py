@@ -85,7 +85,7 @@ def leave() -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (lambda: 1 / 0, "<BadText whose text cannot be read: ZeroDivisionError>"),
         (leave, "<BadText whose text cannot be read: SystemExit>"),
@@ -94,17 +94,17 @@ def leave() -> str:
     ],
     ids=["raises", "exits", "no text", "surrogate"],
 )
-def test_an_exception_whose_text_cannot_be_had_is_told_all_the_same(
-    text: Callable[[], str], told: str
+def test_an_exception_whose_text_fails_is_reported_all_the_same(
+    text: Callable[[], str], message: str
 ) -> None:
     error = raised(lambda: exec("raise error", {"error": BadText(text)}))
-    assert document(error)["errorMessage"] == told
-    assert result.message_of(error) == told
-    assert result.summary(error) == f"BadText: {told}"
+    assert document(error)["errorMessage"] == message
+    assert result.message_of(error) == message
+    assert result.summary(error) == f"BadText: {message}"
     assert "BadText" in result.format_error(error)
 
 
-def test_an_exception_without_text_is_told_by_its_class() -> None:
+def test_an_exception_without_text_is_reported_by_its_class() -> None:
     assert result.summary(KeyboardInterrupt()) == "KeyboardInterrupt"
 
 

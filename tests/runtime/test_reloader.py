@@ -112,9 +112,9 @@ def test_an_edit_changes_what_it_says_and_nothing_else(
     wait_until(lambda: "stopped old 2" in instance.log)
     assert "the configuration is reloaded (changed: edited)" in instance.log
     assert instance.stop() == 0
-    assert [instance.log.count(f"stopped {told}") for told in ("kept 1", "old 2", "new 3")] == [
-        1
-    ] * 3
+    assert [
+        instance.log.count(f"stopped {message}") for message in ("kept 1", "old 2", "new 3")
+    ] == [1] * 3
 
 
 def test_functions_come_and_go(instance: Instance, edit: Callable[..., None]) -> None:
@@ -166,7 +166,7 @@ def test_a_signal_that_comes_while_an_edit_is_taken_over_is_not_lost(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("settings: {word: old", "setings: {word: old", "unknown key 'setings'"),
         ("settings: {word: old", "settings: {word: old, broken: true", "the database is not there"),
@@ -176,18 +176,18 @@ def test_a_signal_that_comes_while_an_edit_is_taken_over_is_not_lost(
     ids=["wrong file", "failing initializer", "wrong settings", "missing handler"],
 )
 def test_an_edit_that_would_not_serve_is_refused_and_the_running_one_stays(
-    instance: Instance, edit: Callable[..., None], old: str, new: str, told: str
+    instance: Instance, edit: Callable[..., None], old: str, new: str, message: str
 ) -> None:
     assert body(instance, "edited") == b"old 2"
     edit((old, new))
     assert "the edit is refused, the running configuration stays" in instance.log
-    assert told in instance.log
+    assert message in instance.log
     assert body(instance, "edited") == b"old 2"
     edit(("word: old", "word: new"))
     assert body(instance, "edited").startswith(b"new ")
 
 
-def test_what_counts_after_a_restart_only_is_told(
+def test_what_takes_effect_after_a_restart_only_is_logged(
     instance: Instance, edit: Callable[..., None]
 ) -> None:
     edit(("version: 1\n", "version: 1\nruntime: {threads: 3}\n"))

@@ -37,7 +37,7 @@ def router(text: str) -> Router:
     return Router(loader.parse(FUNCTIONS + text, "f.yaml", {}))
 
 
-def told(text: str) -> list[str]:
+def problems_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         loader.parse(text, "f.yaml", {})
     return str(error.value).splitlines()
@@ -69,7 +69,7 @@ def test_name_then_handler_then_default_answer(context: Context, answers: str) -
     ],
     ids=["name", "handler", "capitals"],
 )
-def test_an_unknown_function_is_told_with_those_known(context: Context, what: str) -> None:
+def test_an_unknown_function_is_reported_with_those_known(context: Context, what: str) -> None:
     for ask in (router("").resolve, router("").candidates):
         with pytest.raises(UnknownFunction) as error:
             ask(context)
@@ -260,12 +260,14 @@ MATCH = "routes[0].match: give function, handler or qualifier; default takes the
     ],
 )
 def test_a_route_that_can_lead_nowhere_is_refused(route: str, problems: list[str]) -> None:
-    assert told(f"{HELLO}routes: [{{{route}}}]") == [f"f.yaml:4:{problem}" for problem in problems]
+    assert problems_of(f"{HELLO}routes: [{{{route}}}]") == [
+        f"f.yaml:4:{problem}" for problem in problems
+    ]
 
 
 def test_a_default_that_is_no_function_is_refused() -> None:
     what = "default: no function 'helo' (did you mean 'hello'?)"
-    assert told(f"{HELLO}default: helo") == [f"f.yaml:4:1: {what}"]
+    assert problems_of(f"{HELLO}default: helo") == [f"f.yaml:4:1: {what}"]
 
 
 Logged = Callable[[], list[str]]

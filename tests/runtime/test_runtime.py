@@ -29,20 +29,20 @@ class Telling:
     name: str = ""
     fail: str = ""
 
-    def told(self, hook):
+    def note(self, hook):
         calls.append(f"{hook} {self.name}")
         if hook == self.fail:
             raise OSError(f"{hook} of {self.name}")
         return f"{hook} {self.name}"
 
     @hookimpl
-    def initialize(self): return self.told("initialize")
+    def initialize(self): return self.note("initialize")
     @hookimpl
-    def invoke(self): return self.told("invoke")
+    def invoke(self): return self.note("invoke")
     @hookimpl
-    def pre_freeze(self): self.told("pre_freeze")
+    def pre_freeze(self): self.note("pre_freeze")
     @hookimpl
-    def pre_stop(self): self.told("pre_stop")
+    def pre_stop(self): self.note("pre_stop")
 
 def error(event): raise eval(event.decode())
 def deeper(event): return deeper(event)
@@ -59,8 +59,8 @@ def telling(name: str, fail: str = "") -> dict[str, Any]:
 def calls(code: Code) -> list[str]:
     """Return the list of what was called in the module of TELLING."""
     code("telling", TELLING)
-    told: list[str] = importlib.import_module("telling").calls
-    return told
+    noted: list[str] = importlib.import_module("telling").calls
+    return noted
 
 
 def document(answer: Result) -> Any:

@@ -140,10 +140,6 @@ def workers_of(spec: FunctionSpec, config: Config, folder: str) -> "Workers":
 
     runtime = config.runtime
     settings = WorkerSettings(
-        workers=spec.workers or 1,
-        memory_limit=spec.memory_limit,
-        max_calls=spec.max_calls,
-        python=spec.python,
         log_format=runtime.log_format,
         log_level=runtime.log_level,
         folder=folder,

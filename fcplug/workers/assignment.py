@@ -13,16 +13,8 @@ from fcplug.config.model import FunctionSpec
 
 
 class WorkerSettings(Struct, frozen=True):
-    """The settings of one function's workers."""
+    """The settings of the process that workers take over; the others are keys of the spec."""
 
-    workers: int = 1
-    """The maximum number of processes; each serves one call at a time."""
-    memory_limit: int | None = None
-    """Bytes of address space per process."""
-    max_calls: int | None = None
-    """Invocations after which a worker is replaced."""
-    python: str | None = None
-    """Another Python interpreter, or the folder of a virtual environment."""
     folder: str = ""
     """The working directory of the processes; empty for the current one."""
     log_format: Literal["text", "json"] = "text"

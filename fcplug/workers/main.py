@@ -184,13 +184,13 @@ def _die_with_parent() -> None:
 def _prepare(assignment: Assignment) -> None:
     import resource  # noqa: PLC0415 - not on every system where this module is imported
 
-    settings = assignment.settings
+    spec, settings = assignment.spec, assignment.settings
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if settings.memory_limit is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (settings.memory_limit, settings.memory_limit))
+    if spec.memory_limit is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (spec.memory_limit, spec.memory_limit))
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
     current_loop.install()
-    if settings.python is not None:
+    if spec.python is not None:
         code_path.add(os.environ)
     else:
         code_path.protect(os.environ)  # the runtime has logged clashes and set the path

@@ -48,7 +48,7 @@ class Worker:
         self._assignment = assignment
         self._function = assignment.spec.name
         self._on_end = on_end
-        self._python = Interpreter(assignment.settings.python, assignment.settings.folder)
+        self._python = Interpreter(assignment.spec.python, assignment.settings.folder)
         self._process: WorkerProcess | None = None
         self._number = 0
         self.package = ""

@@ -52,9 +52,8 @@ class Workers:
 
     def __init__(self, spec: FunctionSpec, document: Document, settings: WorkerSettings) -> None:
         self._spec = spec
-        self._settings = settings
         assignment = Assignment(spec, document, settings)
-        self._pool = Pool(spec.name, settings.workers, lambda on_end: Worker(assignment, on_end))
+        self._pool = Pool(spec.name, spec.workers or 1, lambda on_end: Worker(assignment, on_end))
         self._hooks: frozenset[str] = frozenset()
         self.shared_hooks: Set[object] = frozenset()
         self.shared_hooks_in_use = False
@@ -169,11 +168,11 @@ class Workers:
         try:
             return self._pool.acquire(deadline, first=first)
         except TimeoutError:
-            then = f"none of its {self._settings.workers} workers was free"
+            then = f"none of its {self._spec.workers or 1} workers was free"
             raise FunctionTimeoutError(self._spec.name, context.age, then) from None
 
     def _release(self, worker: Worker, context: Context) -> None:
-        most = self._settings.max_calls
+        most = self._spec.max_calls
         if most is None or worker.answers < most or not worker.usable:
             self._pool.release(worker)
             return

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from fcplug.config.loader import parse
 from fcplug.context import Context
 from fcplug.workers import Workers, WorkerSettings
@@ -24,13 +26,15 @@ def isolated(
     handler: str = "worker_functions:act",
     entry: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
-    **settings: Any,
+    **given: Any,
 ) -> Iterator[Workers]:
-    """Yield the workers of a function; none of them is left afterwards."""
+    """Yield the workers of a function, with its other keys and settings; end all of them."""
     functions = {NAME: {"handler": handler, **(entry or {})}}
     text = json.dumps({"version": 1, "functions": functions})
     config = parse(text, "functions.yaml", environ or {})
-    workers = Workers(config.functions[NAME], config.document, WorkerSettings(**settings))
+    names = WorkerSettings.__struct_fields__
+    settings = WorkerSettings(**{key: given.pop(key) for key in names if key in given})
+    workers = Workers(replace(config.functions[NAME], **given), config.document, settings)
     with contextlib.closing(workers):
         yield workers
         processes = {worker.pid for worker in workers._pool.loaded}
@@ -61,7 +65,7 @@ def all_at_once(workers: Workers, gate: Path) -> set[int]:
     """Start every worker there may be, each with a call; return the processes."""
     calls = [
         Background(lambda: act(workers, f"wait_for {gate}"))
-        for _ in range(workers._settings.workers)
+        for _ in range(workers._spec.workers or 1)
     ]
     wait_until(lambda: len(workers._pool.loaded) == len(calls) and not workers._pool._idle)
     gate.touch()

@@ -137,7 +137,7 @@ def test_a_program_that_cannot_be_run_raises(program: str) -> None:
 def test_an_assignment_arrives_whole_and_holds_nothing_of_other_functions() -> None:
     config = parse(CONFIG, "functions.yaml", {"SIZE": "3"})
     spec = config.functions["mine"]
-    sent = Assignment(spec, config.document, WorkerSettings(workers=2, memory_limit=1 << 40))
+    sent = Assignment(spec, config.document, WorkerSettings(folder="/tmp", log_format="json"))
     header = json.loads(json.dumps(sent.to_header()))
     assert "not yours" not in str(header)
     arrived = Assignment.from_header(header)

@@ -36,7 +36,8 @@ _MOST_CAUSES = 3
     "layout",
     type=click.Choice(["text", "json", "github"]),
     default="text",
-    help="For people, for programs, or as annotations of GitHub Actions.",
+    metavar="FORMAT",
+    help="text, json, or github: annotations of GitHub Actions.",
 )
 @click.option("--strict", is_flag=True, help="Let warnings fail the check, too.")
 @click.option(

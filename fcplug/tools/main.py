@@ -1,11 +1,14 @@
 """The command line of the tools: ``fcplug check``, ``fcplug new`` and the others."""
 
 import importlib
+import shutil
 from collections.abc import Mapping, Sequence
 
 import click
 
 from fcplug.tools import COMMANDS, exit_code
+
+_MOST_COLUMNS = 80  # of a help text: longer rows are hard to read
 
 
 class _Commands(click.Group):
@@ -43,8 +46,11 @@ def run(argv: Sequence[str], others: Mapping[str, str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str], others: Mapping[str, str]) -> int:
+    width = min(shutil.get_terminal_size().columns, _MOST_COLUMNS) - 2  # click's least is 50
     try:
-        ended = _Commands(others).main(list(argv), prog_name="fcplug", standalone_mode=False)
+        ended = _Commands(others).main(
+            list(argv), prog_name="fcplug", standalone_mode=False, terminal_width=width
+        )
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:

@@ -63,7 +63,9 @@ def test_without_the_tools_each_command_names_the_pip_command(lean: Path, comman
 def test_the_help_of_each_command_has_an_example_and_fits_40_columns(command: str) -> None:
     done = fcplug_command(command, "--help", COLUMNS="40")
     assert done.returncode == 0
-    assert f"fcplug {command}" in done.stdout.partition("xample")[2]
+    text, _, examples = done.stdout.rpartition("\nExamples:\n")
+    assert f"fcplug {command}" in examples
+    assert max(map(len, text.splitlines())) <= 40
 
 
 @pytest.mark.parametrize("command", COMMANDS)

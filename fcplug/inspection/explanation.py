@@ -92,7 +92,7 @@ def _context(question: Question) -> Context:
 
 def _missed(header: str, wanted: str, given: str) -> str:
     word = _WORDS[header]
-    return f"{word} '{given}' is not {wanted}" if given else f"no {word}, and it asks for {wanted}"
+    return f"{word} '{given}' is not {wanted}" if given else f"no {word} (it asks for {wanted})"
 
 
 def _chosen(rule: routing.Rule, question: Question) -> str:

@@ -45,8 +45,8 @@ def command(with_cost: bool, config: str | None, as_json: bool) -> int:
     environ = dict(os.environ)
     found_config, problems = sound_config(config, environ, "fcplug plugins --config")
     if problems:
-        what = f"{problems[0].file} has problems, and functions are missing here"
-        errors().print(Text(f"warning: {what}: fcplug check shows them", "warning"), soft_wrap=True)
+        what = f"{problems[0].file} has problems, and some of its functions may be left out"
+        errors().print(Text(f"warning: {what}: see fcplug check", "warning"), soft_wrap=True)
     with counting("importing") as progress:
         found = plugins(found_config, limit=_LIMIT, progress=progress)
     measured: Mapping[str, Cost] = {}

@@ -155,8 +155,8 @@ def test_of_a_wrong_configuration_what_is_sound_is_listed(
     used = {each["name"]: each["used_by"] for each in json.loads(captured.out)["plugins"]}
     assert used["typed"] == ["a", "b", "e"]
     assert captured.err == (
-        "warning: config/functions.yaml has problems, and functions are missing here: "
-        "fcplug check shows them\n"
+        "warning: config/functions.yaml has problems, and some of its functions may be left out: "
+        "see fcplug check\n"
     )
 
 

@@ -70,7 +70,7 @@ def test_without_a_request_id_a_split_leaves_open_who_answers(
         {"name": "a", "percent": 66.6667},
         {"name": "b", "percent": 33.3333},
     ]
-    assert found["rules"][0]["why"] == "no qualifier, and it asks for canary"
+    assert found["rules"][0]["why"] == "no qualifier (it asks for canary)"
 
 
 @pytest.mark.parametrize(

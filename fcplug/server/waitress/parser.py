@@ -75,6 +75,7 @@ class RequestParser:
                 return  # the disk is full, and the request was refused for it
 
     def _receive_head(self, data: bytes) -> int:
+        """Collect the head; when it is complete, parse it. Return how many bytes were taken."""
         head, limit = self._head, self.adj.limits.max_header
         searched = max(0, len(head) - len(_END) + 1)
         head += data
@@ -90,25 +91,24 @@ class RequestParser:
         elif (end if found else len(head)) > limit:
             self.refuse(head_too_large(f"the request's head is larger than {limit} bytes"))
         elif found:
-            came = len(head) - end  # bytes after the head
-            rest = data[len(data) - came :]
+            body_at = len(data) - (len(head) - end)
             del head[end:]
-            taken = self._finish_head(bytes(head), rest)
-            return len(data) if self.error else len(data) - came + taken
+            taken = self._finish_head(bytes(head), data, body_at)
+            return len(data) if self.error else body_at + taken
         elif _bare_line_feed(head, searched):
             self.refuse(bad_request("not a valid HTTP request: a line ends with LF alone"))
         return len(data)
 
-    def _finish_head(self, data: bytes, rest: bytes) -> int:
-        """Parse the head; return how many bytes of ``rest``, which follow it, are the body.
+    def _finish_head(self, head_bytes: bytes, data: bytes, body_at: int) -> int:
+        """Parse the head; return how many bytes of the body, which follows in ``data``, are taken.
 
-        A body that came whole needs no buffer. No byte of any other body is taken here.
+        A body that came whole is taken and needs no buffer. No byte of any other body is taken.
         """
         limits = self.adj.limits
         self._head.clear()
         self.headers_finished = True
         try:
-            head = parse(data, limits.max_header_fields)
+            head = parse(head_bytes, limits.max_header_fields)
         except HeadError as error:
             self.refuse(error.refusal)
             return 0
@@ -121,16 +121,16 @@ class RequestParser:
         elif length > limits.max_body:
             self.refuse(body_too_large(limits.max_body))
             return 0
-        elif length <= len(rest):
+        elif length <= len(data) - body_at:
             self.completed = True
             if length:
-                self._whole_body = rest[:length]
+                self._whole_body = data[body_at : body_at + length]
                 self.body_bytes_received = length
                 self.headers["CONTENT_LENGTH"] = str(length)
             return length
         else:
             self._body = FixedBody(self._buffer(), length)
-        self.expect_continue = not rest and head.expects_continue
+        self.expect_continue = len(data) == body_at and head.expects_continue
         return 0
 
     def _receive_body(self, body: RequestBody, data: bytes) -> int:

@@ -207,6 +207,27 @@ def test_good_answers_are_sent_as_they_are(server: Served) -> None:
     assert (status, fields["x-y"]) == (299, f"caf\xe9\ttab{utf8}")
 
 
+def test_a_body_longer_than_its_length_is_cut_and_the_connection_kept(server: Served) -> None:
+    body = json.dumps(["200 OK", [["Content-Length", "1"]]]).encode()
+    with server.connect() as sock:
+        for _ in range(2):
+            sock.sendall(request("POST", "/fields", body))
+            assert read_answer(sock)[2] == b"o"
+    assert server.log.count("body is longer than its Content-Length, 1: it is cut") == 2
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_the_body_of_an_answer_that_has_none_is_dropped(server: Served, status: str) -> None:
+    body = json.dumps([status, []]).encode()
+    with server.connect() as sock:
+        sock.sendall(request("POST", "/fields", body) + request("GET", "/", close=True))
+        data = read_all(sock)
+    assert data.startswith(f"HTTP/1.1 {status}\r\n".encode())
+    assert b"ok" not in data.partition(b"\r\n\r\n")[2].partition(b"HTTP/1.1 ")[0]
+    assert data.endswith(b"hello")
+    assert f"an answer with status {status!r} has no body: it is dropped" in server.log
+
+
 def test_health_is_answered_while_every_worker_is_busy(server: Served, tmp_path: Path) -> None:
     socks = [server.connect() for _ in range(8)]
     for number, sock in enumerate(socks):

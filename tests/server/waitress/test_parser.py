@@ -48,6 +48,15 @@ def test_bytes_after_a_request_are_left(settings: WaitressSettings) -> None:
     assert parser.received(b"GET /next") == 0
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_bytes_after_a_body_are_left_however_it_came(settings: WaitressSettings, size: int) -> None:
+    head = request("POST", "/", None, "Content-Length: 05")
+    parser, taken = feed(settings, head + b"helloGET /next", size)
+    assert (taken, parser.completed, parser.error) == (len(head) + 5, True, None)
+    assert parser.get_body_stream().read() == b"hello"
+    assert (parser.headers["CONTENT_LENGTH"], parser.body_bytes_received) == ("5", 5)
+
+
 def test_empty_lines_alone_are_not_a_request(settings: WaitressSettings) -> None:
     parser, taken = feed(settings, b"\r\n\r\n\r\n", 6)
     assert (parser.empty, parser.completed, taken) == (True, True, 6)

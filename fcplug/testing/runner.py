@@ -36,8 +36,8 @@ class Runner:
     Everything is as in an instance: hooks, context, middleware, deadlines, settings, error
     documents, log lines. What a function does wrong is in the answer, and never raised.
 
-    Calls may overlap on several threads. Those of two runners may not, as a process has one
-    standard output; a runner may be used inside a call of another.
+    Calls may overlap on several threads. A call while one of another runner runs is a
+    RuntimeError, as a process has one standard output, unless it is made inside that one.
 
     Args:
         config: the functions; without it, each call names a handler and its options.
@@ -54,6 +54,7 @@ class Runner:
         log_level: Level = "INFO",
         on_log: Callable[[str], object] = _nobody,
     ) -> None:
+        self._functions = listing(config.functions) if config else "what each call names"
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
         self._on_log = on_log
         self._configured = config is not None
@@ -198,6 +199,9 @@ class Runner:
         self._stage.close()
         if late:
             raise RuntimeError("the functions could not be stopped:\n" + "\n".join(late))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._functions}>"
 
     def __enter__(self) -> "Self":
         return self

@@ -432,6 +432,7 @@ def test_the_functions_of_a_file_run_with_their_routes_and_code(tmp_path: Path) 
         "def handle(event, context): return context.settings['greeting']"
     )
     with Runner.from_file(tmp_path / "config" / "functions.yaml", {"GREETING": "Hi"}) as runner:
+        assert repr(runner) == "<Runner of hello>"
         assert runner.invoke("hello").text == "Hi"
         assert runner.invoke("other", context=make_context(qualifier="old")).text == "Hi"
         error = runner.invoke("helo").error

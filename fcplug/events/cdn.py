@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.wire import Camel
 
 
@@ -47,7 +47,7 @@ class CDNRecord(Camel, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time of the event, with its zone."""
-        return moment.of_text(self.event_time)
+        return timestamps.parse(self.event_time)
 
 
 class CDNEvent(Camel, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import field
 
-from fcplug.events import moment
-from fcplug.events.decoding import problem
+from fcplug.events import timestamps
+from fcplug.events.decoding import describe_problem
 
 T = TypeVar("T")
 M = TypeVar("M", bound="CloudEvent[Any]")
@@ -47,7 +47,7 @@ class CloudEvent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     @property
     def when(self) -> datetime | None:
         """The time of the event, with its zone; None if it has none."""
-        return moment.of_text(self.time) if self.time else None
+        return timestamps.parse(self.time) if self.time else None
 
 
 class Batch(Generic[M]):
@@ -86,7 +86,7 @@ class Batch(Generic[M]):
                 text = _TEXT.decode(text).encode()
             return self._one(text)
         except ValueError as error:
-            what = problem(error, text)
+            what = describe_problem(error, text)
             rest = what[1:] if what.startswith("$") else f": {what}"
             raise msgspec.ValidationError(f"$[{index}]{rest}") from None
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.wire import Camel
 
 
@@ -21,7 +21,7 @@ class DataHubRecord(Camel, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time of ``system_time``, in UTC."""
-        return moment.of_epoch(self.system_time / 1000)
+        return timestamps.from_epoch(self.system_time / 1000)
 
 
 class DataHubEvent(Camel, frozen=True, kw_only=True):

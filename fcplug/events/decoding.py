@@ -59,7 +59,7 @@ def decoder(kind: Any) -> Decode | None:
     return lambda event: None if not event or event.isspace() else decode(event)
 
 
-def problem(error: Exception, event: bytes) -> str:
+def describe_problem(error: Exception, event: bytes) -> str:
     """Return where and how an event does not fit, by the error of who tried to decode it."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
@@ -72,7 +72,7 @@ def problem(error: Exception, event: bytes) -> str:
     return _malformed(error, event) if isinstance(error, msgspec.DecodeError) else str(error)
 
 
-def name_of(kind: Any) -> str:
+def type_name(kind: Any) -> str:
     """Return what a type is called, without its modules."""
     if isinstance(kind, type) and not get_args(kind):
         return kind.__name__
@@ -135,8 +135,8 @@ def _guarded(kind: Any, decode: Decode, *, chained: bool = False) -> Decode:
         try:
             return decode(event)
         except (ValueError, RecursionError) as error:
-            wrong = "it is empty" if not event else _shortened(problem(error, event))
-            text = f"the event does not fit {name_of(kind)}: {wrong}{_hint(event, kind, error)}"
+            wrong = "it is empty" if not event else _shortened(describe_problem(error, event))
+            text = f"the event does not fit {type_name(kind)}: {wrong}{_hint(event, kind, error)}"
             known = isinstance(error, msgspec.MsgspecError | UnicodeDecodeError)
             raise InvalidEvent(text) from (None if known or not chained else error)
 
@@ -153,7 +153,7 @@ def _json_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
             if not hasattr(each, "model_validate_json")
         ]
         if unknown:
-            raise TypeError(f"{name_of(unknown[0])} is no type that JSON is decoded into")
+            raise TypeError(f"{type_name(unknown[0])} is no type that JSON is decoded into")
         return msgspec.json.Decoder(kind, dec_hook=_model)
     except NameError as error:  # a field's annotation
         raise TypeError(f"a field cannot be resolved: {error}") from error
@@ -178,7 +178,7 @@ def _model(kind: Any, value: Any) -> Any:
     try:
         return kind.model_validate_json(text)
     except ValueError as error:
-        raise ValueError(problem(error, text)) from None
+        raise ValueError(describe_problem(error, text)) from None
 
 
 def _malformed(error: msgspec.DecodeError, event: bytes) -> str:
@@ -210,7 +210,7 @@ def _pydantic_problem(error: Any, event: bytes) -> str:
         try:
             msgspec.json.decode(event)
         except (ValueError, RecursionError) as malformed:
-            return problem(malformed, event)
+            return describe_problem(malformed, event)
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]]
     at = f"{_shortened('$' + ''.join(parts), 40)}: " if parts else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -229,7 +229,7 @@ def _hint(event: bytes, kind: Any, error: Exception) -> str:
     """Return what to ask for instead, where an event is obviously of another kind."""
     start = event[:64].lstrip()
     if not start:
-        return f" ({name_of(kind)} | None takes it)" if not event else ""
+        return f" ({type_name(kind)} | None takes it)" if not event else ""
     for_an_object = "Expected `object`" in str(error) or "type=model_type" in str(error)
     if for_an_object and re.match(rb'\[\s*"', start):
         return " (EventBridge sends an array of JSON strings for Kafka: ask for KafkaEvent)"
@@ -251,8 +251,8 @@ def _hint_by_shape(event: bytes, kind: Any) -> str:
         found = kinds.looks_like(msgspec.json.decode(event))
     except (ValueError, RecursionError):
         return ""
-    wanted = kinds.TYPES.get(found or "", name_of(kind))
-    if wanted.partition("[")[0] == name_of(kind).partition("[")[0]:
+    wanted = kinds.TYPES.get(found or "", type_name(kind))
+    if wanted.partition("[")[0] == type_name(kind).partition("[")[0]:
         return ""
     return f" (it looks like an event of the trigger '{found}': ask for {wanted})"
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from fcplug.errors import InvalidEvent
-from fcplug.events.decoding import problem
+from fcplug.events.decoding import describe_problem
 from fcplug.events.wire import Camel
 
 
@@ -44,7 +44,9 @@ class _Request(Camel, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(content)
         except (ValueError, RecursionError) as error:
-            raise InvalidEvent(f"the request's body is {problem(error, content)}") from None
+            raise InvalidEvent(
+                f"the request's body is {describe_problem(error, content)}"
+            ) from None
 
     def header(self, name: str, default: str = "") -> str:
         """Return a header by its name, in whatever case it was sent."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.cloudevents import Batch, CloudEvent
 from fcplug.events.wire import Camel, Pascal
 
@@ -57,7 +57,7 @@ class MNSTopicEvent(Pascal, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time of ``publish_time``, which counts milliseconds, in UTC."""
-        return moment.of_epoch(self.publish_time / 1000)
+        return timestamps.from_epoch(self.publish_time / 1000)
 
 
 class _Enveloped(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.wire import Camel
 
 
@@ -90,7 +90,7 @@ class OSSRecord(Camel, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time of the event, with its zone."""
-        return moment.of_text(self.event_time)
+        return timestamps.parse(self.event_time)
 
 
 class OSSEvent(Camel, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.wire import Camel
 
 
@@ -42,4 +42,4 @@ class SLSEvent(Camel, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time of ``cursor_time``, which counts seconds, in UTC."""
-        return moment.of_epoch(self.cursor_time)
+        return timestamps.from_epoch(self.cursor_time)

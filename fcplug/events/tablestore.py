@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.wire import Pascal
 
 try:
@@ -53,7 +53,7 @@ class TablestoreRecord(Pascal, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time that the row was written, in UTC."""
-        return moment.of_epoch(self.info.timestamp / 1_000_000)
+        return timestamps.from_epoch(self.info.timestamp / 1_000_000)
 
 
 class TablestoreEvent(Pascal, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fcplug.events import moment
+from fcplug.events import timestamps
 from fcplug.events.wire import Camel
 
 
@@ -25,4 +25,4 @@ class TimerEvent(Camel, frozen=True, kw_only=True):
     @property
     def when(self) -> datetime:
         """The time that the trigger was due, with its zone."""
-        return moment.of_text(self.trigger_time)
+        return timestamps.parse(self.trigger_time)

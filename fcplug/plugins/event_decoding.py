@@ -40,7 +40,7 @@ def _decoder(kind: Any, name: str, *, wrapper: bool) -> Callable[[bytes], Any] |
     """Return the decoder of a type, None if the type needs none."""
     from fcplug.events import decoding  # noqa: PLC0415 - for annotated handlers only
 
-    what = f"{name}(event: {decoding.name_of(kind)})"
+    what = f"{name}(event: {decoding.type_name(kind)})"
     try:
         decode = decoding.decoder(kind)
     except TypeError as error:
@@ -54,6 +54,6 @@ def _decoder(kind: Any, name: str, *, wrapper: bool) -> Callable[[bytes], Any] |
             "PluginInvalid",
             f"the wrapper {what} asks for a decoded event, but middleware receives raw bytes",
             fix="annotate it with bytes, and decode what you need: fcplug.events.decode(event, "
-            f"{decoding.name_of(kind)})",
+            f"{decoding.type_name(kind)})",
         )
     return decode

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from fcplug.context import Context
 from fcplug.errors import InvalidEvent, PluginError
 from fcplug.events import OSSEvent, TimerEvent
-from fcplug.events.decoding import decode, decoder, name_of
+from fcplug.events.decoding import decode, decoder, type_name
 from fcplug.result import format_error
 from fcplug.runtime.runtime import Runtime
 
@@ -331,7 +331,7 @@ def test_a_type_that_contains_itself_is_decoded() -> None:
     ],
 )
 def test_a_type_is_told_without_its_modules(kind: Any, name: str) -> None:
-    assert name_of(kind) in (name, name.replace("Optional[dict]", "dict | None"))
+    assert type_name(kind) in (name, name.replace("Optional[dict]", "dict | None"))
 
 
 KINDS = (str, dict, list[int], dict[str, int], Order, Parcel, Item, Shelf, Line, list[Line], Tree)

@@ -8,7 +8,7 @@ import msgspec
 _NAMED_ZONE = re.compile(r"(.*\d)([A-Za-z][A-Za-z_]+(?:/[A-Za-z_+-]+)*)")
 
 
-def of_text(text: str) -> datetime:
+def parse(text: str) -> datetime:
     """Return an RFC 3339 time; in UTC where it names no zone.
 
     EventBridge's pages also show times that end with a zone's name: ``16:04:46.149Asia/Shanghai``.
@@ -34,6 +34,6 @@ def _zone(name: str) -> tzinfo:
         raise ValueError(f"the time zone '{name}' is not known here") from error
 
 
-def of_epoch(seconds: float) -> datetime:
+def from_epoch(seconds: float) -> datetime:
     """Return seconds since 1970 as a time in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc)

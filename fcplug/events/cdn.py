@@ -8,10 +8,11 @@ from fcplug.events.wire import Camel
 
 
 class CDNParameter(Camel, frozen=True, kw_only=True):
-    """What is told of each kind of event; what a kind does not tell is None.
+    """The parameters of an event; those that its kind does not have are None.
 
     ``LogFileCreated``: domain, start and end time (seconds since 1970), file size (bytes) and path.
-    ``CachedObjectsRefreshed`` and its like: object paths and type, create and complete time, task.
+    ``CachedObjectsRefreshed`` and similar kinds: object paths and type, create and complete time,
+    task.
     ``CdnDomainStarted`` and ``CdnDomainStopped``: domain and status.
     """
 
@@ -29,7 +30,7 @@ class CDNParameter(Camel, frozen=True, kw_only=True):
 
 
 class CDNRecord(Camel, frozen=True, kw_only=True):
-    """One thing that happened to a domain.
+    """One event of a domain.
 
     ``LogFileCreated``, ``CachedObjectsRefreshed``, ``CdnDomainStarted``, ``CdnDomainAdded``.
     """
@@ -61,7 +62,7 @@ class CDNEvent(Camel, frozen=True, kw_only=True):
                                         "filePath": "http://cdnlog/1.gz",
                                         "startTime": 1528959600, "endTime": 1528959900}}]}
 
-    ``eventTime`` is not in UTC: it has the zone of China.
+    ``eventTime`` has the time zone of China, not UTC.
 
     Source: FC's page "Formats of event for different triggers".
     """

@@ -1,4 +1,4 @@
-"""The events of EventBridge: CloudEvents, alone or as a batch of messages."""
+"""The events of EventBridge: CloudEvents, single or as a batch of messages."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -14,14 +14,14 @@ M = TypeVar("M", bound="CloudEvent[Any]")
 
 
 class CloudEvent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """What EventBridge sends; ``CloudEvent[Order]`` has data of that type.
+    """What EventBridge sends; ``CloudEvent[Order]`` has ``data`` of the type ``Order``.
 
     ::
 
         {"id": "c2g71017", "source": "shop", "type": "shop:order", "specversion": "1.0",
          "time": "2026-04-08T06:28:17.093Z", "aliyunregionid": "cn-chengdu", "data": {"size": 7}}
 
-    EventBridge may send an event more than once: those with the same ``source`` and ``id`` are one.
+    EventBridge may send an event more than once, with the same ``source`` and ``id``.
     ``CloudEvent[OSSRecord]`` is what EventBridge sends for an object of OSS.
 
     Source: CloudEvents 1.0; the ``aliyun...`` fields are on FC's page "Formats of event for
@@ -46,15 +46,15 @@ class CloudEvent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     @property
     def when(self) -> datetime | None:
-        """The time of the event, with its zone; None if it has none."""
+        """The time of the event, with its time zone; None if it has no time."""
         return timestamps.parse(self.time) if self.time else None
 
 
 class Batch(Generic[M]):
-    """Reads the messages of one event, which EventBridge sends in several forms.
+    """Decodes the messages of one event, which EventBridge sends in several forms.
 
-    One message or an array of them; each an object, or a text that is the JSON of one; with its
-    CloudEvent around it, or the data alone where the trigger's format is RawData.
+    An event is one message or an array of messages. A message is an object or a text with its
+    JSON. It is a CloudEvent or, if the format of the trigger is RawData, only the data of one.
     """
 
     def __init__(self, message: type[M], data: type) -> None:
@@ -66,10 +66,10 @@ class Batch(Generic[M]):
         self._data: msgspec.json.Decoder[Any] = msgspec.json.Decoder(data)
 
     def decode(self, event: bytes) -> tuple[M, ...]:
-        """Return the messages in their order; of data alone, the fields around it are empty.
+        """Return the messages in order; without a CloudEvent, all fields but ``data`` are empty.
 
         Raises:
-            ValueError: one of them does not fit.
+            ValueError: a message does not fit its type.
         """
         if not event[:64].lstrip().startswith(b"["):
             return (self._one(event),)

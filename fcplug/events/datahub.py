@@ -11,7 +11,7 @@ from fcplug.events.wire import Camel
 class DataHubRecord(Camel, frozen=True, kw_only=True):
     """One record of a topic; ``system_time`` is milliseconds since 1970.
 
-    ``data`` is text: for a topic of tuples the JSON array of the columns' values.
+    ``data`` is text. For a topic of tuples it is a JSON array with the values of the columns.
     """
 
     event_id: str
@@ -35,7 +35,7 @@ class DataHubEvent(Camel, frozen=True, kw_only=True):
                       "data": "[\"o-1\",\"7\"]"}]}
 
     Source: FC's Go SDK and FC's sample of a DataHub function; FC's page of event formats no longer
-    has it. What ``data`` is for a topic of binary values is not shown.
+    has it. They do not show ``data`` for a topic of binary values.
     """
 
     records: tuple[DataHubRecord, ...]

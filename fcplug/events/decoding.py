@@ -1,4 +1,4 @@
-"""An event's bytes as the type that a handler asks for."""
+"""Decodes the bytes of an event into the type by which a handler annotates it."""
 
 import functools
 import re
@@ -21,8 +21,8 @@ SUPPORTED = (
     "unions of what JSON can tell apart, a type of fcplug.events, or a class with a classmethod "
     "from_event(event: bytes)"
 )
-_MOST_READ = 1 << 20  # bytes of an event that are read again for a better message
-_MOST = 140  # characters of a problem, which may quote the event
+_MAX_HINTED = 1 << 20  # bytes; larger events are not decoded again for a hint
+_MAX_CHARS = 140  # of a problem, which may quote the event
 _MALFORMED = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -32,22 +32,22 @@ def decode(event: bytes, kind: type[T]) -> T: ...
 @overload
 def decode(event: bytes, kind: Any) -> Any: ...
 def decode(event: bytes, kind: Any) -> Any:
-    """Return an event as a type, as a handler gets it whose event is annotated so.
+    """Decode an event into a type, as for a handler with that annotation.
 
     Raises:
-        InvalidEvent: the event does not fit; the text says what is wrong and where.
-        TypeError: no event can be decoded into the type.
+        InvalidEvent: the event does not fit the type; the text says where and why.
+        TypeError: events cannot be decoded into the type.
     """
     return (_kept_decoder(kind) or _untouched)(event)
 
 
 def decoder(kind: Any) -> Decode | None:
-    """Return what decodes events into a type; None for a type that their bytes are of already.
+    """Return a function that decodes events into a type; None if the type takes bytes.
 
-    Where the type takes None, an empty event is None.
+    If the type takes None, an empty event is decoded into None.
 
     Raises:
-        TypeError: no event can be decoded into it; the text says why.
+        TypeError: events cannot be decoded into the type; the text says why.
     """
     options = _options(kind)
     if any(_takes_bytes(option) for option in options):
@@ -60,7 +60,7 @@ def decoder(kind: Any) -> Decode | None:
 
 
 def describe_problem(error: Exception, event: bytes) -> str:
-    """Return where and how an event does not fit, by the error of who tried to decode it."""
+    """Return where and why an event does not fit, from the error of the decoder."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
@@ -73,7 +73,7 @@ def describe_problem(error: Exception, event: bytes) -> str:
 
 
 def type_name(kind: Any) -> str:
-    """Return what a type is called, without its modules."""
+    """Return the name of a type without its modules."""
     if isinstance(kind, type) and not get_args(kind):
         return kind.__name__
     return re.sub(r"[\w<>.]+\.(?=\w)", "", str(kind))
@@ -84,10 +84,10 @@ def _untouched(event: bytes) -> Any:
 
 
 def _takes_bytes(kind: Any) -> bool:
-    """Return whether the bytes of an event are of a type as they are.
+    """Return whether a type takes the bytes of an event without decoding.
 
-    ``any`` is not a type, but people write it for ``Any``. The abstract classes are those that
-    bytes belong to, such as ByteString and Buffer; a Sequence or Collection is a JSON array.
+    ``any`` is not a type, but people write it for ``Any``. Abstract classes of bytes, such as
+    ByteString and Buffer, take them. Sequence and Collection do not: they mean a JSON array.
     """
     if kind is any or kind in (bytes, Any, object):
         return True
@@ -96,19 +96,19 @@ def _takes_bytes(kind: Any) -> bool:
         return False
     try:
         return issubclass(bytes, plain)
-    except TypeError:  # a Protocol that cannot be asked
+    except TypeError:  # a Protocol that issubclass does not accept
         return False
 
 
 def _options(kind: Any) -> list[Any]:
-    """Return the members of a union; of anything else, what it is a name for."""
+    """Return the members of a union, with aliases resolved; else a list of the one type."""
     if get_origin(kind) in (Union, UnionType):
         return [option for member in get_args(kind) for option in _options(member)]
     if get_origin(kind) is Annotated:
         return _options(get_args(kind)[0])
     if isinstance(kind, TypeVar):
         return _options(kind.__bound__ or Any)
-    for name in ("__supertype__", "__value__"):  # of NewType, of the statement type
+    for name in ("__supertype__", "__value__"):  # of NewType, and of a type statement
         if hasattr(kind, name):
             return _options(getattr(kind, name))
     return [kind]
@@ -129,7 +129,7 @@ def _decoder(kind: Any, options: list[Any]) -> Decode:
 
 
 def _guarded(kind: Any, decode: Decode, *, chained: bool = False) -> Decode:
-    """Return a decoder that raises InvalidEvent for what does not fit."""
+    """Return the decoder with InvalidEvent as its error."""
 
     def guarded(event: bytes) -> Any:
         try:
@@ -144,7 +144,7 @@ def _guarded(kind: Any, decode: Decode, *, chained: bool = False) -> Decode:
 
 
 def _json_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
-    import msgspec.inspect  # noqa: PLC0415 - when a handler is loaded only
+    import msgspec.inspect  # noqa: PLC0415 - only when a handler is loaded
 
     try:
         unknown = [
@@ -153,14 +153,14 @@ def _json_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
             if not hasattr(each, "model_validate_json")
         ]
         if unknown:
-            raise TypeError(f"{type_name(unknown[0])} is no type that JSON is decoded into")
+            raise TypeError(f"{type_name(unknown[0])} is not a type that JSON can be decoded into")
         return msgspec.json.Decoder(kind, dec_hook=_model)
     except NameError as error:  # a field's annotation
         raise TypeError(f"a field cannot be resolved: {error}") from error
 
 
 def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the classes that msgspec knows nothing of, wherever in a type they are."""
+    """Yield the classes inside a type that msgspec does not support."""
     if isinstance(node, msgspec.inspect.CustomType):
         yield node.cls
     elif isinstance(node, tuple):
@@ -173,7 +173,7 @@ def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _model(kind: Any, value: Any) -> Any:
-    """Return a pydantic model that is a part of the event."""
+    """Decode a part of the event into a pydantic model."""
     text = msgspec.json.encode(value)
     try:
         return kind.model_validate_json(text)
@@ -190,12 +190,12 @@ def _malformed(error: msgspec.DecodeError, event: bytes) -> str:
 
 
 def _misfit(text: str) -> str:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.size``` round: the place comes first."""
+    """Reorder msgspec's ``Expected `int`, got `str` - at `$.size```: the location comes first."""
     what, found, at = text.rpartition(" - at `")
     if not found:
         what, at = text, ""
     at = at.rstrip("`").replace("` in `", " of ")
-    inner = what.startswith("$")  # of a model in the event
+    inner = what.startswith("$")  # the location in a model of the event
     what = what.replace("`", "")
     if inner:
         return f"{at or '$'}{what[1:]}"
@@ -226,7 +226,7 @@ def _not_utf8(event: bytes) -> str:
 
 
 def _hint(event: bytes, kind: Any, error: Exception) -> str:
-    """Return what to ask for instead, where an event is obviously of another kind."""
+    """Return a hint to another annotation if the event is obviously of another kind."""
     start = event[:64].lstrip()
     if not start:
         return f" ({type_name(kind)} | None takes it)" if not event else ""
@@ -244,8 +244,8 @@ def _hint(event: bytes, kind: Any, error: Exception) -> str:
 
 
 def _hint_by_shape(event: bytes, kind: Any) -> str:
-    """Return which trigger's event a JSON document looks like, if it is another one's."""
-    if len(event) > _MOST_READ:
+    """Return a hint to the trigger whose event a JSON document looks like, if it is another."""
+    if len(event) > _MAX_HINTED:
         return ""
     try:
         found = kinds.looks_like(msgspec.json.decode(event))
@@ -257,7 +257,7 @@ def _hint_by_shape(event: bytes, kind: Any) -> str:
     return f" (it looks like an event of the trigger '{found}': ask for {wanted})"
 
 
-def _shortened(text: str, most: int = _MOST) -> str:
+def _shortened(text: str, most: int = _MAX_CHARS) -> str:
     text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: most + 1])
     return text if len(text) <= most else f"{text[:most]}..."
 

@@ -9,7 +9,7 @@ from fcplug.events.wire import Camel
 
 
 class DTSField(Camel, frozen=True, kw_only=True):
-    """A column; ``raw_data_type_num`` is the number that DTS has for its type."""
+    """A column; ``raw_data_type_num`` is the number of its type in DTS."""
 
     field_name: str
     raw_data_type_num: int = 0
@@ -36,7 +36,7 @@ class DTSDatabase(Camel, frozen=True, kw_only=True):
 
 
 class DTSSchema(Camel, frozen=True, kw_only=True):
-    """The table that the row is of."""
+    """The table of the row."""
 
     record_fields: tuple[DTSField, ...] = ()
     name_index: dict[str, DTSField] = {}
@@ -52,14 +52,14 @@ class DTSSchema(Camel, frozen=True, kw_only=True):
 
 
 class DTSValue(Camel, frozen=True, kw_only=True):
-    """The value of one column, as DTS has it: a number, or the buffer that holds a text's bytes."""
+    """The value of one column as DTS sends it: a number, or a buffer with the bytes of a text."""
 
     data: Any = None
     charset: str = ""
 
     @property
     def value(self) -> Any:
-        """The value: of a buffer, the text if its charset is UTF-8 or ASCII, else the bytes."""
+        """The value; for a buffer its text if the charset is UTF-8 or ASCII, else its bytes."""
         held = self.data.get("hb") if isinstance(self.data, dict) else None
         if not isinstance(held, list) or not all(isinstance(byte, int) for byte in held):
             return self.data
@@ -70,7 +70,7 @@ class DTSValue(Camel, frozen=True, kw_only=True):
 
 
 class DTSImage(Camel, frozen=True, kw_only=True):
-    """A row as it was before or after the change: values in the order of the table's columns."""
+    """A row before or after the change; its values have the order of the columns."""
 
     record_schema: DTSSchema = DTSSchema()
     values: tuple[DTSValue | None, ...] = ()
@@ -78,14 +78,14 @@ class DTSImage(Camel, frozen=True, kw_only=True):
 
     @property
     def row(self) -> dict[str, Any]:
-        """The values by their columns' names."""
+        """The values by the names of their columns."""
         fields = self.record_schema.record_fields
         pairs = zip(fields, self.values, strict=False)
         return {field.field_name: each and each.value for field, each in pairs}
 
 
 class DTSTopicPartition(Camel, frozen=True, kw_only=True):
-    """Where DTS keeps the change."""
+    """The position of the change in DTS."""
 
     hash: int | str = 0
     partition: int | str = 0
@@ -95,7 +95,7 @@ class DTSTopicPartition(Camel, frozen=True, kw_only=True):
 class DTSData(Camel, frozen=True, kw_only=True):
     """One change; ``source_timestamp`` is seconds since 1970.
 
-    ``before_image`` and ``after_image`` are None where there is no such row.
+    ``before_image`` or ``after_image`` is None if there is no such row.
     """
 
     operation_type: str
@@ -126,21 +126,21 @@ class DTSEvent(msgspec.Struct, frozen=True):
                    "afterImage": {"values": [{"data": 115}], "size": 47,
                                   "recordSchema": {"recordFields": [{"fieldName": "id"}]}}}}]
 
-    An error of one change is an error of all that came with it.
+    An error for one change fails the whole batch.
 
-    Source: FC's page "Formats of event for different triggers". It shows an UPDATE of a MySQL table
-    only: that an INSERT has no image before and a DELETE none after is assumed, and how the values
-    of other databases and other types look is unknown.
+    Source: FC's page "Formats of event for different triggers". It shows only
+    an UPDATE of a MySQL table. That an INSERT has no image before and a DELETE none after is an
+    assumption; the values of other databases and other types are unknown.
     """
 
     messages: tuple[DTSMessage, ...]
 
     @classmethod
     def from_event(cls, event: bytes) -> "DTSEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they do not fit.
+            ValueError: the bytes do not fit the type.
         """
         return cls(_MESSAGES.decode(event))
 

@@ -1,4 +1,4 @@
-"""Web requests that come as events, and what answers them."""
+"""Web requests that arrive as events, and the answers to them."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from fcplug.events.wire import Camel
 
 
 class _Request(Camel, frozen=True, kw_only=True):
-    """What both kinds of request have."""
+    """The fields of both kinds of request."""
 
     headers: dict[str, str] = {}
     query_parameters: dict[str, str] = {}
@@ -22,23 +22,23 @@ class _Request(Camel, frozen=True, kw_only=True):
 
     @property
     def content(self) -> bytes:
-        """The body's bytes.
+        """The bytes of the body.
 
         Raises:
-            InvalidEvent: the body should be base64, and is not.
+            InvalidEvent: the body is not base64, but should be.
         """
         if not self.is_base64_encoded:
             return self.body.encode()
         try:
             return base64.b64decode(self.body, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise InvalidEvent(f"the request's body is no base64: {error}") from error
+            raise InvalidEvent(f"the request's body is not base64: {error}") from error
 
     def json(self) -> Any:
-        """Return the body's JSON value.
+        """Return the JSON value of the body.
 
         Raises:
-            InvalidEvent: it is no JSON.
+            InvalidEvent: the body is not JSON.
         """
         content = self.content
         try:
@@ -49,13 +49,13 @@ class _Request(Camel, frozen=True, kw_only=True):
             ) from None
 
     def header(self, name: str, default: str = "") -> str:
-        """Return a header by its name, in whatever case it was sent."""
+        """Return a header by its name, in upper or lower case."""
         wanted = name.lower()
         return next((text for key, text in self.headers.items() if key.lower() == wanted), default)
 
 
 class HttpDetail(Camel, frozen=True, kw_only=True):
-    """The request's first line and who sent it; ``path`` is decoded, unlike ``raw_path``."""
+    """The first line of the request, and its sender; ``path`` is decoded, unlike ``raw_path``."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class HttpDetail(Camel, frozen=True, kw_only=True):
 
 
 class HttpContext(Camel, frozen=True, kw_only=True):
-    """What FC tells of the request; ``time_epoch`` is milliseconds since 1970, as text."""
+    """What FC adds to the request; ``time_epoch`` is milliseconds since 1970, as text."""
 
     http: HttpDetail
     account_id: str = ""
@@ -86,8 +86,8 @@ class HttpRequest(_Request, frozen=True, kw_only=True):
          "headers": {"Accept": "*/*"}, "queryParameters": {"size": "1,2"},
          "requestContext": {"http": {"method": "GET", "path": "/a b"}}}
 
-    A header or parameter that is there several times is one text with commas; ``raw_path`` is as
-    in the URL; the body is base64 if it is not text: read ``content`` or ``json()``.
+    A repeated header or parameter is one text with commas. ``raw_path`` is the path as in the URL.
+    A body that is not text is base64: use ``content`` or ``json()``.
 
     Source: FC's page on invoking a function by its HTTP trigger; ``triggerId`` is from a template
     of Serverless Devs. Which content types FC takes for text is not documented.
@@ -116,8 +116,8 @@ class ApiGatewayRequest(_Request, frozen=True, kw_only=True):
         {"path": "/orders/7", "httpMethod": "POST", "headers": {}, "queryParameters": {},
          "pathParameters": {"id": "7"}, "body": "e30=", "isBase64Encoded": true}
 
-    It waits for an object with the four fields of ``HttpResponse``, whatever else a function
-    returns is an error to it.
+    It expects an object with the four fields of ``HttpResponse``. Any other result of the function
+    is an error.
 
     Source: FC's page "Formats of event for different triggers".
     """
@@ -135,7 +135,7 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
         {"statusCode": 200, "headers": {"Content-Type": "text/plain"},
          "isBase64Encoded": false, "body": "Hello"}
 
-    A body of ``bytes`` is sent as base64; a header given as a list is sent several times over.
+    A body of ``bytes`` is sent as base64. A header with a list of values is sent once for each.
     """
 
     status_code: int = 200
@@ -143,7 +143,7 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     body: str | bytes = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer under FC's names."""
+        """Return the answer with FC's names."""
         encoded = isinstance(self.body, bytes)
         return {
             "statusCode": self.status_code,

@@ -9,7 +9,7 @@ from fcplug.events.wire import Camel
 
 
 class KafkaHeaders(Camel, frozen=True, kw_only=True):
-    """The headers of a record, as Kafka's client has them; ``is_read_only`` means nothing."""
+    """The headers of a record, as in Kafka's client; ``is_read_only`` has no meaning here."""
 
     headers: tuple[Any, ...] = ()
     is_read_only: bool = False
@@ -19,7 +19,7 @@ class KafkaData(Camel, frozen=True, kw_only=True):
     """A record of a topic; ``timestamp`` is milliseconds since 1970.
 
     ``value`` depends on the trigger's format: text, base64 for binary, or the value that
-    EventBridge has read from JSON.
+    EventBridge decoded from JSON.
     """
 
     topic: str
@@ -44,21 +44,20 @@ class KafkaEvent(msgspec.Struct, frozen=True):
            \"type\": \"alikafka:Topic:Message\", \"data\": {\"topic\": \"orders\",
            \"partition\": 9, \"offset\": 3, \"value\": \"TEST\"}}"]
 
-    With the format RawData, each is the data alone. An error of one record is an error of all that
-    came with it.
+    With the format RawData, each is only the data. An error for one record fails the whole batch.
 
-    Source: FC's page "Formats of event for different triggers" shows objects, FC's Go SDK texts;
-    RawData is from FC's API reference (``DeliveryOption.eventSchema``).
+    Source: FC's page "Formats of event for different triggers" shows objects, FC's Go SDK shows
+    texts; RawData is from FC's API reference (``DeliveryOption.eventSchema``).
     """
 
     messages: tuple[KafkaMessage, ...]
 
     @classmethod
     def from_event(cls, event: bytes) -> "KafkaEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they do not fit.
+            ValueError: the bytes do not fit the type.
         """
         return cls(_MESSAGES.decode(event))
 

@@ -1,6 +1,6 @@
-"""The kinds of event that FC's triggers send, and how to recognize each.
+"""The kinds of event that FC's triggers send, and how to recognize them.
 
-Nothing is imported here: an error message can name a kind without loading the types.
+This module imports no types, so that an error message can name a kind without loading them.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ TYPES: Mapping[str, str] = {
     "tablestore": "TablestoreEvent",
     "timer": "TimerEvent",
 }
-"""What to annotate an event of each kind with: a name in ``fcplug.events``."""
+"""The annotation for each kind of event: a name in ``fcplug.events``."""
 
 # The start of a CloudEvent's type, as in "mns:Queue:SendMessage".
 _CLOUD_EVENTS = {
@@ -39,8 +39,8 @@ _CLOUD_EVENTS = {
     "oss:Object": "oss-eventbridge",
 }
 
-# Fields that only one kind has together. EventBridge can leave the envelope of a message out, so
-# what is in its "data" is here, too.
+# Fields that only one kind has together. EventBridge can leave out the envelope of a message, so
+# fields of its "data" are here, too.
 _FIELDS = (
     ("timer", {"triggerTime", "triggerName"}),
     ("sls", {"cursorTime", "source"}),

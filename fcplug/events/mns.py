@@ -1,4 +1,4 @@
-"""The events of MNS: of a topic, in the two formats that its trigger can be set to; of a queue."""
+"""The events of MNS: of a topic, in the two formats of its trigger, and of a queue."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 class MNSTopicEvent(Pascal, frozen=True, kw_only=True):
-    """What a topic's trigger sends in the format JSON.
+    """What the trigger of a topic sends in the format JSON.
 
     ::
 
@@ -21,8 +21,8 @@ class MNSTopicEvent(Pascal, frozen=True, kw_only=True):
          "SubscriptionName": "shop", "MessageId": "2F5B3C", "MessageMD5": "BA4BA9",
          "Message": "hello topic", "PublishTime": 1550216302888, "colour": "red"}
 
-    A message's attributes stand beside these fields, and are all in ``attributes`` here; one that
-    has the name of a field cannot be told from it.
+    The attributes of a message are beside these fields; here they are in ``attributes``. An
+    attribute with the name of a field cannot be distinguished from the field.
 
     Source: FC's page "Formats of event for different triggers".
     """
@@ -39,10 +39,10 @@ class MNSTopicEvent(Pascal, frozen=True, kw_only=True):
 
     @classmethod
     def from_event(cls, event: bytes) -> "MNSTopicEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they are none.
+            ValueError: the bytes do not fit the type.
         """
         attributes = _OBJECT.decode(event)
         names = [name for name in cls.__struct_encode_fields__ if name != "Attributes"]
@@ -50,7 +50,7 @@ class MNSTopicEvent(Pascal, frozen=True, kw_only=True):
         return msgspec.convert({**known, "Attributes": attributes}, cls)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as it is sent."""
+        """Return the event as MNS sends it."""
         document: dict[str, Any] = msgspec.to_builtins(self)
         return {**document.pop("Attributes"), **document}
 
@@ -69,7 +69,7 @@ _ENVELOPED = msgspec.json.Decoder(_Enveloped)
 
 
 class MNSTopicStream(msgspec.Struct, frozen=True, kw_only=True):
-    r"""What a topic's trigger sends in the format STREAM: the message's text and nothing else.
+    r"""What the trigger of a topic sends in the format STREAM: only the text of the message.
 
     ::
 
@@ -79,7 +79,7 @@ class MNSTopicStream(msgspec.Struct, frozen=True, kw_only=True):
 
         {"body": "hello topic", "attrs": {"Extend": "{\"key\": \"value\"}"}}
 
-    A message without attributes whose own text is such an object cannot be told from it.
+    A message without attributes whose text is such an object cannot be distinguished from it.
 
     Source: FC's page "Formats of event for different triggers".
     """
@@ -89,10 +89,10 @@ class MNSTopicStream(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_event(cls, event: bytes) -> "MNSTopicStream":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they are no text.
+            ValueError: the bytes are not UTF-8.
         """
         text = event.decode()
         try:
@@ -103,7 +103,7 @@ class MNSTopicStream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MNSQueueData(Camel, frozen=True, kw_only=True):
-    """A message of a queue; ``message_body`` is text, or the value if EventBridge has read JSON."""
+    """A message of a queue; ``message_body`` is text, or the value that EventBridge decoded."""
 
     message_body: Any
     message_id: str = ""
@@ -123,7 +123,7 @@ class MNSQueueEvent(msgspec.Struct, frozen=True):
           "type": "mns:Queue:SendMessage",
           "data": {"requestId": "606E", "messageId": "C6DB", "messageBody": "TEST"}}]
 
-    An error of one message is an error of all that came with it.
+    An error for one message fails the whole batch.
 
     Source: FC's page "Formats of event for different triggers", and FC's Go SDK for the single
     message.
@@ -133,10 +133,10 @@ class MNSQueueEvent(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_event(cls, event: bytes) -> "MNSQueueEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they do not fit.
+            ValueError: the bytes do not fit the type.
         """
         return cls(_MESSAGES.decode(event))
 

@@ -9,7 +9,7 @@ from fcplug.events.wire import Camel
 
 
 class MQTTProps(Camel, frozen=True, kw_only=True):
-    """Where the message came from: a topic, the topic below it, and the client that sent it."""
+    """The origin of the message: topic, subtopic, and the client that sent it."""
 
     first_topic: str = ""
     second_topic: str = ""
@@ -17,14 +17,14 @@ class MQTTProps(Camel, frozen=True, kw_only=True):
 
 
 class MQTTData(Camel, frozen=True, kw_only=True):
-    """A message; ``body`` is text where the trigger does not read it as JSON."""
+    """A message; ``body`` is text if the trigger does not decode it from JSON."""
 
     body: Any
     props: MQTTProps = MQTTProps()
 
 
 class MQTTMessage(CloudEvent[MQTTData], frozen=True, kw_only=True):
-    """One message of MQTT; all fields but ``data`` are empty where it came without a CloudEvent."""
+    """One message of MQTT; without a CloudEvent around it, all fields but ``data`` are empty."""
 
 
 class MQTTEvent(msgspec.Struct, frozen=True):
@@ -35,20 +35,20 @@ class MQTTEvent(msgspec.Struct, frozen=True):
         [{"props": {"firstTopic": "orders", "secondTopic": "/new", "clientId": "GID@@@7"},
           "body": "hello"}]
 
-    An error of one message is an error of all that came with it.
+    An error for one message fails the whole batch.
 
     Source: FC's page "Formats of event for different triggers". It does not say whether a
-    CloudEvent may be around a message, as it is for the other queues; both are taken.
+    message can have a CloudEvent around it, as those of other queues do; both forms are accepted.
     """
 
     messages: tuple[MQTTMessage, ...]
 
     @classmethod
     def from_event(cls, event: bytes) -> "MQTTEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they do not fit.
+            ValueError: the bytes do not fit the type.
         """
         return cls(_MESSAGES.decode(event))
 

@@ -1,4 +1,4 @@
-"""The event of an OSS trigger: something happened to objects of a bucket."""
+"""The event of an OSS trigger, for objects of a bucket."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from fcplug.events.wire import Camel
 
 
 class OSSBucket(Camel, frozen=True, kw_only=True):
-    """The bucket that the object is in."""
+    """The bucket of the object."""
 
     name: str
     arn: str = ""
@@ -18,7 +18,7 @@ class OSSBucket(Camel, frozen=True, kw_only=True):
 
 
 class OSSObjectMeta(Camel, frozen=True, kw_only=True):
-    """What newer events say of an object: its type, and the ``x-oss-meta-...`` that users set."""
+    """Metadata in newer events: the type, and the user's ``x-oss-meta-...`` headers."""
 
     mime_type: str = ""
     user_meta: dict[str, str] = {}
@@ -27,7 +27,7 @@ class OSSObjectMeta(Camel, frozen=True, kw_only=True):
 class OSSObject(Camel, frozen=True, kw_only=True):
     """The object; sizes in bytes.
 
-    ``key`` is kept as it was sent: nothing in it is decoded.
+    ``key`` is not decoded.
     """
 
     key: str
@@ -38,7 +38,7 @@ class OSSObject(Camel, frozen=True, kw_only=True):
 
 
 class OSSDetail(Camel, frozen=True, kw_only=True):
-    """Where it happened, and which rule of the trigger saw it."""
+    """The bucket, the object, and the rule of the trigger that matched."""
 
     bucket: OSSBucket
     object: OSSObject
@@ -47,25 +47,25 @@ class OSSDetail(Camel, frozen=True, kw_only=True):
 
 
 class OSSRequest(Camel, frozen=True, kw_only=True):
-    """Who asked OSS for it."""
+    """The request to OSS that caused the event."""
 
     source_ip_address: str = field(default="", name="sourceIPAddress")
 
 
 class OSSResponse(Camel, frozen=True, kw_only=True):
-    """What OSS answered."""
+    """The response of OSS."""
 
     request_id: str = ""
 
 
 class OSSIdentity(Camel, frozen=True, kw_only=True):
-    """The account that did it."""
+    """The account that caused the event."""
 
     principal_id: str = ""
 
 
 class OSSRecord(Camel, frozen=True, kw_only=True):
-    """One thing that happened to one object: ``ObjectCreated:PutObject``."""
+    """One event of one object, for example ``ObjectCreated:PutObject``."""
 
     event_name: str
     event_time: str
@@ -79,12 +79,12 @@ class OSSRecord(Camel, frozen=True, kw_only=True):
 
     @property
     def bucket(self) -> str:
-        """The bucket's name."""
+        """The name of the bucket."""
         return self.oss.bucket.name
 
     @property
     def key(self) -> str:
-        """The object's key, as it was sent."""
+        """The key of the object, not decoded."""
         return self.oss.object.key
 
     @property
@@ -102,7 +102,7 @@ class OSSEvent(Camel, frozen=True, kw_only=True):
                      "eventTime": "2026-04-21T12:46:37.000Z",
                      "oss": {"bucket": {"name": "photos"}, "object": {"key": "image/a.jpg"}}}]}
 
-    A function that writes to the bucket it is triggered by calls itself: give the trigger a prefix.
+    A function that writes to the bucket of its trigger calls itself: set a prefix in the trigger.
 
     Source: FC's page "Formats of event for different triggers".
     """

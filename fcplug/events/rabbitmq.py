@@ -9,7 +9,7 @@ from fcplug.events.wire import Camel
 
 
 class RabbitMQEnvelope(Camel, frozen=True, kw_only=True):
-    """How the message came to the queue."""
+    """How the message was routed to the queue."""
 
     delivery_tag: int = 0
     exchange: str = ""
@@ -20,8 +20,8 @@ class RabbitMQEnvelope(Camel, frozen=True, kw_only=True):
 class RabbitMQData(Camel, frozen=True, kw_only=True):
     """A message of a queue.
 
-    ``body`` is the value that EventBridge has read from JSON, or text. ``props`` has
-    ``contentEncoding``, ``messageId`` and whatever else was set on the message.
+    ``body`` is the value that EventBridge decoded from JSON, or text. ``props`` has
+    ``contentEncoding``, ``messageId`` and the other properties of the message.
     """
 
     body: Any
@@ -45,20 +45,20 @@ class RabbitMQEvent(msgspec.Struct, frozen=True):
                    "body": {"Hello": "RabbitMQ"},
                    "props": {"contentEncoding": "UTF-8", "messageId": "f7622d51"}}}]
 
-    An error of one message is an error of all that came with it.
+    An error for one message fails the whole batch.
 
-    Source: FC's page "Formats of event for different triggers", where the body is an object; which
-    other values it can be is not shown.
+    Source: FC's page "Formats of event for different triggers", where the body is an object. The
+    page does not show other values.
     """
 
     messages: tuple[RabbitMQMessage, ...]
 
     @classmethod
     def from_event(cls, event: bytes) -> "RabbitMQEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they do not fit.
+            ValueError: the bytes do not fit the type.
         """
         return cls(_MESSAGES.decode(event))
 

@@ -1,4 +1,4 @@
-"""The event of a RocketMQ trigger, of Alibaba Cloud's service or a RocketMQ of your own."""
+"""The event of a RocketMQ trigger, for Alibaba Cloud's service or your own RocketMQ."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from fcplug.events.wire import Camel
 class RocketMQData(Camel, frozen=True, kw_only=True):
     """A message of a topic.
 
-    ``body`` is text, or the value that EventBridge has read from it where the trigger's format is
-    JSON. Properties are text, but ``CONSUME_START_TIME`` is a number of milliseconds since 1970.
-    ``msg_id`` is empty but for a RocketMQ of your own.
+    ``body`` is text, or the value that EventBridge decoded if the format of the trigger is JSON.
+    Properties are text, except ``CONSUME_START_TIME``: milliseconds since 1970, as a number. Only
+    your own RocketMQ sends ``msg_id``.
     """
 
     topic: str
@@ -37,25 +37,25 @@ class RocketMQEvent(msgspec.Struct, frozen=True):
           "data": {"topic": "orders", "systemProperties": {"TAGS": "new"},
                    "userProperties": {}, "body": "TEST"}}]
 
-    A RocketMQ of your own sends the data alone, with an id::
+    Your own RocketMQ sends only the data, with an id::
 
         [{"msgId": "7F00", "topic": "orders", "systemProperties": {"TAGS": "new"},
           "userProperties": {}, "body": "TEST"}]
 
-    An error of one message is an error of all that came with it.
+    An error for one message fails the whole batch.
 
     Source: FC's page "Formats of event for different triggers", and FC's Go SDK for the single
-    message. That a JSON body is an object is from reports; the page shows text only.
+    message. That a JSON body is an object is from reports; the page shows only text.
     """
 
     messages: tuple[RocketMQMessage, ...]
 
     @classmethod
     def from_event(cls, event: bytes) -> "RocketMQEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they do not fit.
+            ValueError: the bytes do not fit the type.
         """
         return cls(_MESSAGES.decode(event))
 

@@ -8,7 +8,7 @@ from fcplug.events.wire import Camel
 
 
 class SLSSource(Camel, frozen=True, kw_only=True):
-    """The range of entries, and where they are."""
+    """The range of entries, and the logstore that has them."""
 
     endpoint: str
     project_name: str
@@ -28,7 +28,7 @@ class SLSEvent(Camel, frozen=True, kw_only=True):
                     "projectName": "shop", "logstoreName": "orders",
                     "beginCursor": "MTUy", "endCursor": "MTUz"}}
 
-    It holds no entries: read them from ``source``, from one cursor to the other.
+    It has no entries: read them from ``source``, between the two cursors.
 
     Source: FC's page "Formats of event for different triggers".
     """

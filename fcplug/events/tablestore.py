@@ -18,7 +18,7 @@ except ImportError as error:
 
 
 class TablestoreInfo(Pascal, frozen=True, kw_only=True):
-    """When the row was written; ``timestamp`` is microseconds since 1970."""
+    """The time of the change; ``timestamp`` is microseconds since 1970."""
 
     timestamp: int
 
@@ -43,7 +43,7 @@ class TablestoreColumn(Pascal, frozen=True, kw_only=True):
 
 
 class TablestoreRecord(Pascal, frozen=True, kw_only=True):
-    """One row that changed: ``PutRow``, ``UpdateRow`` or ``DeleteRow``."""
+    """One change of a row: ``PutRow``, ``UpdateRow`` or ``DeleteRow``."""
 
     type: str
     info: TablestoreInfo
@@ -52,12 +52,12 @@ class TablestoreRecord(Pascal, frozen=True, kw_only=True):
 
     @property
     def when(self) -> datetime:
-        """The time that the row was written, in UTC."""
+        """The time of the change, in UTC."""
         return timestamps.from_epoch(self.info.timestamp / 1_000_000)
 
 
 class TablestoreEvent(Pascal, frozen=True, kw_only=True):
-    """What a Tablestore trigger sends, in CBOR; as JSON it would be this.
+    """What a Tablestore trigger sends, in CBOR; here as JSON.
 
     ::
 
@@ -77,15 +77,17 @@ class TablestoreEvent(Pascal, frozen=True, kw_only=True):
 
     @classmethod
     def from_event(cls, event: bytes) -> "TablestoreEvent":
-        """Return the event of these bytes.
+        """Decode the bytes of an event.
 
         Raises:
-            ValueError: they are none.
+            ValueError: the bytes do not fit the type.
         """
         try:
             document = cbor2.loads(event)
         except cbor2.CBORDecodeEOF as error:
             raise msgspec.ValidationError(f"truncated CBOR at byte {len(event)}") from error
-        except Exception as error:  # tags make anything of it: times, numbers, patterns
+        except (
+            Exception
+        ) as error:  # tags are decoded into times, numbers and more, with errors of their own
             raise msgspec.ValidationError(f"malformed CBOR: {error}") from error
         return msgspec.convert(document, cls)

@@ -13,7 +13,7 @@ class TimerEvent(Camel, frozen=True, kw_only=True):
 
         {"triggerTime": "2026-07-29T10:02:58Z", "triggerName": "nightly", "payload": "all"}
 
-    ``payload`` is the text set in the trigger: JSON in it is still text.
+    ``payload`` is the text that is set in the trigger. JSON in it is not decoded.
 
     Source: FC's page "Formats of event for different triggers".
     """
@@ -24,5 +24,5 @@ class TimerEvent(Camel, frozen=True, kw_only=True):
 
     @property
     def when(self) -> datetime:
-        """The time that the trigger was due, with its zone."""
+        """The time when the trigger was due, with its time zone."""
         return timestamps.parse(self.trigger_time)

@@ -1,4 +1,4 @@
-"""Times as they are in events."""
+"""The times in events."""
 
 import re
 from datetime import datetime, timezone, tzinfo
@@ -9,12 +9,13 @@ _NAMED_ZONE = re.compile(r"(.*\d)([A-Za-z][A-Za-z_]+(?:/[A-Za-z_+-]+)*)")
 
 
 def parse(text: str) -> datetime:
-    """Return an RFC 3339 time; in UTC where it names no zone.
+    """Parse an RFC 3339 time; without a time zone it is UTC.
 
-    EventBridge's pages also show times that end with a zone's name: ``16:04:46.149Asia/Shanghai``.
+    The pages of EventBridge also show times that end with the name of a zone:
+    ``16:04:46.149Asia/Shanghai``.
 
     Raises:
-        ValueError: it is not a time, or the zone is not known.
+        ValueError: the text is not a time, or its zone is unknown.
     """
     time, zone = text, ""
     if named := _NAMED_ZONE.fullmatch(text):
@@ -26,14 +27,14 @@ def parse(text: str) -> datetime:
 
 
 def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # such times are rare  # noqa: PLC0415
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # seldom needed  # noqa: PLC0415
 
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError) as error:
-        raise ValueError(f"the time zone '{name}' is not known here") from error
+        raise ValueError(f"the time zone '{name}' is not known on this system") from error
 
 
 def from_epoch(seconds: float) -> datetime:
-    """Return seconds since 1970 as a time in UTC."""
+    """Convert seconds since 1970 to a time in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc)

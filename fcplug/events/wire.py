@@ -1,4 +1,4 @@
-"""What all parts of events have in common: frozen, and tolerant of fields they do not know."""
+"""The base types of all parts of events: frozen, and unknown fields are ignored."""
 
 import msgspec
 

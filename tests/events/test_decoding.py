@@ -297,11 +297,11 @@ class Unresolvable(msgspec.Struct):
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        (Foreign, "Foreign is no type that JSON is decoded into"),
-        (list[Foreign], "Foreign is no type"),
-        (Iterable[int], "is no type that JSON is decoded into"),
-        (Answering, "Answering is no type"),
-        (dict[str, tuple[int, Foreign | None]], "Foreign is no type"),
+        (Foreign, "Foreign is not a type that JSON can be decoded into"),
+        (list[Foreign], "Foreign is not a type"),
+        (Iterable[int], "is not a type that JSON can be decoded into"),
+        (Answering, "Answering is not a type"),
+        (dict[str, tuple[int, Foreign | None]], "Foreign is not a type"),
         (bytearray, "bytes, which cannot be changed"),
         (Item | Invoice, "multiple Struct types"),
         (Unresolvable, "a field cannot be resolved: name 'NoSuchType' is not defined"),
@@ -497,7 +497,7 @@ def test_a_type_that_cannot_be_decoded_is_a_load_error(
 ) -> None:
     file = code("index", "class Order: ...\ndef handle(event: Order, context): return event\n")
     told = load_error(serve(f="index:handle").invoke(b"{}", called("f")))
-    assert "handle(event: Order) asks for an event that cannot be decoded: Order is no type" in told
+    assert "asks for an event that cannot be decoded: Order is not a type" in told
     assert f"{file}:2" in told
     assert "fix: annotate the event with str, dict, list, TypedDict, a dataclass" in told
 

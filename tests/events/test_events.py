@@ -422,7 +422,7 @@ def test_a_time_may_name_its_zone(zone: str) -> None:
 @pytest.mark.parametrize("time", ["yesterday", "2026-01-17T16:04:46Nowhere/City", "1x", "Asia/X"])
 def test_a_time_that_is_none_is_a_value_error(time: str) -> None:
     event = decode(samples.event("cloudevent", time=time), CloudEvent)
-    with pytest.raises(ValueError, match=r"Invalid RFC3339|is not known here"):
+    with pytest.raises(ValueError, match=r"Invalid RFC3339|is not known on this system"):
         assert event.when
 
 
@@ -621,8 +621,8 @@ def test_a_web_request_of_fc_3() -> None:
 @pytest.mark.parametrize(
     ("body", "encoded", "told"),
     [
-        ("no base64", True, "the request's body is no base64"),
-        ("é", True, "the request's body is no base64"),
+        ("no base64", True, "the request's body is not base64"),
+        ("é", True, "the request's body is not base64"),
         ("", False, "the request's body is malformed JSON at byte 0: it ends too early"),
         ("{x}", False, "the request's body is malformed JSON at byte 1: object keys must be"),
         ("/w==", True, "the request's body is malformed JSON at byte 0: invalid character"),
@@ -781,7 +781,7 @@ def test_a_handler_pays_for_the_types_that_it_asks_for() -> None:
     names = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True
     ).stdout.split()
-    assert sorted(names) == ["fcplug.events.moment", "fcplug.events.oss", "fcplug.events.wire"]
+    assert sorted(names) == ["fcplug.events.oss", "fcplug.events.timestamps", "fcplug.events.wire"]
 
 
 def test_the_documented_handlers_run(
@@ -823,12 +823,12 @@ def test_the_samples_in_the_docstrings_are_taken() -> None:
 def test_the_runtime_starts_without_the_types_of_events() -> None:
     script = (
         "import sys, fcplug, fcplug.cli, fcplug.instance, fcplug.runtime.runtime\n"
-        "print(*(name for name in sys.modules if name.startswith('fcplug') and 'event' in name))"
+        "print(*(name for name in sys.modules if name.startswith('fcplug.events')))"
     )
     names = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True
     ).stdout.split()
-    assert names == ["fcplug.concurrency.event_loop"]
+    assert names == []
 
 
 def test_a_missing_library_is_a_load_error_with_the_command_that_installs_it(

@@ -1,4 +1,4 @@
-"""What of a configuration that has problems can still be looked at."""
+"""The usable parts of a configuration that has problems, for tools that check them."""
 
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ _Entry = TypeVar("_Entry", bound=Struct)
 
 
 def sound(file: File) -> File | None:
-    """Return a file without its functions and routes that are wrong, None if no function is left.
+    """Return a file without its wrong functions and routes, None if no function is left.
 
-    Every other value that is wrong has its default.
+    Every other wrong value is replaced by its default.
     """
     if file is INVALID or file.functions is INVALID:
         return None

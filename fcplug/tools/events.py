@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from rich.padding import Padding
-from rich.table import Table
 
 from fcplug.errors import FcplugError, InvalidEvent
 from fcplug.events import samples
@@ -16,8 +14,7 @@ from fcplug.events.decoding import decode
 from fcplug.events.kinds import TYPES
 from fcplug.tools import console
 from fcplug.tools.command import Command, Group
-
-_WIDE = 70  # columns from which on the list is a table
+from fcplug.tools.table import print_rows
 
 
 class SampleError(FcplugError):
@@ -99,19 +96,8 @@ def _list(*, as_json: bool) -> None:
             ]
         )
         return
-    out = console.console()
-    if out.width < _WIDE:
-        for kind, parameters in kinds.items():
-            out.print(kind, style="bold")
-            out.print(Padding(f"{TYPES[kind]}\n{_flags(parameters)}", (0, 0, 0, 2)))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("kind", no_wrap=True)
-    table.add_column("type", no_wrap=True)
-    table.add_column("options", overflow="fold")
-    for kind, parameters in kinds.items():
-        table.add_row(kind, TYPES[kind], _flags(parameters))
-    out.print(table)
+    rows = [(kind, TYPES[kind], _flags(parameters)) for kind, parameters in kinds.items()]
+    print_rows(console.console(), ("kind", "type", "options"), rows)
 
 
 def _option(name: str, default: Any) -> click.Option:

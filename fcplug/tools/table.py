@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +23,13 @@ def print_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Cel
         table.add_column(heading.upper(), overflow="fold")
     for row in rows:
         table.add_row(*map(_text, row))
-    out.print(table)
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:  # who reads a pipe or a file wants no spaces at line ends
+        out.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    out.print("\n".join(lines), soft_wrap=True)
 
 
 def _print_block(out: Console, columns: Sequence[str], row: Sequence[Cell]) -> None:
@@ -30,7 +37,8 @@ def _print_block(out: Console, columns: Sequence[str], row: Sequence[Cell]) -> N
     out.print(Text.assemble((first[1].plain, "bold")))
     for heading, cell in others:
         if cell.plain:
-            out.print(Text.assemble("  ", (f"{heading}: ", "dim"), cell))
+            text = Text.assemble((f"{heading}: ", "dim"), cell)
+            out.print(Padding(text, (0, 0, 0, 2), expand=False))
 
 
 def _text(cell: Cell) -> Text:

@@ -58,7 +58,7 @@ def test_a_new_project_is_tested_checked_called_and_deployed(
     environment.run("fcplug new project shop", tmp_path)
     folder = tmp_path / "shop"
     assert " passed" in environment.run("make test", folder)
-    environment.run("make check && fcplug check --strict", folder)
+    environment.run("make schema && make check && fcplug check --strict", folder)
     greeting = '{\n    "message": "Hello, Ada!"\n}'
     assert environment.run("fcplug invoke hello --event Ada 2>invoke.log", folder) == greeting
 

@@ -26,6 +26,7 @@ def test_every_kind_prints_an_event_that_decodes_into_its_type(kind: str, tmp_pa
 def test_without_a_kind_all_kinds_are_listed_with_type_and_options(tmp_path: Path) -> None:
     rows = run("events", cwd=tmp_path).stdout.decode().splitlines()[1:]
     assert {tuple(row.split()[:2]) for row in rows} == set(TYPES.items())
+    assert all(row == row.rstrip() for row in rows), "no spaces at line ends"
     (oss,) = [row for row in rows if row.startswith("oss ")]
     assert "--bucket --key" in oss
 
@@ -43,7 +44,7 @@ def test_the_list_fits_the_terminal(columns: int, tmp_path: Path) -> None:
     shown = re.sub(r"\x1b\[[0-9;]*m", "", run_in_terminal(["events"], tmp_path, columns))
     lines = shown.splitlines()
     assert max(map(len, lines)) <= columns
-    assert {line.split()[0] for line in lines if line[:1] != " "} - {"kind"} == set(TYPES)
+    assert {line.split()[0] for line in lines if line[:1] != " "} - {"KIND"} == set(TYPES)
     for type_ in TYPES.values():
         assert type_ in shown, "no type is cut"
 

@@ -6,9 +6,10 @@ import venv
 from pathlib import Path
 
 import fcplug
+from fcplug.tools import PACKAGES
 
 _REQUIRED = ("falcon", "waitress", "pluggy", "msgspec", "yaml", "httptools", "_yaml")
-TOOLS = ("click", "jinja2", "markupsafe", "rich", "pygments")  # what fcplug[tools] brings
+TOOLS = (*PACKAGES, "markupsafe", "pygments")  # what fcplug[tools] brings
 
 
 def lean_python(folder: Path, *further: str) -> Path:

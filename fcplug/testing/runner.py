@@ -14,7 +14,7 @@ from fcplug.errors import listing
 from fcplug.testing.answers import Answer, WebAnswer
 from fcplug.testing.composing import FILE, Kind, Objects, Options, compose
 from fcplug.testing.contexts import headers_of
-from fcplug.testing.served import STOP_LIMIT, Served
+from fcplug.testing.served import Served
 from fcplug.testing.stage import Stage
 from fcplug.testing.web_requests import Fields, encoded, environ_of, fields_of
 
@@ -44,6 +44,7 @@ class Runner:
         environ: the environment that the runtime reads, else that of the process.
         log_level: the least level of log record that is written, where there is no ``config``.
         on_log: called with the log of each call when it has ended.
+        stop_limit: seconds for the pre_stop hooks at the end; as many as in an instance.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Runner:
         *,
         log_level: Level = "INFO",
         on_log: Callable[[str], object] = _nobody,
+        stop_limit: float = 5.0,
     ) -> None:
         self._functions = listing(config.functions) if config else "what each call names"
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
         self._on_log = on_log
+        self._stop_limit = stop_limit
         self._configured = config is not None
         style = config.runtime.log_format if config else "text"
         level = config.runtime.log_level if config else log_level
@@ -190,11 +193,11 @@ class Runner:
         self._closed = True
         late = []
         for served in self._served.values():
-            done, lines = served.close()
+            done, lines = served.close(self._stop_limit)
             if lines:
                 self._on_log("\n".join(lines))
             if not done:
-                late += lines or [f"an event loop did not end within {STOP_LIMIT:g} s"]
+                late += lines or [f"an event loop did not end within {self._stop_limit:g} s"]
         self._objects.close()
         self._stage.close()
         if late:

@@ -20,8 +20,6 @@ from fcplug.testing.web_requests import environ_of, send
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-STOP_LIMIT = 5.0  # seconds for the pre_stop hooks, as in an instance
-
 
 class Refused(Exception):  # noqa: N818 - it is in an answer, nobody catches it
     """An application that answers all phases has answered one of them with a failure."""
@@ -62,14 +60,14 @@ class Served:
         with self._stage.call(request_id) as log:
             return call_thread.run(lambda: send(self._application, environ, log.lines))
 
-    def close(self) -> tuple[bool, list[str]]:
+    def close(self, limit: float) -> tuple[bool, list[str]]:
         """Run the pre_stop hooks that are left, and end all threads; return whether that was done.
 
         Returns also what was logged.
         """
         with self._stage.call("") as log:
-            done = self._runtime.stop(STOP_LIMIT)
-            done = self._runtime.close(STOP_LIMIT) and done
+            done = self._runtime.stop(limit)
+            done = self._runtime.close(limit) and done
         return done, log.lines
 
     def _answer(

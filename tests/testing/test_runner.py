@@ -599,10 +599,7 @@ def test_a_package_that_the_test_has_imported_stays_whole(
     assert "mine.handlers" in sys.modules
 
 
-def test_pre_stop_hooks_that_hang_are_reported_when_the_rest_is_undone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("fcplug.testing.served.STOP_LIMIT", 0.1)
+def test_pre_stop_hooks_that_hang_are_reported_when_the_rest_is_undone() -> None:
     gate = threading.Event()
 
     class Hanging:
@@ -615,7 +612,7 @@ def test_pre_stop_hooks_that_hang_are_reported_when_the_rest_is_undone(
 
     before = [*sys.path], sys.stdout
     threads = threading.enumerate()
-    runner = Runner()
+    runner = Runner(stop_limit=0.1)
     runner.invoke(Hanging)
     with pytest.raises(RuntimeError, match=r"not stopped within 0\.1 s.*Hanging"):
         runner.close()

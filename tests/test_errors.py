@@ -1,4 +1,4 @@
-"""Errors: each tells where, what and the likely fix, in words that hold no surprise."""
+"""Each error says where, what and the likely fix."""
 
 import inspect
 
@@ -53,7 +53,7 @@ def test_a_word_close_to_a_known_one_is_suggested(word: str, known: list[str], h
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "reported"),
     [
         ([], "none"),
         (["b", "a"], "a, b"),
@@ -62,8 +62,8 @@ def test_a_word_close_to_a_known_one_is_suggested(word: str, known: list[str], h
     ],
     ids=["none", "few", "just-enough", "too-many"],
 )
-def test_a_listing_is_sorted_and_cut(names: list[str], told: str) -> None:
-    assert listing(iter(names), most=3) == told
+def test_a_listing_is_sorted_and_cut(names: list[str], reported: str) -> None:
+    assert listing(iter(names), most=3) == reported
 
 
 def test_a_problem_tells_file_line_column_way_and_fault() -> None:
@@ -72,7 +72,7 @@ def test_a_problem_tells_file_line_column_way_and_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "reported"),
     [
         ("a\nb", r"a\nb"),
         ("a\x85b", r"a\x85b"),
@@ -84,8 +84,8 @@ def test_a_problem_tells_file_line_column_way_and_fault() -> None:
     ],
     ids=ascii,
 )
-def test_a_problem_is_one_line_that_any_terminal_can_show(what: str, told: str) -> None:
-    assert str(Problem("f", 1, 1, "", what)) == f"f:1:1: {told}"
+def test_a_problem_is_one_line_that_any_terminal_can_show(what: str, reported: str) -> None:
+    assert str(Problem("f", 1, 1, "", what)) == f"f:1:1: {reported}"
 
 
 def test_the_problems_of_a_configuration_are_told_in_the_order_of_the_file() -> None:
@@ -101,7 +101,7 @@ def test_the_problems_of_a_configuration_are_told_in_the_order_of_the_file() -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "handler", "told"),
+    ("name", "handler", "reported"),
     [
         (
             "helo",
@@ -130,8 +130,10 @@ def test_the_problems_of_a_configuration_are_told_in_the_order_of_the_file() -> 
     ],
     ids=["a-name", "a-handler", "both", "control-characters", "neither"],
 )
-def test_an_unknown_function_is_told_with_those_known(name: str, handler: str, told: str) -> None:
-    assert str(UnknownFunction(name, handler, iter(["resize", "hello"]))) == told
+def test_an_unknown_function_is_told_with_those_known(
+    name: str, handler: str, reported: str
+) -> None:
+    assert str(UnknownFunction(name, handler, iter(["resize", "hello"]))) == reported
 
 
 def test_an_unknown_function_among_thousands_lists_only_some() -> None:

@@ -160,13 +160,13 @@ def test_a_late_invocation_is_answered_at_once_and_told_to_stop(
     assert str(caught.value).endswith("it goes on in thread deadline-1 until it ends")
     assert cancelled.is_set()
     assert not ended.is_set()
-    told = caplog.text
-    assert "function 'resize' did not end by its deadline; thread deadline-1 was at:" in told
-    assert f'File "{__file__}", line ' in told
-    assert "in handle\n    bench.gate.wait(PATIENCE)  # the line where it hangs" in told
-    assert "s3cr3t-value" not in told
-    assert "_bootstrap" not in told
-    assert "fcplug/concurrency/threads.py" not in told.partition("was at:")[2]
+    reported = caplog.text
+    assert "function 'resize' did not end by its deadline; thread deadline-1 was at:" in reported
+    assert f'File "{__file__}", line ' in reported
+    assert "in handle\n    bench.gate.wait(PATIENCE)  # the line where it hangs" in reported
+    assert "s3cr3t-value" not in reported
+    assert "_bootstrap" not in reported
+    assert "fcplug/concurrency/threads.py" not in reported.partition("was at:")[2]
 
 
 def test_the_thread_of_a_late_invocation_serves_nobody_else_and_ends_with_it(bench: Bench) -> None:
@@ -414,7 +414,7 @@ def test_under_load_every_call_has_one_outcome_and_the_counts_add_up() -> None:
 def test_a_function_that_never_returns_leaves_its_neighbours_alone(bench: Bench) -> None:
     places = Bulkhead("hung", 4)
     hung = DeadlineExecutor("hung", bench.threads)
-    over, told = threading.Event(), threading.Semaphore(0)
+    over, reported = threading.Event(), threading.Semaphore(0)
 
     def hung_client(_number: int) -> Counter[str]:
         outcomes: Counter[str] = Counter()
@@ -432,7 +432,7 @@ def test_a_function_that_never_returns_leaves_its_neighbours_alone(bench: Bench)
                 outcomes["late"] += 1
             except ConcurrencyExceeded:
                 outcomes["refused"] += 1
-                told.release()
+                reported.release()
             else:
                 raise AssertionError("it returned")
             over.wait(0.01)
@@ -451,7 +451,7 @@ def test_a_function_that_never_returns_leaves_its_neighbours_alone(bench: Bench)
         bad = clients.map(hung_client, range(20))
         good = clients.map(healthy_client, range(4))
         wait_until(lambda: hung.abandoned == 4)
-        assert all(told.acquire(timeout=PATIENCE) for _ in range(100))
+        assert all(reported.acquire(timeout=PATIENCE) for _ in range(100))
         over.set()
         outcomes = sum(bad, Counter[str]())
         times = sorted(second for list_ in good for second in list_)

@@ -439,10 +439,10 @@ def test_code_that_blocks_the_loop_is_told_with_its_function_and_its_line(
         wait_until(lambda: "function 'f' blocks the event loop" in caplog.text)
     assert blocking.result().error is None
     assert waits.result().body == b"e"
-    (told,) = [text for text in caplog.messages if "blocks the event loop" in text]
-    assert "in blocks\n    blocking()\n" in told
-    assert "in blocking\n" in told
-    assert "asyncio" not in told.partition("It is at:")[2]
+    (reported,) = [text for text in caplog.messages if "blocks the event loop" in text]
+    assert "in blocks\n    blocking()\n" in reported
+    assert "in blocking\n" in reported
+    assert "asyncio" not in reported.partition("It is at:")[2]
 
 
 def stacks() -> str:

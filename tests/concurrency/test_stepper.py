@@ -1,4 +1,4 @@
-"""Steps: one at a time on one thread, the last one done whatever happens."""
+"""Steps run one at a time on one thread, and the last one always runs."""
 
 import contextlib
 import signal

@@ -161,7 +161,7 @@ def test_a_type_that_bytes_are_of_leaves_the_event_untouched(kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "event", "told"),
+    ("kind", "event", "reported"),
     [
         (Order, b'{"id": "o", "items": [{"size": 1}, {"size": "x"}]}',
          "does not fit Order: $.items[1].size: expected int, got str"),
@@ -214,11 +214,11 @@ def test_a_type_that_bytes_are_of_leaves_the_event_untouched(kind: Any) -> None:
     ],
 )  # fmt: skip
 def test_an_event_that_does_not_fit_is_told_with_its_place(
-    kind: Any, event: bytes, told: str
+    kind: Any, event: bytes, reported: str
 ) -> None:
     with pytest.raises(InvalidEvent) as caught:
         decode(event, kind)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert str(caught.value).startswith("the event does not fit ")
 
 
@@ -295,7 +295,7 @@ class Unresolvable(msgspec.Struct):
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "reported"),
     [
         (Foreign, "Foreign is not a type that JSON can be decoded into"),
         (list[Foreign], "Foreign is not a type"),
@@ -307,8 +307,8 @@ class Unresolvable(msgspec.Struct):
         (Unresolvable, "a field cannot be resolved: name 'NoSuchType' is not defined"),
     ],
 )
-def test_a_type_that_cannot_be_decoded_is_refused(kind: Any, told: str) -> None:
-    with pytest.raises(TypeError, match=told.replace("(", r"\(")):
+def test_a_type_that_cannot_be_decoded_is_refused(kind: Any, reported: str) -> None:
+    with pytest.raises(TypeError, match=reported.replace("(", r"\(")):
         decoder(kind)
 
 
@@ -486,20 +486,23 @@ def test_an_annotation_that_cannot_be_resolved_is_a_load_error(
     code: Code, serve: Serve, called: Called
 ) -> None:
     file = code("index", "def handle(event: 'Ordr', context): return event\n")
-    told = load_error(serve(f="index:handle").invoke(b"{}", called("f")))
-    assert "the annotation \"event: 'Ordr'\" cannot be resolved: name 'Ordr' is not defined" in told
-    assert f"{file}:1" in told
-    assert "outside of TYPE_CHECKING" in told
+    reported = load_error(serve(f="index:handle").invoke(b"{}", called("f")))
+    assert (
+        "the annotation \"event: 'Ordr'\" cannot be resolved: name 'Ordr' is not defined"
+        in reported
+    )
+    assert f"{file}:1" in reported
+    assert "outside of TYPE_CHECKING" in reported
 
 
 def test_a_type_that_cannot_be_decoded_is_a_load_error(
     code: Code, serve: Serve, called: Called
 ) -> None:
     file = code("index", "class Order: ...\ndef handle(event: Order, context): return event\n")
-    told = load_error(serve(f="index:handle").invoke(b"{}", called("f")))
-    assert "asks for an event that cannot be decoded: Order is not a type" in told
-    assert f"{file}:2" in told
-    assert "fix: annotate the event with str, dict, list, TypedDict, a dataclass" in told
+    reported = load_error(serve(f="index:handle").invoke(b"{}", called("f")))
+    assert "asks for an event that cannot be decoded: Order is not a type" in reported
+    assert f"{file}:2" in reported
+    assert "fix: annotate the event with str, dict, list, TypedDict, a dataclass" in reported
 
 
 def test_an_async_handler_s_event_is_decoded_where_the_call_comes_from(
@@ -559,10 +562,12 @@ def test_middleware_that_asks_for_a_type_is_a_load_error(
 ) -> None:
     code("index", MIDDLEWARE.format(annotation=": dict"))
     runtime = serve(f={"handler": "index:handle", "middleware": ["index:Plain"]})
-    told = load_error(runtime.invoke(b"{}", called("f")))
-    assert "the wrapper invoke(event: dict) asks for a decoded event" in told
-    assert "middleware 'index:Plain'" in told
-    assert "fix: annotate it with bytes, and decode what you need: fcplug.events.decode(" in told
+    reported = load_error(runtime.invoke(b"{}", called("f")))
+    assert "the wrapper invoke(event: dict) asks for a decoded event" in reported
+    assert "middleware 'index:Plain'" in reported
+    assert (
+        "fix: annotate it with bytes, and decode what you need: fcplug.events.decode(" in reported
+    )
 
 
 @pytest.mark.parametrize("isolation", ["thread", "process"])

@@ -619,7 +619,7 @@ def test_a_web_request_of_fc_3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "encoded", "told"),
+    ("body", "encoded", "reported"),
     [
         ("no base64", True, "the request's body is not base64"),
         ("é", True, "the request's body is not base64"),
@@ -628,9 +628,9 @@ def test_a_web_request_of_fc_3() -> None:
         ("/w==", True, "the request's body is malformed JSON at byte 0: invalid character"),
     ],
 )
-def test_a_body_that_is_not_what_it_should_be(body: str, encoded: bool, told: str) -> None:
+def test_a_body_that_is_not_what_it_should_be(body: str, encoded: bool, reported: str) -> None:
     request = ApiGatewayRequest(path="/", http_method="GET", body=body, is_base64_encoded=encoded)
-    with pytest.raises(InvalidEvent, match=told):
+    with pytest.raises(InvalidEvent, match=reported):
         request.json()
 
 
@@ -674,7 +674,7 @@ def test_fields_that_are_not_known_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "event", "told"),
+    ("kind", "event", "reported"),
     [
         (TimerEvent, b'{"triggerTime": 7, "triggerName": ""}',
          "does not fit TimerEvent: $.triggerTime: expected str, got int"),
@@ -719,10 +719,10 @@ def test_fields_that_are_not_known_are_left_out() -> None:
         (ApiGatewayRequest, HTTP, "ApiGatewayRequest: object missing required field path"),
     ],
 )  # fmt: skip
-def test_an_event_of_another_kind_is_told_as_such(kind: Any, event: bytes, told: str) -> None:
+def test_an_event_of_another_kind_is_told_as_such(kind: Any, event: bytes, reported: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         decode(event, kind)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
 @settings(deadline=None)

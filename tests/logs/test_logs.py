@@ -230,8 +230,8 @@ def test_a_record_tells_its_exception_with_the_author_s_frames_and_its_stack(
     formatter: logging.Formatter,
 ) -> None:
     error = ValueError("no")
-    told = record(exc_info=(ValueError, error, None), stack_info="Stack:\n  here")
-    text = formatter.format(told).replace("\\n", "\n")
+    reported = record(exc_info=(ValueError, error, None), stack_info="Stack:\n  here")
+    text = formatter.format(reported).replace("\\n", "\n")
     assert "said\nValueError: no\nStack:\n  here" in text
     assert "said\nNone" not in formatter.format(record(exc_info=(None, None, None)))
 
@@ -291,8 +291,8 @@ def handle(event, context):
     print("print", end=" ")
     print("of", name)
     secret = context.credentials.access_key_secret
-    told = ("%s in another thread of %s", secret, name)
-    thread = threading.Thread(target=context.logger.warning, args=told)
+    reported = ("%s in another thread of %s", secret, name)
+    thread = threading.Thread(target=context.logger.warning, args=reported)
     thread.start()
     thread.join()
     if event == b"fail":

@@ -1,4 +1,4 @@
-"""Processes that die, hang, grow and are frozen: what clients see of it."""
+"""What clients see of processes that crash, hang, grow and are frozen."""
 
 import contextlib
 import os
@@ -64,8 +64,8 @@ def test_a_process_that_dies_takes_only_its_own_requests_along(pair: Supervised,
     print(f"{way}: {count}")
     assert count.refused == 0
     assert count.failed <= IN_FLIGHT
-    told = {"SIGKILL": "SIGKILL", "SIGSEGV": "SIGSEGV", "os._exit": "exit code 0"}[way]
-    assert re.search(rf"ERROR process {victim} ended after [\d.]+ s: {told}$", pair.log, re.M)
+    reported = {"SIGKILL": "SIGKILL", "SIGSEGV": "SIGSEGV", "os._exit": "exit code 0"}[way]
+    assert re.search(rf"ERROR process {victim} ended after [\d.]+ s: {reported}$", pair.log, re.M)
 
 
 def test_siblings_answer_each_other(pair: Supervised) -> None:
@@ -109,17 +109,17 @@ def test_20_segmentation_faults_refuse_no_connection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "told", "load"), [("exit", "exit code 3", ""), ("segv", "SIGSEGV", "yes")]
+    ("start", "reported", "load"), [("exit", "exit code 3", ""), ("segv", "SIGSEGV", "yes")]
 )
 def test_processes_that_never_start_end_it(
-    tmp_path: Path, start: str, told: str, load: str
+    tmp_path: Path, start: str, reported: str, load: str
 ) -> None:
     with supervised(tmp_path, processes=4, start=start, load=load) as server:
         assert server.process.wait(PATIENCE) == 1
         found = re.findall(r"CRITICAL giving up: (.*)", server.log)
     assert len(found) == 1
     assert re.fullmatch(
-        rf"10 processes ended right after their start, in [\d.]+ s: {told} 10 times", found[0]
+        rf"10 processes ended right after their start, in [\d.]+ s: {reported} 10 times", found[0]
     )
 
 
@@ -239,7 +239,7 @@ def test_a_stop_right_after_a_crash_answers_what_has_connected(tmp_path: Path, l
         with server.connect() as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)  # it is told to stop before it can see the crash
+            time.sleep(0.2)  # the stop signal arrives before the supervisor sees the crash
             os.kill(parent, signal.SIGCONT)
             assert sock.recv(99).startswith(b"HTTP/1.1 200")
         assert server.process.wait(PATIENCE) == 0
@@ -253,7 +253,7 @@ def test_a_hang_up_ends_nobody(pair: Supervised) -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "told"),
+    ("load", "reported"),
     [
         ("thread", "hold what a fork must not copy: thread 'reporter'$"),
         ("socket", r"hold what a fork must not copy: descriptor \d+ \(socket:.*\)$"),
@@ -262,10 +262,10 @@ def test_a_hang_up_ends_nobody(pair: Supervised) -> None:
     ],
 )
 def test_where_loading_before_the_fork_is_not_safe_it_is_done_without(
-    tmp_path: Path, load: str, told: str
+    tmp_path: Path, load: str, reported: str
 ) -> None:
     with supervised(tmp_path, load=load) as server:
-        assert re.search(told, server.log, re.M)
+        assert re.search(reported, server.log, re.M)
         assert "`preload: false` saves the attempt" in server.log
         wait_until(lambda: len(server.pids) == 2)
         assert server.get_from(max(server.pids), "/loaded-by") == []

@@ -1,4 +1,4 @@
-"""The watchdog: ends who holds the GIL for ever, and nobody else."""
+"""The watchdog ends a process that holds the GIL too long, and no other process."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def nothing():
 
 def work():
     time.sleep(0.3)
-    sys.stdout.write(f"at {{time.monotonic()}}\\n")  # at once, whatever the other threads write
+    sys.stdout.write(f"at {{time.monotonic()}}\\n")  # one write: lines do not mix
     sys.stdout.flush()
     {work}()
 
@@ -118,7 +118,7 @@ def freeze(process: "subprocess.Popen[bytes]", seconds: float) -> None:
     while select.select([out], [], [], 0)[0]:
         os.read(out, 65536)
     process.send_signal(signal.SIGCONT)
-    for _ in range(2):  # the first may tell of a beat from before
+    for _ in range(2):  # the first may be of an earlier beat
         assert select.select([out], [], [], PATIENCE)[0]
         assert os.read(out, 1), process.communicate()[1].decode()
 

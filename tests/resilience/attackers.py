@@ -18,7 +18,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 
 class Attack(NamedTuple):
-    """What each connection sends: ``opening`` once, then ``repeated`` for ever; it never reads."""
+    """What each connection sends: ``opening`` once, then ``repeated`` until closed; no reads."""
 
     port: int
     clients: int

@@ -49,7 +49,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """Tell in a word or two whether the bar is met."""
+        """Return in a word or two whether the bar is met."""
         if self.missed:
             return "MISSED"
         return "LATE" if self.late else "met"
@@ -66,7 +66,7 @@ class Bar(NamedTuple):
     run: Callable[[int, Report], None]
 
     def measure(self, size: int, *, talks: bool = True) -> Report:
-        """Run it, and return what came of it; whatever it raises is a miss."""
+        """Run it and return the report; an error counts as a miss."""
         report = Report(self.name, talks=talks)
         try:
             self.run(size, report)
@@ -77,7 +77,7 @@ class Bar(NamedTuple):
 
 
 class Crowd:
-    """Threads that work until they are told to stop; the first error of one is the crowd's."""
+    """Threads that work until they are stopped; the first error of one is raised for all."""
 
     def __init__(self, number: int, work: Callable[[int, threading.Event], None]) -> None:
         self.stop = threading.Event()

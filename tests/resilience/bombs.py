@@ -38,7 +38,7 @@ BOMBS: dict[str, str] = {
 
 
 def special(name: str, aside: Path) -> None:
-    """Put something there that is no file of text."""
+    """Replace the file by something that is not a text file."""
     aside.unlink(missing_ok=True)
     if name == "a pipe":
         os.mkfifo(aside)

@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 class Caller:
-    """One connection, kept as long as the instance keeps it, and made anew afterwards."""
+    """One connection, opened again when the instance has closed it."""
 
     def __init__(self, port: int, timeout: float = PATIENCE) -> None:
         self._port = port

@@ -20,7 +20,7 @@ CONNECTING = 90.0  # seconds
 
 
 def attack(port: int, count: int, stop: threading.Event) -> None:
-    """Hold so many connections, a byte of a head now and then on each, anew when one is closed."""
+    """Keep so many connections, send a byte of a head from time to time, reopen closed ones."""
     socks: list[socket.socket] = []
     while not stop.wait(0.2):
         kept = []

@@ -66,10 +66,10 @@ def run(size: int, report: Report) -> None:
                 time.sleep(PAUSE)
                 report.progress(f"{number + 1} of {size} faults, {dict(seen)}")
         wait_until(lambda: len(family.pids) == PROCESSES)
-        told = len(re.findall("SIGSEGV$", instance.log, re.MULTILINE))
+        reported = len(re.findall("SIGSEGV$", instance.log, re.MULTILINE))
         code = instance.stop()
     report.figure(f"{size} faults, {PROCESSES} processes: {seen['ok']} answered")
-    report.expect(told == size, f"{told} told in the log")
+    report.expect(reported == size, f"{reported} reported in the log")
     report.expect(seen["refused"] == 0, f"{seen['refused']} refused")
     report.expect(seen["failed"] == 0, f"{seen['failed']} failed")
     lost = seen["lost"]

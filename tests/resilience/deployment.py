@@ -35,7 +35,7 @@ class Editor:
         self._tail = Tail(folder)
 
     def edit(self, text: str | bytes) -> bool:
-        """Write a configuration, have it looked at, and tell whether it was taken over."""
+        """Write a configuration, let the instance reload, return whether it was accepted."""
         aside = self.file.with_suffix(".new")
         aside.write_bytes(text.encode() if isinstance(text, str) else text)
         self.put(aside)
@@ -48,7 +48,7 @@ class Editor:
         aside.replace(self.file)
 
     def look(self) -> bool:
-        """Have the instance look at its configuration; tell whether it took something over."""
+        """Let the instance reload its configuration; return whether it accepted the edit."""
         self._instance.process.send_signal(signal.SIGHUP)
-        told = r"the configuration is reloaded|the running configuration stays"
-        return "reloaded" in self._tail.wait_for(told)[0]
+        reported = r"the configuration is reloaded|the running configuration stays"
+        return "reloaded" in self._tail.wait_for(reported)[0]

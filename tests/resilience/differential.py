@@ -240,7 +240,7 @@ def cut(rng: random.Random, stream: bytes) -> list[bytes]:
 
 
 def disagreement(mine: Result, oracle: Result) -> str:
-    """Tell how two readings differ in what would be answered; empty when they do not."""
+    """Return how the answers to two readings would differ; empty if they would not."""
     shared = min(len(mine.seen), len(oracle.seen))
     if mine.seen[:shared] != oracle.seen[:shared]:
         return "sees other requests"

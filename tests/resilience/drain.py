@@ -11,7 +11,7 @@ from resilience.deployment import running
 from resilience.processes import wait_at_most
 
 CALLERS = 8
-DRAIN_TIMEOUT = 30.0  # seconds; a drain is told to be late long before
+DRAIN_TIMEOUT = 30.0  # seconds; a drain is reported as late long before
 SOON = 5.5
 CONFIG = f"""\
 version: 1
@@ -94,9 +94,9 @@ def run(size: int, report: Report) -> None:
     report.expect(codes == {0: size}, f"exit codes {dict(codes)}")
     report.figure(f"stop p50 {percentile(times, 50) * 1000:.0f} ms")
     report.expect_within(max(times), SOON, "longest stop")
-    code, took, told = stop_with_a_stuck_handler()
+    code, took, reported = stop_with_a_stuck_handler()
     report.expect(code == 1, f"stuck handler: exit code {code}")
-    report.expect(told, "told in the log")
+    report.expect(reported, "reported in the log")
     report.expect(took > 0.9, f"after {took:.2f} s")
     report.expect_within(took, 1.5, "stuck handler's stop")
 

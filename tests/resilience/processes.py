@@ -68,7 +68,7 @@ def limit_file_size(pid: int, size: int) -> None:
 
 
 def wait_at_most(seconds: float, claim: Callable[[], object]) -> bool:
-    """Wait until something holds; tell whether it came to hold."""
+    """Wait until a condition holds; return whether it does."""
     end = time.monotonic() + seconds
     while not claim():
         if time.monotonic() > end:

@@ -97,12 +97,12 @@ class Watched:
 def live(edits: int, report: Report) -> None:
     """Edit the configuration of an instance in the same way, and look at it all the time."""
     partial = seen = accepted = 0
-    told = "the configuration is reloaded"
+    reported = "the configuration is reloaded"
     with running(text(1)) as (instance, folder):
         path, dice = Editor(instance, folder).file, random.Random(edits)
         for number in range(edits):
             failed: list[bool] = []
-            before = instance.log.count(told)
+            before = instance.log.count(reported)
 
             def ask(_index: int, stop: threading.Event, failed: list[bool] = failed) -> None:
                 while not stop.wait(0.02):
@@ -112,7 +112,7 @@ def live(edits: int, report: Report) -> None:
             with Crowd(1, ask):
                 longest = write_slowly(path, text(number + 2), dice)
                 time.sleep(SETTLED + 0.2)
-                came = wait_at_most(60, lambda: instance.log.count(told) > before)  # noqa: B023
+                came = wait_at_most(60, lambda: instance.log.count(reported) > before)  # noqa: B023
             if longest < SETTLED * 0.9:  # else no rule sees that more is to come
                 partial += sum(failed)
                 seen += 1

@@ -40,4 +40,4 @@ def run(size: int, report: Report) -> None:
             report.expect(codes == 0, f"{codes} exit codes not 0")
 
 
-BAR = Bar(18, "signals", "from the open port on, signals lose nobody", 30, 1, run)
+BAR = Bar(18, "signals", "signals lose no client once the port is open", 30, 1, run)

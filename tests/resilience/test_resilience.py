@@ -1,4 +1,4 @@
-"""The bars of ``make resilience``, each in a small form; times are told and not held here."""
+"""The bars of ``make resilience``, each in a small form, without limits of time."""
 
 from pathlib import Path
 

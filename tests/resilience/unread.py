@@ -45,4 +45,4 @@ def run(size: int, report: Report) -> None:
     report.expect_within(max(seen.calls), waves * (TIMEOUT + 1), "a call at most")
 
 
-BAR = Bar(16, "unread", "clients that read nothing hold nobody up for good", 60, 14, run)
+BAR = Bar(16, "unread", "clients that do not read block no other client", 60, 14, run)

@@ -1,4 +1,4 @@
-"""The table: what FC sends, what it must get back, and the log lines in between.
+"""The conformance table: what FC sends, what it must get back, and the log lines.
 
 Rows are numbered as the checklist of FC's custom-runtime contract that they prove. The same table
 runs in process and over a socket against ``bootstrap``.
@@ -118,7 +118,7 @@ def call(function: str, **expected: object) -> Call:
 
 
 def web(path: str, **expected: object) -> Call:
-    """Return a web request; the application's answer is a success for FC, whatever its status."""
+    """Return a web request; every status of the application is a success for FC."""
     headers = expected.pop("headers", {})
     fields = expected.pop("fields", {})
     assert isinstance(headers, dict)
@@ -144,7 +144,7 @@ def initialize(function: str, **expected: object) -> Call:
 
 
 def control(path: str) -> dict[str, str]:
-    """Return the header that tells what a request asks for."""
+    """Return the header that names the phase of a request."""
     return {"X-Fc-Control-Path": path}
 
 
@@ -182,7 +182,7 @@ ROWS = (
         call("echo", method="POST", path="/", headers=control("/pre-stop"), answer=b"",
              log=(f"FC PreStop Start RequestId: {ID}", f"FC PreStop End RequestId: {ID}")),
     )),
-    Row("21", "header names are matched whatever their case", (
+    Row("21", "header names are matched in any case", (
         call("whoami", headers={"X-Fc-Request-Id": None, "x-FC-REQUEST-id": ID},
              holds=(f'"requestId": "{ID}"',)),
     )),
@@ -239,13 +239,13 @@ ROWS = (
         call("whoami", headers={"X-Fc-Security-Token": "t" * 9000, "X-Fc-Access-Key-Id": "id",
                                 "X-Fc-Access-Key-Secret": "s"}, holds=("t" * 9000,)),
     )),
-    Row("26", "FC 2.0's prefix of this very function is no part of the path", (
+    Row("26", "FC 2.0's prefix of this function is not part of the path", (
         web("/2016-08-15/proxy/market.v1/shop/a", headers={"X-Fc-Service-Name": "market"},
             answer=b"GET /a /2016-08-15/proxy/market.v1/shop "),
         web("/2016-08-15/proxy/market.v1/shop/a",
             answer=b"GET /2016-08-15/proxy/market.v1/shop/a  "),
     )),
-    Row("25", "x-fc-base-path is no part of the path", (
+    Row("25", "x-fc-base-path is not part of the path", (
         web("/get", headers={"X-Fc-Base-Path": "/get"}, answer=b"GET /get  "),
     )),
     Row("39, 45", "method, path, query and body reach the application untouched", (
@@ -283,12 +283,12 @@ ROWS = (
             lacks=(KEYS["X-Fc-Access-Key-Secret"], KEYS["X-Fc-Security-Token"],
                    "secret-of-the-environment")),
     )),
-    Row("48", "a hook that nobody implements answers 200", (
+    Row("48", "a hook without an implementation answers 200", (
         initialize("echo", answer=b""),
         call("echo", method="GET", path="/pre-freeze", body=None, answer=b"", log=None),
         call("echo", method="GET", path="/pre-stop", body=None, answer=b"", log=None),
     )),
-    Row("49, 52, 54, 56, 63", "the initializer runs once, whatever is asked afterwards", (
+    Row("49, 52, 54, 56, 63", "the initializer runs once, also after other requests", (
         initialize("counting", answer=f"ready for {ID}".encode()),
         initialize("counting", answer=f"ready for {ID}".encode()),
         call("counting", holds=('"initialize": 1',)),

@@ -67,10 +67,10 @@ class Edited:
         long_ago = time.time() - 10
         os.utime(aside, (long_ago, long_ago))
         aside.replace(self._file)
-        told = "the edit is refused" if refused else "the configuration is reloaded"
-        before = self.instance.log.count(told)
+        reported = "the edit is refused" if refused else "the configuration is reloaded"
+        before = self.instance.log.count(reported)
         self.instance.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.instance.log.count(told) == before + self._processes)
+        wait_until(lambda: self.instance.log.count(reported) == before + self._processes)
 
     def rows(self, *functions: str) -> None:
         """Call each function until every process has answered; all calls must succeed."""

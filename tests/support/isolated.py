@@ -1,4 +1,4 @@
-"""Workers of one function, as a test wants them."""
+"""Workers of one function for a test, and processes and files to check afterwards."""
 
 import contextlib
 import json
@@ -47,13 +47,13 @@ def call(headers: Mapping[str, str] | None = None) -> Context:
 
 
 def act(workers: Workers, event: str | bytes, seconds: float = PATIENCE) -> bytes:
-    """Have the workers answer an event within some seconds."""
+    """Let the workers answer an event within some seconds."""
     event = event.encode() if isinstance(event, str) else event
     return workers.invoke(event, call().for_function({}, seconds))
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process is there, and no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -91,7 +91,7 @@ class Background(threading.Thread):
     def outcome(self) -> Any:
         """Return what the call returned, or raise what it raised."""
         self.join(PATIENCE)
-        assert not self.is_alive(), "it never ended"
+        assert not self.is_alive(), "the call did not end"
         if self._error:
             raise self._error
         return self._value

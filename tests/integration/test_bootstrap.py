@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -44,6 +45,7 @@ def old_python(folder: Path) -> Path:
 def run(code: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(code / "bootstrap"), "--version"],
+        cwd=code.parent,
         env={"PATH": "/usr/bin:/bin", **environ},
         capture_output=True,
         text=True,
@@ -211,6 +213,19 @@ def test_without_a_python_it_says_what_was_tried(tmp_path: Path) -> None:
     assert "set FCPLUG_PYTHON" in done.stderr
 
 
+def test_a_python_without_fcplug_is_an_error_with_the_fix(tmp_path: Path) -> None:
+    code = deploy(tmp_path / "code", CONFIG)
+    venv.create(tmp_path / "empty")
+    python = str(tmp_path / "empty" / "bin" / "python")
+    done = run(code, FCPLUG_PYTHON=python)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"bootstrap: {python} does not find fcplug\n"
+        f"  fix: install it into {code}/python (python3 -m pip install --target python ...), "
+        "or set FCPLUG_PYTHON to a Python that has it\n"
+    )
+
+
 def test_packaged_dependencies_and_code_come_before_the_rest(tmp_path: Path) -> None:  # item 80
     code = deploy(tmp_path, CONFIG, FILES)
     (code / "python").mkdir()
@@ -241,8 +256,8 @@ def test_it_finds_its_own_folder_however_it_is_called(tmp_path: Path, command: s
         text=True,
         check=True,
     )
-    assert done.stdout.startswith("-c import sys;")
-    folder = done.stdout.partition("main() ")[2].removesuffix(" serve --port nowhere\n")
+    assert done.stdout.startswith("-c \nimport sys\n")
+    folder = done.stdout.partition("\nmain()\n ")[2].removesuffix(" serve --port nowhere\n")
     assert Path(folder).resolve() == code
 
 

@@ -25,6 +25,7 @@
 Each error holds its facts. Its text says where, what and the likely fix.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -117,12 +118,9 @@ class UnknownFunction(FcplugError):  # noqa: N818 - the name is the errorType th
 
     def __init__(self, name: str, handler: str, known: Iterable[str]) -> None:
         known = list(known)
+        asked = f"the request names no function ({protocol.FUNCTION_NAME}) and no default is set"
         if name or handler:
             asked = f"no function {name or handler!a}{did_you_mean(name or handler, known)}"
-        else:
-            asked = (
-                f"the request names no function ({protocol.FUNCTION_NAME}) and no default is set"
-            )
         super().__init__(f"{asked}; functions.yaml knows: {listing(known)}")
 
 
@@ -262,10 +260,7 @@ class InvalidEvent(FcplugError):  # noqa: N818 - the name is the errorType that 
 
 
 class InvalidResult(FcplugError):  # noqa: N818 - named as InvalidEvent is
-    """A handler's result cannot be written as JSON.
-
-    ``kind`` is the class of Python's error, which FC's runtime reports as the ``errorType``.
-    """
+    """A handler's result is not JSON; ``kind`` is the class of Python's error, as on FC."""
 
     def __init__(self, kind: str, what: str) -> None:
         super().__init__(what)
@@ -288,7 +283,6 @@ class ToolsMissing(FcplugError):  # noqa: N818 - it is reported, not caught
 
     def __init__(self, command: str, packages: Sequence[str]) -> None:
         import shlex  # noqa: PLC0415 - an error path only
-        import sys  # noqa: PLC0415
 
         install = shlex.join([sys.executable, "-m", "pip", "install", "fcplug[tools]"])
         super().__init__(f"{command} needs {_enumeration(packages)}: {install}")

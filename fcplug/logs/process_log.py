@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import functools
 import io
 import logging
 import os
@@ -72,14 +73,9 @@ def configure(
     open_standard_descriptors()
     formatter = JsonFormatter() if style == "json" else TextFormatter()
     # on FC both are one file; one output for both keeps their lines apart
-    outputs = [
-        Output(
-            number,
-            waits=blocked == "wait",
-            dropped_notice=lambda count: _dropped_record(formatter, count),
-        )
-        for number in (descriptors[:1] if os.path.sameopenfile(*descriptors) else descriptors)
-    ]
+    numbers = descriptors[:1] if os.path.sameopenfile(*descriptors) else descriptors
+    notice = functools.partial(_dropped_record, formatter)
+    outputs = [Output(n, waits=blocked == "wait", dropped_notice=notice) for n in numbers]
     handler = RecordHandler(outputs[0], formatter)
     undo = contextlib.ExitStack()
     undo.callback(_replace_streams(outputs[0], outputs[-1]))

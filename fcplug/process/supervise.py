@@ -33,8 +33,7 @@ def supervise(  # noqa: PLR0913 - most of them by name
     """Run ``serve`` in processes, and replace those that exit, until a stop signal.
 
     SIGTERM or SIGINT sends SIGTERM to all of them, a second one kills them; SIGHUP is passed on.
-    The socket stays open until then, so no connection is refused. On Linux the kernel kills a
-    process whose parent died.
+    No connection is refused before. On Linux the kernel kills a process whose parent died.
 
     Args:
         serve: runs in each process, handles SIGTERM, returns the exit code. Signals that arrive

@@ -34,6 +34,19 @@ SPAN_CONTEXT = "x-fc-tracing-opentracing-span-context"
 SPAN_BAGGAGES = "x-fc-tracing-opentracing-span-baggages"  # base64 of a JSON object
 JAEGER_ENDPOINT = "x-fc-tracing-jaeger-endpoint"
 
+# What only the platform sends, and the runtime does not read.
+FUNCTION_INITIALIZER = "x-fc-function-initializer"
+INITIALIZATION_TIMEOUT = "x-fc-initialization-timeout"  # seconds
+PRE_STOP_HANDLER = "x-fc-instance-lifecycle-pre-stop-handler"
+PRE_FREEZE_HANDLER = "x-fc-instance-lifecycle-pre-freeze-handler"
+BASE_PATH = "x-fc-base-path"  # FC 3.0: the whole path of a web request
+EMPTY_HEADERS = (  # FC 3.0 sends them, without a value
+    "x-fc-api-server-ip",
+    "x-fc-eagleeye-rpcid",
+    "x-fc-eagleeye-traceid",
+    "x-fc-eagleeye-userdata",
+)
+
 CREDENTIAL_HEADERS = (ACCESS_KEY_ID, ACCESS_KEY_SECRET, SECURITY_TOKEN)
 CREDENTIAL_VARIABLES = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID",

@@ -38,6 +38,8 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     service: str = "default"
     handler: str = "index.handler"
     runtime: str = "custom.debian12"
+    region: str = "cn-hangzhou"
+    account_id: str = "1234567890123456"
     timeout: float = 60.0
     memory: int = 512
     instance_concurrency: int = 1

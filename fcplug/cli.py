@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given[:1] != ["serve"]:
         from fcplug.tools import exit_code  # noqa: PLC0415 - nothing that serves needs it
 
+        exit_code.end_by_signals()
         return exit_code.of(lambda: _run(given))
     try:
         if given == ["serve"]:  # FC starts it like this: no argument parser is needed
@@ -81,6 +82,8 @@ def _run_tool(given: Sequence[str]) -> int:
     """
     from importlib.util import find_spec  # noqa: PLC0415
 
+    _require_folder()
+
     from fcplug.tools import PACKAGES  # noqa: PLC0415
 
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
@@ -88,6 +91,13 @@ def _run_tool(given: Sequence[str]) -> int:
     from fcplug.tools.main import run  # noqa: PLC0415
 
     return run(given, _OWN)
+
+
+def _require_folder() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise FcplugError("the working directory was deleted: cd to another folder") from None
 
 
 def _parser() -> "argparse.ArgumentParser":
@@ -157,6 +167,7 @@ def _asset(options: "argparse.Namespace") -> "Asset":
         return assets.BOOTSTRAP
     if options.plain:
         return assets.SCHEMA
+    _require_folder()
     import json  # noqa: PLC0415
 
     from fcplug.inspection.installed_schema import installed_schema  # noqa: PLC0415

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fcplug.config.loader import Config
+from fcplug.errors import FcplugError
 from fcplug.inspection.process import Progress, reports
 from fcplug.plugins.importer import ASGI, HANDLERS, MIDDLEWARE, WSGI
 
@@ -82,6 +83,9 @@ def plugins(config: Config | None, *, limit: float, progress: Progress) -> list[
 
 def _known(config: Config | None, limit: float) -> Iterator[Plugin]:
     (report,) = reports("entries", ["installed"], {}, limit=limit)
+    if report.failure:
+        lines = report.output.strip().splitlines() or [""]
+        raise FcplugError(f"what is installed cannot be listed: {report.failure}: {lines[-1]}")
     uses = list(_uses(config)) if config else []
     entries = sorted(report.answer.get("entries", ()), key=lambda each: (_order(each[0]), each[1]))
     for group, name, value, package, version in entries:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
+from fcplug.errors import OutputError
+
 # the child finds what this process finds, and nothing of the author's before it needs that
 _START = "import sys; sys.path[:] = sys.argv[3:]; from fcplug.inspection import child; child.main()"
 _TURN = 0.1  # seconds between looks at whether the process still runs
@@ -62,10 +64,10 @@ class _Child:
     """A process that works on the items of one job."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._output = _temporary_file()
         self._read, write = os.pipe()
         self._buffer = b""
-        with tempfile.TemporaryFile() as given:
+        with _temporary_file() as given:
             given.write(json.dumps(job).encode())
             given.seek(0)
             descriptors = map(str, (given.fileno(), write))
@@ -127,6 +129,14 @@ class _Child:
         if code < 0:
             return f"it ended the process: {_signal_name(-code)}"
         return f"it ended the process with exit code {code}"
+
+
+def _temporary_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise OutputError("a temporary file", what, "set TMPDIR to a folder with room") from None
 
 
 def _signal_name(number: int) -> str:

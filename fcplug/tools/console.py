@@ -22,6 +22,18 @@ _PIPE_WIDTH = 200  # columns where no terminal sets a width: long enough to leav
 class Console(RichConsole):
     """A console that goes on, into nowhere, once the reader of its output has gone."""
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does.
+
+        Raises:
+            OutputError: the stream takes no more, as a full disk does not.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            exit_code.discard(self.file)  # type: ignore[arg-type]
+            raise OutputError("standard output", error.strerror or str(error)) from None
+
     def on_broken_pipe(self) -> None:
         """Discard what is still to be written; the command ends as it would have."""
         exit_code.discard(self.file)  # type: ignore[arg-type]

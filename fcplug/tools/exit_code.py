@@ -2,8 +2,10 @@
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from fcplug.errors import FcplugError, OutputError, ToolsMissing
 
@@ -35,6 +37,17 @@ def of(run: Callable[[], int]) -> int:
     except FcplugError as error:
         sys.stderr.write(f"{error}\n")
         return PROBLEM
+
+
+def end_by_signals() -> None:
+    """Let a signal that ends this process unwind it first, so that nothing it started stays."""
+
+    def unwind(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, unwind)
 
 
 def discard(stream: io.TextIOBase | None = None) -> None:

@@ -1,6 +1,7 @@
 """The command line around the commands: help, wrong names, missing packages, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from fcplug.tools import COMMANDS
+from support.deployed import deploy
 from support.lean import lean_python
+from support.waiting import wait_until
 
 OWN = ("serve", "bootstrap", "schema")
 
@@ -81,3 +84,76 @@ def test_the_shell_completes_the_names_of_commands() -> None:
     assert {f"plain,{name}" for name in (*OWN, *COMMANDS)} == set(done.stdout.splitlines())
     script = fcplug_command(_FCPLUG_COMPLETE="bash_source").stdout
     assert "_FCPLUG_COMPLETE=bash_complete" in script
+
+
+FOLDER = ("check", "plugins", "route", "doctor", "schema")
+
+
+@pytest.mark.parametrize("command", FOLDER)
+def test_in_a_deleted_folder_each_command_says_so(tmp_path: Path, command: str) -> None:
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec '{sys.executable}' -m fcplug {command}"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "the working directory was deleted: cd to another folder\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["check", "plugins", "doctor", "schema"])
+def test_a_full_disk_is_one_line(tmp_path: Path, command: str, unbuffered: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fcplug", command],
+            env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": unbuffered},
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["check", "plugins", "doctor", "schema"])
+def test_a_closed_output_is_no_crash(tmp_path: Path, command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec '{sys.executable}' -m fcplug {command} >&-"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", [("check",), ("plugins",), ("plugins", "--cost"), ("schema",)])
+def test_a_signal_ends_a_command_and_all_that_it_started(
+    tmp_path: Path, command: tuple[str, ...], signal_number: signal.Signals
+) -> None:
+    """The module says which process imports it; for ``--cost``, only the one that measures."""
+    measured = "if 'fcplug.inspection.measuring' in sys.modules:\n" if "--cost" in command else ""
+    code = f"import os, sys, time\n{measured or 'if True:'}\n"
+    code += "    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(600)\ndef f(event): ...\n"
+    text = "version: 1\nfunctions:\n  a: {handler: hangs}\n"
+    folder = deploy(tmp_path, text, {"hangs.py": code})
+    info = folder / "hangs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hangs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[fcplug.handlers]\nhangs = hangs:f\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fcplug", *command],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    pid = folder / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text())
+    process.send_signal(signal_number)
+    out, err = process.communicate(timeout=60)
+    interrupted = signal_number == signal.SIGINT
+    assert (process.returncode, out) == (128 + signal_number, "")
+    assert err.strip() == ("interrupted" if interrupted else "")
+    wait_until(lambda: not is_alive(int(pid.read_text())))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,7 +1,9 @@
 """Rows for people: a table where it fits, else one block for each row."""
 
+import io
 from collections.abc import Sequence
 
+from rich.console import Console as RichConsole
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -26,9 +28,9 @@ def print_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Cel
     if out.is_terminal:
         out.print(table)
         return
-    with out.capture() as captured:  # who reads a pipe or a file wants no spaces at line ends
-        out.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
+    rendered = io.StringIO()  # who reads a pipe or a file wants no spaces at line ends
+    RichConsole(file=rendered, width=out.width, highlight=False).print(table)
+    lines = [line.rstrip() for line in rendered.getvalue().splitlines()]
     out.print("\n".join(lines), soft_wrap=True)
 
 

@@ -59,7 +59,7 @@ def test_a_wrong_configuration_ends_with_one_and_the_whole_report(tmp_path: Path
     ]
 
 
-def test_a_missing_configuration_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_missing_configuration_is_reported_by_its_name(tmp_path: Path) -> None:
     done = fcplug_command("serve", "--config", "nowhere.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("nowhere.yaml: there is no such file, but --config names it\n")
@@ -183,7 +183,7 @@ def test_a_file_is_replaced_only_by_force(tmp_path: Path) -> None:
         (".", ".: this is a folder: name the file: ./functions.schema.json"),
     ],
 )
-def test_a_file_that_cannot_be_written_is_told(
+def test_a_file_that_cannot_be_written_is_reported(
     tmp_path: Path, target: str, what: str, force: tuple[str, ...]
 ) -> None:
     done = fcplug_command("schema", "-o", target, *force, cwd=tmp_path)
@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_written_is_told(
     assert os.listdir(tmp_path) == []
 
 
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "fcplug", "schema"],
@@ -218,7 +218,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_with_the_fix(tmp_path: Path) -> None:
     folder = deploy(tmp_path, CONFIG, FILES)
     with start(folder) as instance:
         done = fcplug_command("serve", "--port", str(instance.port), cwd=folder)
@@ -227,7 +227,7 @@ def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_variable_that_is_no_port_is_told(tmp_path: Path) -> None:
+def test_a_port_variable_that_is_not_a_port_is_reported(tmp_path: Path) -> None:
     folder = deploy(tmp_path, CONFIG, FILES)
     done = fcplug_command("serve", cwd=folder, FC_SERVER_PORT="web")
     assert done.returncode == 1
@@ -272,7 +272,7 @@ def test_on_fc_only_the_function_that_is_called_comes_to_life(tmp_path: Path) ->
         assert instance.invoke("broken").status == 404
 
 
-def test_on_fc_a_function_that_is_not_configured_is_told_at_start(tmp_path: Path) -> None:
+def test_on_fc_a_function_that_is_not_configured_is_reported_at_start(tmp_path: Path) -> None:
     folder = deploy(tmp_path, CONFIG, FILES)
     with start(folder, environ={"FC_FUNCTION_NAME": "helo"}) as instance:
         assert "no function 'helo' (did you mean 'hello'?)" in instance.log

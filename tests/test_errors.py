@@ -88,7 +88,7 @@ def test_a_problem_is_one_line_that_any_terminal_can_show(what: str, reported: s
     assert str(Problem("f", 1, 1, "", what)) == f"f:1:1: {reported}"
 
 
-def test_the_problems_of_a_configuration_are_told_in_the_order_of_the_file() -> None:
+def test_the_problems_of_a_configuration_are_reported_in_the_order_of_the_file() -> None:
     error = ConfigError(
         Problem("f", line, column, "", "x") for line, column in [(2, 9), (10, 1), (2, 1)]
     )
@@ -130,7 +130,7 @@ def test_the_problems_of_a_configuration_are_told_in_the_order_of_the_file() -> 
     ],
     ids=["a-name", "a-handler", "both", "control-characters", "neither"],
 )
-def test_an_unknown_function_is_told_with_those_known(
+def test_an_unknown_function_is_reported_with_those_known(
     name: str, handler: str, reported: str
 ) -> None:
     assert str(UnknownFunction(name, handler, iter(["resize", "hello"]))) == reported
@@ -155,7 +155,7 @@ def test_a_plugin_error_that_knows_no_more_is_one_line() -> None:
     assert str(PluginError("UserCodeError", "it broke")) == "it broke"
 
 
-def test_a_busy_function_is_told_with_its_limit() -> None:
+def test_a_busy_function_is_reported_with_its_limit() -> None:
     assert "function 'resize' already runs 8 invocations" in str(ConcurrencyExceeded("resize", 8))
 
 

@@ -90,7 +90,7 @@ def test_a_value_that_is_not_a_port_is_reported_with_its_variable(name: str, tex
     assert str(error.value).startswith(f"{name} is {text!r}: ")
 
 
-def test_a_number_too_long_for_python_is_no_port() -> None:
+def test_a_number_too_long_for_python_is_not_a_port() -> None:
     with pytest.raises(ValueError, match="FC_SERVER_PORT is"):
         protocol.port({"FC_SERVER_PORT": "9" * 5000})
 

@@ -202,7 +202,7 @@ def test_a_file_is_the_runtime_s_own_or_the_author_s(file: str, own: bool) -> No
     assert result.is_own_file(file) == own
 
 
-def test_endless_recursion_is_told_by_its_first_and_last_frames() -> None:
+def test_endless_recursion_is_reported_by_its_first_and_last_frames() -> None:
     def first() -> None:
         deeper()
 

@@ -1,4 +1,4 @@
-"""One thing that an inspection found: where, what, why and how to mend it."""
+"""One thing that an inspection found: where, what, why and how to fix it."""
 
 import re
 from typing import Literal, NamedTuple

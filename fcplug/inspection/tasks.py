@@ -69,7 +69,7 @@ def _functions(job: Mapping[str, Any], environ: dict[str, str]) -> Task:
         try:
             return {"errors": [], "hooks": _loaded(plugins, spec, config)}
         except FcplugError as error:
-            whole = _told(error, _answering(spec))
+            whole = _described(error, _answering(spec))
         return {"errors": list(_of_each(plugins, spec, config)) or [whole], "hooks": []}
 
     return load
@@ -81,7 +81,7 @@ def _plugins(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: 
         try:
             return plugin_facts.facts(group, reference)
         except FcplugError as error:
-            return {"error": _told(error, ())}
+            return {"error": _described(error, ())}
 
     return look
 
@@ -122,7 +122,7 @@ def _of_each(plugins: Loader, spec: FunctionSpec, config: Config) -> Iterator[di
         except FcplugError as error:
             if str(error) not in seen:
                 seen.add(str(error))
-                yield _told(error, path)
+                yield _described(error, path)
 
 
 def _parts(spec: FunctionSpec, config: Config) -> Iterator[tuple[Path, FunctionSpec]]:
@@ -158,9 +158,9 @@ def _answering(spec: FunctionSpec) -> Path:
     return ("functions", spec.name, key)
 
 
-def _told(error: FcplugError, path: Path) -> dict[str, Any]:
+def _described(error: FcplugError, path: Path) -> dict[str, Any]:
     """Return an error of one plugin as JSON can carry it."""
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "kind": error.error_type,
         "what": str(error),
         "causes": [str(cause) for cause in error.causes],
@@ -170,6 +170,6 @@ def _told(error: FcplugError, path: Path) -> dict[str, Any]:
         "problems": [],
     }
     if isinstance(error, PluginError):
-        told.update(what=error.what, fix=error.fix, source=error.where)
-        told.update(problems=[list(problem) for problem in error.problems])
-    return told
+        described.update(what=error.what, fix=error.fix, source=error.where)
+        described.update(problems=[list(problem) for problem in error.problems])
+    return described

@@ -52,7 +52,7 @@ class Measured(NamedTuple):
 
 
 class _Caller(threading.Thread):
-    """Makes calls, one after the other, until it is told to stop."""
+    """Makes calls, one after the other, until it is asked to stop."""
 
     def __init__(self, call: Call, count: int, stop: threading.Event) -> None:
         super().__init__(name="fcplug-caller", daemon=True)

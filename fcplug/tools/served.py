@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Loaded(NamedTuple):
-    """A process has tried to load its functions; it waits to be told to serve."""
+    """A process has tried to load its functions; it waits for the order to serve."""
 
     process: "Served"
     failed: Sequence[str]
@@ -31,11 +31,11 @@ Event = Loaded | Ended
 
 
 class Served:
-    """A process that serves a socket it has inherited, once it is told to.
+    """A process that serves a socket it has inherited, once it is asked to.
 
     Attributes:
         loaded: the functions that it could load; known once it has reported.
-        serves_since: when it was told to serve, a moment of ``time.monotonic()``.
+        serves_since: when it was asked to serve, a moment of ``time.monotonic()``.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Served:
         self.serves_since = time.monotonic()
         self._events = events
         self._connection, theirs = socketpair()
-        # compiled code is told from its source by size and second: too coarse for quick edits
+        # Python compares compiled code with its source by size and second only
         environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         with theirs:
             inherited = (listener.fileno(), theirs.fileno())

@@ -212,7 +212,7 @@ def test_under_load_the_limit_holds_and_every_place_comes_back() -> None:
     assert (bulkhead.inside, bulkhead.waiting) == (0, 0)
 
 
-def test_the_cost_of_an_uncontended_place_is_told() -> None:
+def test_the_cost_of_an_uncontended_permit_is_printed() -> None:
     bulkhead = Bulkhead("resize", 4, queue=4)
     times = []
     for _ in range(20_000):

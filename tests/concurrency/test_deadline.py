@@ -105,7 +105,7 @@ def test_the_work_sees_the_callers_context_variables_in_a_thread_of_its_own(benc
     assert bench.run(work) == ("caller", "deadline-1")
 
 
-def test_a_deadline_farther_than_any_clock_is_no_problem(bench: Bench) -> None:
+def test_a_deadline_farther_than_any_clock_is_accepted(bench: Bench) -> None:
     assert bench.run(lambda: 7, 1e30) == 7
     assert bench.run(lambda: 7, float("inf")) == 7
 
@@ -138,7 +138,7 @@ def test_the_idle_thread_used_last_is_the_next(bench: Bench) -> None:
     assert len(used) == 1
 
 
-def test_a_late_invocation_is_answered_at_once_and_told_to_stop(
+def test_a_late_invocation_is_answered_at_once_and_asked_to_stop(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     cancelled = threading.Event()
@@ -306,7 +306,7 @@ def test_a_thread_that_ends_for_want_of_work_is_never_lent() -> None:
         time.sleep(random.choice((0, 0.0004, 0.0005, 0.0006)))
 
 
-def test_a_system_without_threads_to_give_is_told_and_the_place_given_back() -> None:
+def test_a_system_without_free_threads_is_reported_and_the_permit_released() -> None:
     bench = Bench()
     before = threading.stack_size(1 << 46)
     try:
@@ -463,7 +463,7 @@ def test_a_function_that_never_returns_leaves_its_neighbours_alone(bench: Bench)
     wait_until(lambda: places.inside == 0)
 
 
-def test_the_cost_of_a_deadline_is_told() -> None:
+def test_the_cost_of_a_deadline_is_printed() -> None:
     bench = Bench()
 
     def p50(call: Callable[[], object]) -> float:

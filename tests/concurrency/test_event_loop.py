@@ -422,7 +422,7 @@ def test_an_initialize_that_is_late_is_cancelled_and_those_that_wait_for_it_try_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("handler", ["blocks", "child_blocks"])
-def test_code_that_blocks_the_loop_is_told_with_its_function_and_its_line(
+def test_code_that_blocks_the_loop_is_reported_with_its_function_and_its_line(
     handler: str,
     said: list[str],
     serve: Callable[..., Runtime],
@@ -469,7 +469,7 @@ def test_a_thread_whose_waiting_is_interrupted_cancels_its_coroutine() -> None:
     assert loop.synchronous(same)(1) == ((1,), {})
 
 
-def test_whoever_cancels_all_tasks_ends_those_that_have_not_begun_too() -> None:
+def test_cancelling_all_tasks_ends_those_that_have_not_begun_too() -> None:
     loop = EventLoop()
     arrived = threading.Event()
 

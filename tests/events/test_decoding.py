@@ -213,7 +213,7 @@ def test_a_type_that_bytes_are_of_leaves_the_event_untouched(kind: Any) -> None:
         (Order | None, b'{"id": 1}', "Order | None: $.id: expected str, got int"),
     ],
 )  # fmt: skip
-def test_an_event_that_does_not_fit_is_told_with_its_place(
+def test_an_event_that_does_not_fit_is_reported_with_its_place(
     kind: Any, event: bytes, reported: str
 ) -> None:
     with pytest.raises(InvalidEvent) as caught:
@@ -266,7 +266,7 @@ class Inner:
         return bytes.fromhex(event.decode()).decode()
 
 
-def test_text_inside_of_an_event_that_is_no_text_is_told() -> None:
+def test_text_in_an_event_that_is_not_text_is_reported() -> None:
     with pytest.raises(InvalidEvent, match="does not fit Inner: 'utf-8' codec can't decode byte"):
         decode(b"ff", Inner)
 
@@ -330,7 +330,7 @@ def test_a_type_that_contains_itself_is_decoded() -> None:
         (Literal["a"], "Literal['a']"),
     ],
 )
-def test_a_type_is_told_without_its_modules(kind: Any, name: str) -> None:
+def test_a_type_is_named_without_its_modules(kind: Any, name: str) -> None:
     assert type_name(kind) in (name, name.replace("Optional[dict]", "dict | None"))
 
 

@@ -719,7 +719,9 @@ def test_fields_that_are_not_known_are_left_out() -> None:
         (ApiGatewayRequest, HTTP, "ApiGatewayRequest: object missing required field path"),
     ],
 )  # fmt: skip
-def test_an_event_of_another_kind_is_told_as_such(kind: Any, event: bytes, reported: str) -> None:
+def test_an_event_of_another_kind_is_reported_as_such(
+    kind: Any, event: bytes, reported: str
+) -> None:
     with pytest.raises(InvalidEvent) as caught:
         decode(event, kind)
     assert reported in str(caught.value)

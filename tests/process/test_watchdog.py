@@ -182,7 +182,7 @@ def test_a_watchdog_that_is_stopped_leaves_signals_as_it_found_them() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_the_cost_of_a_beat_is_told() -> None:
+def test_the_cost_of_a_beat_is_printed() -> None:
     watchdog = Watchdog(60, sys.__stderr__ or 2)
     try:
         for busy, name in ((True, "busy"), (False, "idle")):

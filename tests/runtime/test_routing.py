@@ -265,7 +265,7 @@ def test_a_route_that_can_lead_nowhere_is_refused(route: str, problems: list[str
     ]
 
 
-def test_a_default_that_is_no_function_is_refused() -> None:
+def test_a_default_that_is_not_a_function_is_refused() -> None:
     what = "default: no function 'helo' (did you mean 'hello'?)"
     assert problems_of(f"{HELLO}default: helo") == [f"f.yaml:4:1: {what}"]
 

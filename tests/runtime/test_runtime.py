@@ -140,7 +140,7 @@ def test_whatever_a_handler_raises_is_an_error_document_and_the_next_call_works(
     assert raising.invoke(b"", called("good")).body == b"invoke good"
 
 
-def test_a_result_that_is_no_json_is_an_error_document(
+def test_a_result_that_is_not_json_is_an_error_document(
     code: Code, serve: Serve, called: Called, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # 82

@@ -319,7 +319,7 @@ def test_a_configuration_of_another_name_is_named(tmp_path: Path) -> None:
     assert "fix: fcplug check functions.yml" in check(cwd=tmp_path).stdout
 
 
-def test_text_that_is_no_yaml_is_one_error_with_its_place(tmp_path: Path) -> None:
+def test_text_that_is_not_yaml_is_one_error_with_its_location(tmp_path: Path) -> None:
     found = the_only(findings(deploy(tmp_path, "version: 1\nfunctions: [\n")))
     assert (found["severity"], found["file"]) == ("error", "config/functions.yaml")
     assert found["line"]

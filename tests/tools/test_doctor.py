@@ -74,7 +74,7 @@ def test_a_configuration_that_is_missing_or_wrong_is_a_fact(
     assert found.get("problems") == problems
 
 
-def test_a_configuration_that_the_environment_names_and_is_not_there_is_told(
+def test_a_configuration_that_the_environment_names_and_is_not_there_is_reported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FCPLUG_CONFIG", "nowhere.yaml")

@@ -99,7 +99,7 @@ def test_a_kind_whose_library_is_missing_says_how_to_get_it(tmp_path: Path) -> N
     assert b"Traceback" not in done.stderr
 
 
-def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_ends_early_causes_no_error(tmp_path: Path) -> None:
     script = f"{sys.executable} -m fcplug events dts | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True

@@ -365,7 +365,9 @@ def test_an_event_from_a_closed_standard_input_is_wrong_usage(project: Path) -> 
     assert done.stderr == "the event cannot be read: standard input is closed\n"
 
 
-def test_a_working_directory_that_was_removed_is_no_traceback(tmp_path: Path) -> None:
+def test_a_working_directory_that_was_removed_gives_an_error_without_a_traceback(
+    tmp_path: Path,
+) -> None:
     for arguments, code in (("", 1), ("--event @event.json", 2)):
         script = f"mkdir gone; cd gone; rmdir ../gone; {sys.executable} -m fcplug invoke x"
         done = subprocess.run(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fcplug.inspection.installed import Plugin
 from fcplug.inspection.measuring import BEGIN
-from fcplug.inspection.process import Progress
+from fcplug.inspection.process import Progress, end_group, temporary_file
 
 # all that serves is there already: what the plugin brings beside it is what it costs
 _MEASURE = """\
@@ -52,25 +52,28 @@ def costs(plugins: Iterable[Plugin], *, limit: float, progress: Progress) -> dic
 
 def _cost(module: str, limit: float) -> Cost | None:
     read, write = os.pipe()
-    try:
-        done = subprocess.run(  # noqa: S603 - this interpreter
+    os.set_blocking(read, False)
+    with temporary_file() as printed, os.fdopen(read, "rb", 0) as out, os.fdopen(write, "wb", 0):
+        process = subprocess.Popen(  # noqa: S603 - this interpreter
             [sys.executable, "-X", "importtime", "-c", _MEASURE, str(write), module, *sys.path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=printed,
             pass_fds=(write,),
-            timeout=limit,
-            check=False,
+            start_new_session=True,
         )
-        os.set_blocking(read, False)
-        line: Mapping[str, Any] = json.loads(os.read(read, 4096))
-    except (subprocess.TimeoutExpired, BlockingIOError, ValueError):
-        return None
-    finally:
-        os.close(read)
-        os.close(write)
-    rows = done.stderr.decode("utf-8", "replace").partition(BEGIN)[2]
-    return Cost(own=_own(rows, module), **line)
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            end_group(process)
+        if not (line := out.read(4096)):
+            return None
+        figures: Mapping[str, Any] = json.loads(line)
+        printed.seek(0)
+        rows = printed.read().decode("utf-8", "replace").partition(BEGIN)[2]
+        return Cost(own=_own(rows, module), **figures)
 
 
 def _own(rows: str, module: str) -> float:

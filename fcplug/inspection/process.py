@@ -64,10 +64,10 @@ class _Child:
     """A process that works on the items of one job."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
-        self._output = _temporary_file()
+        self._output = temporary_file()
         self._read, write = os.pipe()
         self._buffer = b""
-        with _temporary_file() as given:
+        with temporary_file() as given:
             given.write(json.dumps(job).encode())
             given.seek(0)
             descriptors = map(str, (given.fileno(), write))
@@ -85,9 +85,7 @@ class _Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process)
         os.close(self._read)
         self._output.close()
 
@@ -131,7 +129,19 @@ class _Child:
         return f"it ended the process with exit code {code}"
 
 
-def _temporary_file() -> IO[bytes]:
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that leads a session, and all that it has started there."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def temporary_file() -> IO[bytes]:
+    """Return a new file without a name.
+
+    Raises:
+        OutputError: no folder has room for one.
+    """
     try:
         return tempfile.TemporaryFile()
     except OSError as error:

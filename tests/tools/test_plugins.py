@@ -176,6 +176,20 @@ def test_the_cost_of_each_import_is_listed_worst_first(
     assert totals == sorted(totals, reverse=True)
 
 
+def test_a_plugin_that_leaves_a_process_or_ends_its_own_does_not_hold_up_the_others(
+    install: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaves = "import subprocess\nsubprocess.Popen(['sleep', '600'])\ndef handle(event): ...\n"
+    install("acme-leaves", {"acme_leaves": leaves}, handlers={"leaves": "acme_leaves:handle"})
+    measured = "if 'fcplug.inspection.measuring' in sys.modules: os._exit(3)"
+    code = f"import os, sys\n{measured}\ndef handle(event): ...\n"
+    install("acme-ends", {"acme_ends": code}, handlers={"ends": "acme_ends:handle"})
+    costs = {name: each["cost"] for name, each in listed(capsys, "--cost").items()}
+    assert costs["ends"] is None
+    assert costs["leaves"]["modules"] >= 1
+    assert costs["hello"]["total_ms"] > 0
+
+
 def test_500_plugins_are_listed_by_two_processes(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,7 +121,7 @@ def _of_hooks(
 def _of_health_check(config: Config, names: Sequence[str], each: Deployed) -> Iterator[Finding]:
     at = "customRuntimeConfig.healthCheckConfig.httpGetUrl"
     url = each.get(at)
-    if not isinstance(url, str) or url == config.runtime.health_path:
+    if not names or not isinstance(url, str) or url == config.runtime.health_path:
         return
     if any(config.functions[name].application for name in names):
         return  # the application may answer it

@@ -235,6 +235,9 @@ def test_a_function_that_nothing_answers_is_a_warning(
     tmp_path: Path, name: str, answers: bool
 ) -> None:
     deployed = DEPLOYED.replace("functionName: a", f"functionName: {name}")
+    deployed += "      customRuntimeConfig: {healthCheckConfig: {httpGetUrl: /health}}\n"
+    if not answers:  # and nothing is said about a function that is not there
+        deployed = deployed.replace("/health", "/up")
     text = functions("  a: {handler: greeter.handle}\n  b: {handler: greeter.handle}\n")
     found = findings(deploy(tmp_path, text, {**GOOD, "s.yaml": deployed}))
     assert [each["rule"] for each in found] == ([] if answers else ["fc-function"])

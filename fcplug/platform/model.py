@@ -89,8 +89,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             request the function's own.
         error_type: ``UnhandledInvocationError``, ``InitializationError`` and so on; None if the
             function succeeded.
-        code, message: FC's own error, such as ``CAExited``; empty if FC has none.
-        log: everything that the instance wrote during the call.
+        code, message: FC's own error, such as ``CAExited``; then there is no body. Else empty.
+        log: what the instance wrote during the call: the last MB of it.
         duration_ms, memory_mb: as FC measures and bills them.
         started: seconds since the epoch.
     """
@@ -110,8 +110,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the function answered, and not with an error."""
-        return self.status < 400 and self.error_type is None and not self.code
+        """Whether FC counts the call a success: also a web answer of 404 or 500 is one to FC."""
+        return self.error_type is None and not self.code
 
 
 class InstanceState(enum.Enum):
@@ -149,8 +149,24 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
 
 
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line that an instance wrote, without its end.
+
+    ``request_ids`` are the calls that it belongs to: the one that it names, else all that run.
+    """
+
+    function: str
+    instance_id: str
+    request_ids: Sequence[str]
+    text: str
+
+
 class Happening(msgspec.Struct, frozen=True):
-    """Something that just happened, for those who follow the platform."""
+    """Something that just happened, for those who follow the platform.
+
+    ``value`` is an ``Invocation``, an ``InstanceInfo`` or a ``LogLine``, as ``kind`` says; None
+    for ``functions``.
+    """
 
     kind: Literal["invocation", "instance", "log", "queue", "functions"]
     value: object

@@ -91,6 +91,7 @@ class Pool:
     def __init__(self, port: int) -> None:
         self._port = port
         self._idle: deque[_Connection] = deque()
+        self._open = True
         self._lock = threading.Lock()
 
     def request(self, message: Message, deadline: float) -> Reply:
@@ -113,8 +114,9 @@ class Pool:
         return self._exchange(self._new(deadline), message, deadline)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections, those in use after their answer."""
         with self._lock:
+            self._open = False
             while self._idle:
                 self._idle.pop().close()
 
@@ -147,10 +149,11 @@ class Pool:
         except (OSError, http.client.HTTPException) as error:
             raise BrokenReply(_text(error)) from error
         finally:
-            if keep:
-                with self._lock:
+            with self._lock:
+                keep = keep and self._open
+                if keep:
                     self._idle.append(connection)
-            else:
+            if not keep:
                 connection.close()
 
 

@@ -1,12 +1,14 @@
 """Function Compute on this machine: runs calls on real processes and remembers them."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from fcplug.platform import failures
-from fcplug.platform.fleet import Fleet
+from fcplug.platform.fleet import Fleet, FleetClosed
+from fcplug.platform.guard import Guard
 from fcplug.platform.history import Followers, History
 from fcplug.platform.instance import Instance
 from fcplug.platform.model import (
@@ -36,9 +38,10 @@ class Emulator:
     def __init__(self, functions: Iterable[FunctionConfig]) -> None:
         self._history = History()
         self._followers = Followers()
+        self._guard = Guard()
         self._ended: dict[str, InstanceInfo] = {}
         self._lock = threading.Lock()
-        self._fleets = {function.name: Fleet(function, self._tell) for function in functions}
+        self._fleets = self._new_fleets(functions)
         self._replaced: list[Fleet] = []
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="fcplug-platform", daemon=True)
@@ -59,15 +62,23 @@ class Emulator:
         """Run one call to its end: find or start an instance, initialize it, call it, record it."""
         invocation = self._history.begin(call)
         self._followers.tell("invocation", lambda: invocation)
-        fleet = self._fleets.get(call.function)
-        outcome = failures.unknown(call.function) if fleet is None else fleet.invoke(call)
+        outcome = self._run(call)
         ended = self._history.end(invocation, outcome)
         self._followers.tell("invocation", lambda: ended)
         return outcome
 
+    def _run(self, call: Call) -> Outcome:
+        while not self._closing.is_set():
+            fleet = self._fleets.get(call.function)
+            if fleet is None:
+                return failures.unknown(call.function)
+            with contextlib.suppress(FleetClosed):  # it was replaced meanwhile
+                return fleet.invoke(call)
+        return failures.closed()
+
     def replace(self, functions: Iterable[FunctionConfig]) -> None:
         """Serve other functions, or the same from new instances; calls that run end as before."""
-        fleets = {function.name: Fleet(function, self._tell) for function in functions}
+        fleets = self._new_fleets(functions)
         with self._lock:
             old, self._fleets = self._fleets, fleets
             self._replaced += old.values()
@@ -106,6 +117,10 @@ class Emulator:
             join.start()
         for join in joins:
             join.join()
+        self._guard.close()
+
+    def _new_fleets(self, functions: Iterable[FunctionConfig]) -> dict[str, Fleet]:
+        return {one.name: Fleet(one, self._tell, self._guard) for one in functions}
 
     def _all(self) -> Sequence[Fleet]:
         with self._lock:

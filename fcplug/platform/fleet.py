@@ -5,16 +5,22 @@ import time
 from collections.abc import Callable, Sequence
 
 from fcplug.platform import failures
+from fcplug.platform.guard import Guard
 from fcplug.platform.instance import Gone, Instance, Tell
 from fcplug.platform.model import Call, FunctionConfig, Outcome
+
+
+class FleetClosed(Exception):  # noqa: N818 - it is caught, not reported
+    """The fleet takes no more calls."""
 
 
 class Fleet:
     """Finds an instance for each call, or starts one; ends those that nobody uses."""
 
-    def __init__(self, function: FunctionConfig, tell: Tell) -> None:
+    def __init__(self, function: FunctionConfig, tell: Tell, guard: Guard) -> None:
         self.function = function
         self._tell = tell
+        self._guard = guard
         self._changed = threading.Condition()
         self._instances: list[Instance] = []  # that get calls
         self._ending: list[Instance] = []
@@ -36,7 +42,11 @@ class Fleet:
             return self._closed and not (self._instances or self._tasks or self._busy)
 
     def invoke(self, call: Call) -> Outcome:
-        """Run a call on an instance; wait for one up to the timeout of the function."""
+        """Run a call on an instance; wait for one up to the timeout of the function.
+
+        Raises:
+            FleetClosed: no instance had begun to serve it.
+        """
         deadline = time.monotonic() + self.function.timeout
         while True:
             taken = self._take(deadline)
@@ -91,7 +101,7 @@ class Fleet:
                     instance.running += 1
                     return instance, False
                 if len(self._instances) < self.function.max_instances:
-                    instance = Instance(self.function, self._tell)
+                    instance = Instance(self.function, self._tell, self._guard)
                     self._busy += 1
                     instance.running = 1
                     self._instances.append(instance)
@@ -100,7 +110,7 @@ class Fleet:
                 if left <= 0:
                     return failures.too_busy(self.function)
                 self._changed.wait(left)
-        return failures.closed()
+        raise FleetClosed
 
     def _free(self) -> Instance | None:
         """Return a ready instance before one that starts, and a busy one before an idle one."""

@@ -11,6 +11,7 @@ import msgspec
 
 from fcplug.platform import environment, failures, headers, messages
 from fcplug.platform.connection import BrokenReply, InvalidMessage, Pool, Reply
+from fcplug.platform.guard import Guard
 from fcplug.platform.model import (
     Call,
     FunctionConfig,
@@ -42,7 +43,7 @@ class Instance:
         retired: it gets no more calls.
     """
 
-    def __init__(self, function: FunctionConfig, tell: Tell) -> None:
+    def __init__(self, function: FunctionConfig, tell: Tell, guard: Guard) -> None:
         self.id = headers.new_instance_id()
         self.function = function
         self.port = _free_port()
@@ -56,7 +57,7 @@ class Instance:
         self._steps: deque[tuple[float, str]] = deque(maxlen=_STEPS)
         self._output = Output(self._wrote)
         self._pool = Pool(self.port)
-        self._process = InstanceProcess(self._output, self._ended)
+        self._process = InstanceProcess(self._output, guard, self._ended)
         self._ready = threading.Event()
         self._failure: Outcome | None = None
         self._rest = threading.Lock()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from fcplug.platform import processes
+from fcplug.platform.guard import Guard
 from fcplug.platform.model import FunctionConfig
 from fcplug.platform.output import Output
 
@@ -21,9 +22,10 @@ class InstanceProcess:
         exited: it has ended, and its output is complete.
     """
 
-    def __init__(self, output: Output, ended: Callable[[int], None]) -> None:
+    def __init__(self, output: Output, guard: Guard, ended: Callable[[int], None]) -> None:
         self.exited = threading.Event()
         self._output = output
+        self._guard = guard
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher = threading.Thread(target=self._watch, name="fcplug-platform-exit")
@@ -62,6 +64,7 @@ class InstanceProcess:
         except OSError:
             self.exited.set()
             raise
+        self._guard.add(self._process.pid)
         self._output.start()
         self._watcher.start()
 
@@ -103,6 +106,7 @@ class InstanceProcess:
         code = self._process.wait()
         processes.send_group(self._process.pid, signal.SIGKILL)  # nothing of it outlives it
         processes.send(self._tree, signal.SIGKILL)
+        self._guard.remove(self._process.pid)
         self._output.close()
         self._ended(code)
         self.exited.set()

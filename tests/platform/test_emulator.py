@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -178,14 +180,13 @@ def test_more_calls_get_more_instances_and_idle_ones_end(tmp_path: Path) -> None
 
 
 def test_a_call_that_finds_no_instance_is_refused_as_fc_does(tmp_path: Path) -> None:
-    function = stranger(tmp_path, max_instances=1, timeout=2)
-    with Emulator([function]) as platform, ThreadPoolExecutor(2) as pool:
-        platform.invoke(event())
-        first = pool.submit(platform.invoke, event(b"run time.sleep(1.5)"))
-        second = pool.submit(platform.invoke, event(b"run time.sleep(1.5)"))
-        third = platform.invoke(event(b"run time.sleep(1.5)"))
-        statuses = sorted(one.status for one in (first.result(), second.result(), third))
-    assert statuses[-1] == 429
+    function = stranger(tmp_path, max_instances=1, timeout=1)
+    calls = [event(b"run time.sleep(0.9)") for _ in range(6)]
+    with Emulator([function]) as platform, ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(platform.invoke, calls))
+    refused = [one for one in outcomes if one.status == 429]
+    assert refused
+    assert {one.code for one in refused} == {"ResourceExhausted"}
 
 
 def test_a_hanging_call_ends_its_instance(tmp_path: Path) -> None:  # item 97
@@ -273,6 +274,71 @@ def test_new_configuration_gets_new_instances_and_running_calls_end(tmp_path: Pa
         assert platform.invoke(event()).cold
         assert running.result().succeeded
         wait_until(lambda: InstanceState.ENDED in {one.state for one in platform.instances()})
+
+
+def test_calls_that_wait_are_served_by_the_new_configuration(tmp_path: Path) -> None:
+    old = stranger(tmp_path, max_instances=1)
+    hold = f"run 0\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
+    with Emulator([old]) as platform, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(platform.invoke, event(hold.encode()))
+        wait_until(lambda: any(one.state is InstanceState.BUSY for one in platform.instances()))
+        second = pool.submit(platform.invoke, event(b"run pass"))
+        wait_until(lambda: len(platform.invocations()) == 2)
+        platform.replace([stranger(tmp_path)])
+        assert second.result().succeeded
+        (tmp_path / "go").touch()
+        assert first.result().succeeded
+
+
+def test_a_timeout_does_not_end_the_other_calls_of_the_instance(tmp_path: Path) -> None:
+    late = "time.sleep(60 if self.headers['x-fc-qualifier'] == 'slow' else 1.2)"
+    function = stranger(tmp_path, timeout=2, instance_concurrency=2)
+    with Emulator([function]) as platform, ThreadPoolExecutor(2) as pool:
+        platform.invoke(event())
+        slow = pool.submit(platform.invoke, event(b"run " + late.encode(), qualifier="slow"))
+        wait_until(lambda: platform.instances()[0].running)
+        threading.Event().wait(1)  # so that the other call runs when the first times out
+        other = platform.invoke(event(b"run " + late.encode()))
+        assert b"time out" in slow.result().body
+    assert other.succeeded
+    assert other.instance_id == slow.result().instance_id
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 502)])
+def test_fc_repeats_only_what_is_idempotent(tmp_path: Path, method: str, status: int) -> None:
+    code = """\
+def first(self):
+    Runtime.do_GET = Runtime.do_POST = Runtime.answer
+    self.close_connection = True
+Runtime.do_GET = Runtime.do_POST = first
+"""
+    function = stranger(tmp_path, environment={"BEFORE": code})
+    with Emulator([function]) as platform:
+        assert platform.invoke(event(method=method, target="/")).status == status
+
+
+KILLED = """\
+import os, sys
+from pathlib import Path
+from fcplug.platform.emulator import Emulator
+from support.platforms import event, stranger
+
+platform = Emulator([stranger(Path(sys.argv[1]))])
+platform.invoke(event())
+print(platform.instances()[0].pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_no_process_outlives_a_platform_that_was_killed(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert found.returncode == -9
+    wait_until(lambda: not running(int(found.stdout)))
 
 
 def test_no_process_and_no_thread_outlives_the_platform(tmp_path: Path) -> None:

@@ -31,6 +31,13 @@ _TRAPS = {
     "tag:yaml.org,2002:value": "a special value to some YAML readers, text to others",
     "tag:yaml.org,2002:merge": "a merge key to some YAML readers, text to others",
 }
+_INDENTATION = "this indentation fits none of the lines above"
+_PLAIN_WORDS = {
+    "mapping values are not allowed here": (
+        "this ':' does not fit: correct the indentation, or write the value in quotes"
+    ),
+    "could not find expected ':'": "a ':' is missing after this key",
+}
 
 Fill = Callable[[str], tuple[str, list[str]]]
 
@@ -124,7 +131,33 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> str:
         if text[mark.index : mark.index + 1] == "\t":
             indents = not before.rpartition("\n")[2].strip()
             return "a tab: indent with spaces" if indents else "a tab: write spaces instead"
+        if plain := _plain_words(error, text[mark.index : mark.index + 1], before):
+            return plain
     return f"{error.context}, {error.problem}" if error.context else str(error.problem)
+
+
+def _plain_words(error: yaml.MarkedYAMLError, found: str, before: str) -> str:
+    """Return what to correct, for the mistakes that people make most; else an empty text."""
+    problem = error.problem or ""
+    begun = error.context_mark.line + 1 if error.context_mark else 1
+    if problem.startswith(("expected ',' or '}'", "expected ',' or ']'")):
+        return _bracket_words(problem, begun)
+    if problem.startswith("expected <block end>"):
+        indents = not before.rpartition("\n")[2].strip(" ")
+        return _INDENTATION if indents else f"the character {found!r} does not fit here"
+    if "end of stream" in problem and error.context == "while scanning a quoted scalar":
+        return f"the quotes that begin on line {begun} are not closed"
+    if "cannot start any token" in problem:
+        return f"a value that begins with {found!r} must stand in quotes"
+    return _PLAIN_WORDS.get(problem, "")
+
+
+def _bracket_words(problem: str, begun: int) -> str:
+    closing = problem[len("expected ',' or '")]
+    opening = "{" if closing == "}" else "["
+    if "<stream end>" in problem:
+        return f"the '{opening}' of line {begun} is not closed: add a '{closing}'"
+    return f"a ',' or '{closing}' is missing here, for the '{opening}' of line {begun}"
 
 
 def _unreadable(mark: Any, what: str) -> UnreadableYamlError:

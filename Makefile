@@ -14,19 +14,19 @@ BARS ?=
 
 .PHONY: help run test check resilience bench bench-full format schema clean
 
-help: ## say what can be made
+help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000, and edits of the code
+run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000; edits take effect while it runs
 	@PYTHONPATH=$(subst $() $(),:,$(PLUGINS)) ./bootstrap --host 127.0.0.1 --reload
 
-test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and hold the coverage
+test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and check the coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run $(BIN)/pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-check: $(VENV)/installed $(VENV)/dev ## look for mistakes that need no running
+check: $(VENV)/installed $(VENV)/dev ## check format, style, imports and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -34,23 +34,23 @@ check: $(VENV)/installed $(VENV)/dev ## look for mistakes that need no running
 	$(BIN)/mypy bench
 	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/mypy --config-file ../../pyproject.toml .) || exit 1; done
 
-resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every bar at full size, or BARS="drain reload"
+resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every resilience test at full size, or some: BARS="drain reload"
 	@PYTHONPATH=tests $(BIN)/python -m resilience $(BARS)
 
-bench: $(VENV)/made ## measure a part of fcplug beside others, in five minutes
+bench: $(VENV)/made ## compare fcplug with other servers, in five minutes
 	@$(BIN)/python bench --out bench/.quick
 
 bench-full: $(VENV)/made ## measure everything, in half an hour; writes bench/RESULTS.md
 	@$(BIN)/python bench --full --out bench
 
-format: $(VENV)/dev ## write the code as check wants it
+format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
 schema: $(VENV)/installed ## write config/functions.schema.json, for editors
 	$(BIN)/python -c 'from fcplug.config.loader import json_schema; print(json_schema(), end="")' > config/functions.schema.json
 
-clean: ## remove what was made
+clean: ## remove all generated files
 	rm -rf $(VENV) bench/.envs bench/.quick .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/made:
@@ -65,7 +65,7 @@ $(VENV)/dev: $(VENV)/made pyproject.toml
 	@touch $@
 
 $(VENV)/resilience: $(VENV)/made pyproject.toml
-	@$(PIP) install --group resilience || echo "no atheris for this Python: the fuzz bar cannot be met"
+	@$(PIP) install --group resilience || echo "no atheris for this Python: the fuzz test cannot run"
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made $(SOURCES)

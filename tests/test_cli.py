@@ -104,7 +104,7 @@ def test_a_handler_that_changes_the_folder_does_not_hide_edits(tmp_path: Path) -
     with start(folder) as instance:
         assert instance.invoke("move").body == b"moved"
         config.write_text(f"{CONFIG}  new: {{handler: greeter.handle, timeuot: 3}}\n")
-        _until(lambda: instance.invoke("hello") and "the edit is refused" in instance.log)
+        _until(lambda: instance.invoke("hello") and "the edit is rejected" in instance.log)
         assert "\nconfig/functions.yaml:5:34: functions.new: unknown key" in instance.log
         config.write_text(f"{CONFIG}  new: {{handler: greeter.handle}}\n")
         _until(lambda: instance.invoke("new", b"you").body == b"hello you")

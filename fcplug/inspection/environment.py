@@ -125,8 +125,8 @@ def _port_notes(environ: Mapping[str, str]) -> Iterator[Trouble]:
         try:
             listener.bind(("", port))
         except OSError as error:
-            what = f"port {port} cannot be had: {error.strerror}"
-            yield Trouble(what, "end what listens there, or serve with --port")
+            what = f"cannot listen on port {port}: {error.strerror}"
+            yield Trouble(what, "stop the program that uses it, or serve with --port")
 
 
 def _compile_notes(found: Sequence[Installed]) -> Iterator[Trouble]:

@@ -81,7 +81,7 @@ class Reloader:
         try:
             config = self._file.changed() if self._file else None
         except ConfigError as error:
-            log.error("the edit is refused, the running configuration stays:\n%s", error)
+            log.error("the edit is rejected, the running configuration stays in use:\n%s", error)
             return
         if config is not None:
             self._take_over(config)
@@ -94,7 +94,7 @@ class Reloader:
             after = self._prepare(new, replaced)
         except BaseException as error:
             log.error(
-                "the edit is refused, the running configuration stays: %s",
+                "the edit is rejected, the running configuration stays in use: %s",
                 result.format_error(error),
             )
             self._retire([f for f in new.close() if id(f) not in kept])

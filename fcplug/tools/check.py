@@ -55,8 +55,8 @@ def command(file: str | None, layout: str, strict: bool, timeout: float) -> int:
     imported in a process of their own; none of their hooks is run. FILE is the configuration;
     without it, the one that fcplug serve would find.
 
-    Errors keep a function from serving, warnings tell what will surprise on Function Compute, notes
-    may be as they should be.
+    Errors keep a function from serving. Warnings say what will behave differently on Function
+    Compute than you may expect. Notes may be intended.
 
     Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 wrong usage.
     """

@@ -61,7 +61,7 @@ class _Request(NamedTuple):
     help="With --repeat: the most calls at once.",
 )
 @click.option("--config", metavar="FILE", help="The configuration, if not config/functions.yaml.")
-@click.option("--url", help="Call an instance that runs, such as http://localhost:9000.")
+@click.option("--url", help="Call a running instance, such as http://localhost:9000.")
 @click.option(
     "--header",
     "headers",

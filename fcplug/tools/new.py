@@ -50,7 +50,7 @@ def project(name: str) -> None:
             "pytest": "test it",
             "fcplug check": "look for mistakes in config/functions.yaml",
             "fcplug invoke hello --event Ada": "call it, without a server",
-            "make run": "serve it, and each edit of it",
+            "make run": "serve it; edits take effect while it runs",
         },
     )
 
@@ -66,7 +66,7 @@ def project(name: str) -> None:
     ),
 )
 @click.argument("name")
-@click.option("--middleware", is_flag=True, help="Make what wraps the hooks of handlers.")
+@click.option("--middleware", is_flag=True, help="Make middleware, which wraps handlers.")
 @click.option("--wsgi", is_flag=True, help="Make a web application, such as Flask's.")
 @click.option("--asgi", is_flag=True, help="Make a web application, such as FastAPI's.")
 def plugin(name: str, **kinds: bool) -> None:

@@ -178,7 +178,7 @@ class _Supervisor:
             return  # the process that serves takes an edit of the configuration over itself
         shown = ", ".join(map(os.path.relpath, (code or files)[:_SHOWN]))
         more = f" and {len(code) - _SHOWN} more" if len(code) > _SHOWN else ""
-        log.info("changed: %s%s; a new process is started", shown, more)
+        log.info("changed: %s%s; starting a new process", shown, more)
         self._start()
 
     def _loaded(self, process: Served, failed: Sequence[str]) -> None:
@@ -188,8 +188,8 @@ class _Supervisor:
         lost = sorted({*failed} & process_names(self._current))
         if lost and self._current:
             log.error(
-                "the new code does not load %s, see above: the process before it goes on, "
-                "until a file changes",
+                "the new code does not load %s, see above: the previous process continues. "
+                "The next edit tries again",
                 ", ".join(map(repr, lost)),
             )
             process.send(signal.SIGKILL)
@@ -208,10 +208,10 @@ class _Supervisor:
                 self._code = self._code or code
         elif process is self._next:
             self._next = None
-            goes_on = "the process before it goes on" if self._current else "nothing serves"
+            state = "the previous process continues" if self._current else "nothing serves"
             log.error(
-                "the new process ended before it served, see above: %s, until a file changes",
-                goes_on,
+                "the new process ended before it served, see above: %s. The next edit tries again",
+                state,
             )
         elif process is self._current:
             self._current = None

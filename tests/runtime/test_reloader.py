@@ -180,7 +180,7 @@ def test_an_edit_that_would_not_serve_is_refused_and_the_running_one_stays(
 ) -> None:
     assert body(instance, "edited") == b"old 2"
     edit((old, new))
-    assert "the edit is refused, the running configuration stays" in instance.log
+    assert "the edit is rejected, the running configuration stays in use" in instance.log
     assert message in instance.log
     assert body(instance, "edited") == b"old 2"
     edit(("word: old", "word: new"))

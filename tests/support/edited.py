@@ -67,7 +67,7 @@ class Edited:
         long_ago = time.time() - 10
         os.utime(aside, (long_ago, long_ago))
         aside.replace(self._file)
-        reported = "the edit is refused" if refused else "the configuration is reloaded"
+        reported = "the edit is rejected" if refused else "the configuration is reloaded"
         before = self.instance.log.count(reported)
         self.instance.process.send_signal(signal.SIGHUP)
         wait_until(lambda: self.instance.log.count(reported) == before + self._processes)

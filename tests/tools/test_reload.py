@@ -59,7 +59,7 @@ def test_an_edit_of_code_takes_effect_on_the_port_that_stays_open(tmp_path: Path
         answers(instance, "one")
         (tmp_path / "lib" / "words.py").write_text("WORD = 'six'\n")  # as long, in the same second
         answers(instance, "six")
-        assert "changed: lib/words.py; a new process is started" in instance.log
+        assert "changed: lib/words.py; starting a new process" in instance.log
         assert instance.stop() == 0
 
 
@@ -103,11 +103,11 @@ def test_code_that_does_not_load_changes_nothing_and_is_reported_once(
     with reloading(tmp_path) as instance:
         process = instance.invoke("other").body
         (tmp_path / "index.py").write_text(wrong)
-        instance.wait_for("the process before it goes on")
+        instance.wait_for("the previous process continues")
         assert instance.invoke("f").body == b"one"
         assert instance.invoke("other").body == process
         assert reason in instance.log
-        assert instance.log.count("the process before it goes on") == 1
+        assert instance.log.count("the previous process continues") == 1
         (tmp_path / "index.py").write_text(code("two"))
         answers(instance, "two")
         wait_until(lambda: not runs(int(process)))

@@ -205,7 +205,7 @@ class _Ending:
         logs.stop_waiting()  # a log that nobody reads must not delay the stop
         self._on_drain()
         log.info(
-            "stopping: what was accepted is finished, in at most %g s; "
+            "stopping: finishing accepted requests, for at most %g s; "
             "a second signal ends it at once",
             self._drain_timeout,
         )

@@ -49,7 +49,7 @@ def test_a_stop_says_that_it_has_begun(
     with start(deploy(tmp_path, config(**runtime, drain_timeout=7), FILES)) as instance:
         assert instance.call("GET", "/health").status == 200
         assert instance.stop(number) == 0
-        text = "[INFO] stopping: what was accepted is finished, in at most 7 s; a second signal"
+        text = "[INFO] stopping: finishing accepted requests, for at most 7 s; a second signal"
         assert text in instance.log
 
 

@@ -8,7 +8,7 @@ PACKAGES = ("click", "jinja2", "packaging", "rich")
 COMMANDS: Mapping[str, str] = {
     "new": "make a project or a plugin package",
     "check": "check functions.yaml and every plugin that it names",
-    "plugins": "list what is installed, who uses it and what it costs",
+    "plugins": "list what is installed, what uses it and what it costs",
     "route": "say which function answers a call, and why",
     "doctor": "print what a bug report needs, and what is wrong with the installation",
     "events": "print a sample event of a trigger",

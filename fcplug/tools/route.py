@@ -62,7 +62,7 @@ def _print(answer: Answer) -> None:
     print_rows(out, ("rule", "matches", "why", "where"), list(map(_row, answer.steps)))
     out.print()
     if answer.failure:
-        out.print(Text(f"nobody answers: {printable(str(answer.failure))}", "error"))
+        out.print(Text(f"no function answers: {printable(str(answer.failure))}", "error"))
         return
     shares = _shares(answer)
     if len(shares) > 1:

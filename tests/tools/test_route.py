@@ -96,7 +96,7 @@ def test_a_call_that_nobody_answers_ends_with_one(capsys: pytest.CaptureFixture[
         *("routes[0]", "routes[1]", "function name", "handler", "default"),
     ]
     assert run(["route", "--function", "aa"]) == 1
-    assert "nobody answers: no function 'aa'" in capsys.readouterr().out
+    assert "no function answers: no function 'aa'" in capsys.readouterr().out
 
 
 def test_on_a_narrow_terminal_each_rule_is_a_block(

@@ -1,6 +1,5 @@
 """One instance of a function: a process that is started, initialized, called, frozen and ended."""
 
-import socket
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from fcplug.platform.model import (
     Outcome,
 )
 from fcplug.platform.output import Output
+from fcplug.platform.ports import free_port, listens
 from fcplug.platform.process import InstanceProcess
 from fcplug.protocol import Phase
 
@@ -46,7 +46,7 @@ class Instance:
     def __init__(self, function: FunctionConfig, tell: Tell, guard: Guard) -> None:
         self.id = headers.new_instance_id()
         self.function = function
-        self.port = _free_port()
+        self.port = free_port()
         self.running = 0
         self.used = time.monotonic()
         self.retired = False
@@ -96,12 +96,16 @@ class Instance:
         """Run a call to its end. The one that is ``cold`` starts the instance first.
 
         Raises:
-            Gone: the process ended before the call reached it.
+            Gone: the process ended before the call reached it, and it is not a new one.
         """
         capture = self._output.begin(call.request_id)
         started = time.time()
         try:
             outcome = (self._start(call) if cold else self._wait()) or self._run(call)
+        except Gone:
+            if not cold:
+                raise
+            outcome = failures.exited(self.function, self._process.code, self._output.last)
         finally:
             log = self._output.end(capture)
         return msgspec.structs.replace(
@@ -149,7 +153,7 @@ class Instance:
     def _await_port(self) -> None:
         deadline = time.monotonic() + self.function.startup_timeout
         pause = 0.005
-        while not _listens("127.0.0.1", self.port):
+        while not listens("127.0.0.1", self.port):
             if self._process.exited.wait(pause):
                 raise failures.StartFailed(
                     failures.exited(self.function, self._process.code, self._output.last)
@@ -160,7 +164,7 @@ class Instance:
                 )
             pause = min(pause * 1.2, 0.05)
         self._step("listens")
-        if sys.platform == "linux" and not _listens("127.0.0.2", self.port):
+        if sys.platform == "linux" and not listens("127.0.0.2", self.port):
             self._step("listens on 127.0.0.1 only: Function Compute needs 0.0.0.0")
 
     def _initialize(self, call: Call) -> None:
@@ -278,17 +282,3 @@ class Instance:
     def _step(self, text: str) -> None:
         self._steps.append((time.time(), text))
         self._tell(self)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True

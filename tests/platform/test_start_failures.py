@@ -1,6 +1,7 @@
 """Start commands that do not become an instance, reported as FC reports them (item 94)."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,9 +77,22 @@ def test_it_says_that_fc_cannot_reach_a_loopback_address(tmp_path: Path) -> None
     assert "listens on 127.0.0.1 only: Function Compute needs 0.0.0.0" in texts
 
 
-def test_all_calls_that_wait_for_a_start_get_its_failure(tmp_path: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+def test_a_process_that_ends_once_it_listens_is_not_started_again_for_the_call(
+    tmp_path: Path,
+) -> None:
+    code = """\
+import socket
+server = socket.create_server(("", int(os.environ["FC_CUSTOM_LISTEN_PORT"])))
+server.accept()
+os._exit(3)
+"""
+    with Emulator([stranger(tmp_path, environment={"BEFORE": code})]) as platform:
+        assert not platform.invoke(event()).succeeded
+        [instance] = platform.instances()
+    assert "ended with exit code 3" in [text for _, text in instance.steps]
 
+
+def test_all_calls_that_wait_for_a_start_get_its_failure(tmp_path: Path) -> None:
     code = "time.sleep(0.5); sys.exit('why')"
     function = stranger(
         tmp_path, instance_concurrency=4, max_instances=1, environment={"BEFORE": code}

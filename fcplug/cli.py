@@ -26,6 +26,11 @@ _OWN = {
     "bootstrap": "print the start file of a code package",
     "schema": "print the JSON Schema of functions.yaml and of the installed plugins, for editors",
 }
+_EXAMPLES = {
+    "serve": "fcplug serve --host 127.0.0.1 --reload",
+    "bootstrap": "fcplug bootstrap -o bootstrap",
+    "schema": "fcplug schema -o config/functions.schema.json --force",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,9 +123,15 @@ def _parser() -> "argparse.ArgumentParser":
     commands = parser.add_subparsers(
         prog="fcplug", title="commands", metavar="COMMAND ...", dest="command"
     )
-    _add_serve(commands.add_parser("serve", help=_OWN["serve"], description=_OWN["serve"]))
+    own = {
+        name: commands.add_parser(
+            name, help=_OWN[name], description=_OWN[name], epilog=f"Example: {_EXAMPLES[name]}"
+        )
+        for name in ("serve", "bootstrap", "schema")
+    }
+    _add_serve(own["serve"])
     for name in ("bootstrap", "schema"):
-        command = commands.add_parser(name, help=_OWN[name], description=_OWN[name])
+        command = own[name]
         command.add_argument(
             "-o", "--output", metavar="FILE", help="write it to FILE instead of standard output"
         )

@@ -369,3 +369,14 @@ def test_a_thread_that_a_plugin_left_behind_does_not_keep_the_process(tmp_path: 
     with start(folder) as instance:
         assert instance.invoke("f").status == 200
         assert instance.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["serve", "bootstrap", "schema"])
+def test_the_help_of_a_command_shows_an_example(name: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "fcplug", name, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"Example: fcplug {name} -" in shown.stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fcplug
+from support.commands import unmeasured
 from support.deployed import ROOT, deploy, free_port, start
 
 CONFIG = """\
@@ -208,10 +209,10 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
         "from fcplug import cli\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "sys.exit(cli.main(['schema', '-o', sys.argv[1]]))\n"
+        "sys.exit(cli.main(['schema', '--plain', '-o', sys.argv[1]]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code, str(target)],
+        [sys.executable, "-B", "-c", code, str(target)], env=unmeasured(),
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, f"{target}: File too large\n")

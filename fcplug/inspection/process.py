@@ -17,6 +17,7 @@ from fcplug.errors import OutputError
 # the child finds what this process finds, and nothing of the author's before it needs that
 _START = "import sys; sys.path[:] = sys.argv[3:]; from fcplug.inspection import child; child.main()"
 _TURN = 0.1  # seconds between looks at whether the process still runs
+_LAST_STEP = 1.0  # seconds that it has to end by itself after its last report
 
 
 Progress = Callable[[int, int, str], None]
@@ -94,6 +95,8 @@ class _Child:
         seen = 0
         while (message := self._message(limit)) is not None:
             if "end" in message:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_LAST_STEP)
                 return
             if "begin" in message:
                 item = message["begin"]

@@ -9,9 +9,17 @@ from pathlib import Path
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Return the environment of a command: nothing of this process but where programs are."""
+    """Return the environment of a command: of this process only the PATH and the measuring."""
     coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-    return {"PATH": os.environ["PATH"], **coverage, **extra}
+    return {**unmeasured(), **coverage, **extra}
+
+
+def unmeasured(**extra: str) -> dict[str, str]:
+    """Return the environment of a command whose coverage is not measured.
+
+    Measuring changes what a process does about SIGTERM, a full disk and a folder that is gone.
+    """
+    return {"PATH": os.environ["PATH"], **extra}
 
 
 def run(

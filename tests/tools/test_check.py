@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fcplug.tools.main import run
+from support.commands import environment
 from support.deployed import deploy
 from support.waiting import wait_until
 
@@ -48,7 +49,7 @@ def check(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", "fcplug", "check", *arguments],
         cwd=cwd,
-        env={"PATH": os.environ["PATH"], **environ},
+        env=environment(**environ),
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,6 +1,5 @@
 """``docs/commands.md``: the outputs that it shows are those of the commands."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from fcplug.tools import COMMANDS
+from support.commands import environment
 from support.deployed import ROOT, deploy
 
 PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
@@ -53,7 +53,7 @@ def test_the_output_of_an_example_is_that_of_the_command(tmp_path: Path, example
     done = subprocess.run(
         [sys.executable, "-m", "fcplug", *example.command],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "COLUMNS": "100", "FCPLUG_SHOWN": "1"},
+        env=environment(COLUMNS="100", FCPLUG_SHOWN="1"),
         capture_output=True,
         text=True,
         timeout=120,

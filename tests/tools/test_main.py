@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fcplug.tools import COMMANDS
+from support.commands import environment, unmeasured
 from support.deployed import deploy
 from support.lean import lean_python
 from support.waiting import wait_until
@@ -21,7 +22,7 @@ def fcplug_command(
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(python), "-m", "fcplug", *arguments],
-        env={"PATH": os.environ["PATH"], **environ},
+        env=environment(**environ),
         capture_output=True,
         text=True,
         timeout=120,
@@ -105,7 +106,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, command: str, unbuffered: str) 
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "fcplug", command],
-            env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": unbuffered},
+            env=unmeasured(PYTHONUNBUFFERED=unbuffered),
             cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
         )  # fmt: skip
     assert done.returncode == 1
@@ -139,7 +140,7 @@ def test_a_signal_ends_a_command_and_all_that_it_started(
     (info / "entry_points.txt").write_text("[fcplug.handlers]\nhangs = hangs:f\n")
     process = subprocess.Popen(
         [sys.executable, "-m", "fcplug", *command],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=folder, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     pid = folder / "pid"
     wait_until(lambda: pid.exists() and pid.read_text())

@@ -1,7 +1,6 @@
 """``fcplug plugins``: what is installed, who uses it, and what importing it costs."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from fcplug.tools.main import run
+from support.commands import environment
 from support.deployed import deploy
 
 CONFIG = """\
@@ -220,7 +220,7 @@ def test_colours_are_for_terminals_only(capsys: pytest.CaptureFixture[str]) -> N
     for environ, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         done = subprocess.run(
             command,
-            env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ},
+            env=environment(TERM="xterm", **environ),
             stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False,
         )  # fmt: skip
         assert b"thumbnail" in done.stdout

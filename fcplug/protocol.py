@@ -148,6 +148,18 @@ _SHOWN = {
 
 SIGNATURE = "x-fcplug-signature"  # not FC's: what callers outside FC sign with
 
+# Headers of the InvokeFunction API: what a client asks for, and what it is told of the call.
+INVOCATION_TYPE = "x-fc-invocation-type"  # Sync or Async
+LOG_TYPE = "x-fc-log-type"  # None or Tail
+ASYNC_TASK_ID = "x-fc-async-task-id"
+STATEFUL_ID = "x-fc-stateful-async-invocation-id"  # the same in FC 2.0
+FUNCTION_ERROR = "x-fc-error-type"
+LOG_RESULT = "x-fc-log-result"  # base64
+INVOCATION_DURATION = "x-fc-invocation-duration"  # ms
+MAX_MEMORY_USAGE = "x-fc-max-memory-usage"  # MB
+INSTANCE_ID = "x-fc-instance-id"
+SERVICE_VERSION = "x-fc-invocation-service-version"
+
 # Response header: it alone decides whether FC counts the call as failed. An application may set it.
 STATUS = "x-fc-status"
 

@@ -1,3 +1,6 @@
 from typing import Any
 
+from waitress.server import BaseWSGIServer
+
 def serve(app: object, **settings: Any) -> None: ...
+def create_server(app: object, **settings: Any) -> BaseWSGIServer: ...

@@ -33,3 +33,4 @@ class WSGITask(Task):
 
 class ThreadedTaskDispatcher:
     queue: deque[HTTPChannel]
+    def shutdown(self, cancel_pending: bool = ..., timeout: float = ...) -> bool: ...

@@ -367,6 +367,22 @@ def running(pid: int) -> bool:
         return False
 
 
+def test_workers_of_fcplug_freeze_and_end_with_their_instance(tmp_path: Path) -> None:
+    function = fcplug_function(tmp_path, freeze=True)
+    (tmp_path / "config/functions.yaml").write_text(
+        "version: 1\nfunctions:\n  hello: {handler: index.handle, isolation: process}\n"
+    )
+    (tmp_path / "index.py").write_text(
+        "import os\ndef handle(event, context):\n    return str(os.getpid())\n"
+    )
+    with Emulator([function]) as platform:
+        worker = int(platform.invoke(event(function="hello")).body)
+        assert worker != platform.instances()[0].pid
+        wait_until(lambda: "State:\tT" in Path(f"/proc/{worker}/status").read_text())
+        assert int(platform.invoke(event(function="hello")).body) == worker
+    wait_until(lambda: not running(worker))
+
+
 def test_the_platform_ends_while_an_instance_starts(tmp_path: Path) -> None:
     function = stranger(tmp_path, environment={"BEFORE": "time.sleep(600)"})
     with ThreadPoolExecutor(1) as pool, Emulator([function]) as platform:

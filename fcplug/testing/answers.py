@@ -35,7 +35,7 @@ class _Answered:
         return f"<{type(self).__name__} {self._summary(body)}>"
 
     def _summary(self, body: str) -> str:
-        return f"{body}, error {self.error!r}" if self.error else body
+        return f"{body}, error {self.error!r}" if self.error is not None else body
 
 
 class Answer(_Answered):

@@ -125,12 +125,12 @@ class CallRules:
         """Send each event twice, one after the other, and note what is answered alone."""
         for event in self.accepted:
             first, second = self._call(event), self._call(event)
-            error = first.answer.error or second.answer.error
+            error = second.answer.error if first.answer.error is None else first.answer.error
             if isinstance(error, InvalidResult):
                 what, _, fix = message_of(error).partition("; ")
                 fix = fix or message_of(error).rpartition(": ")[2]
                 return "its results can be sent", what, fix
-            if error:
+            if error is not None:
                 what = f"it answers the event {_short(event)} with {summary(error)}"
                 return "it answers", what, "give the check an event that it accepts: event=..."
             same = first.body == second.body
@@ -140,7 +140,7 @@ class CallRules:
     def overlapping_calls_get_their_own(self) -> Iterator[Broken]:
         """Call it on 50 threads at once; each must get what the same event got alone."""
         calls = self._overlapping()
-        failed = [summary(call.answer.error) for call in calls if call.answer.error]
+        failed = [summary(call.answer.error) for call in calls if call.answer.error is not None]
         rule = "overlapping calls get their own answers"
         fix = (
             "keep what belongs to a call in local variables, not in the module or in self; "
@@ -151,7 +151,7 @@ class CallRules:
             yield rule, f"{what}: {failed[0]}", fix
         ids = [call.request_id for call in calls]
         mixed = sum(
-            not call.answer.error
+            call.answer.error is None
             and (
                 self._expected[number % len(self.accepted)] not in (None, call.body)
                 or any(other.encode() in call.body for other in ids)
@@ -168,7 +168,7 @@ class CallRules:
         options = {**self._options, "middleware": [_FailOnce(), *given]}
         self._call(self.accepted[0], options)
         error = self._call(self.accepted[0], options).answer.error
-        if error:
+        if error is not None:
             what = f"the second time, initialize or the call after it failed: {summary(error)}"
             fix = "let initialize run twice on one object: the runtime calls it until it succeeds"
             yield "it initializes again after a failure", what, fix

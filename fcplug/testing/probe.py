@@ -76,7 +76,7 @@ def _freeze(request: Mapping[str, Any], tell: Any) -> None:
 
         def call() -> dict[str, Any]:
             answer = runner.invoke(request["handler"], events[0], **request["options"])
-            return {"error": summary(answer.error)} if answer.error else {}
+            return {} if answer.error is None else {"error": summary(answer.error)}
 
         first = call()
         runner.pre_freeze()

@@ -249,7 +249,7 @@ class Runner:
         headers.pop(protocol.FUNCTION_NAME, None)
         called = Context.from_headers(headers, {})
         answers = [self._logged(action(served, called)) for served in list(self._served.values())]
-        failed = next((answer for answer in answers if answer.error), None)
+        failed = next((answer for answer in answers if answer.error is not None), None)
         return Answer(
             body=failed.body if failed else b"",
             error=failed.error if failed else None,

@@ -192,7 +192,7 @@ class _RequestTask:
             self.done = True
         elif chunk is None:
             try:
-                raise self._error or InvalidResponse(_UNFINISHED)
+                raise InvalidResponse(_UNFINISHED) if self._error is None else self._error
             finally:
                 self._error = None
         return chunk

@@ -61,13 +61,13 @@ class Lifespan:
         """
         self.task = asyncio.create_task(self._run())
         if await self._request("startup") is None:
-            why = summary(self._error) if self._error else "it returned"
+            why = "it returned" if self._error is None else summary(self._error)
             log.info("the application does not support lifespan: %s", why)
 
     async def shutdown(self) -> None:
         """Ask the application to shut down; raise its error, or LifespanFailed."""
         if self.task and not self.task.done():
-            if await self._request("shutdown") is None and self._error:
+            if await self._request("shutdown") is None and self._error is not None:
                 raise self._error
             await asyncio.wait([self.task], timeout=_GRACE)
 
@@ -93,5 +93,7 @@ class Lifespan:
         if reply and reply["type"] == f"lifespan.{phase}.failed":
             if self.task:  # the error that it raises says more than its message
                 await asyncio.wait([self.task], timeout=_GRACE)
-            raise self._error or LifespanFailed(phase, str(reply.get("message", "")))
+            if self._error is not None:
+                raise self._error
+            raise LifespanFailed(phase, str(reply.get("message", "")))
         return reply

@@ -50,7 +50,7 @@ class WorkerProcess:
             target=self._run, args=(command, theirs), name="fcplug-worker", daemon=True
         ).start()
         self._started.wait()
-        if self._error:
+        if self._error is not None:
             self.socket.close()
             raise self._error
         self.pid = self._popen.pid if self._popen else 0

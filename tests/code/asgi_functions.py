@@ -126,6 +126,17 @@ async def fail(_scope: Message, _receive: Any, _send: Any) -> None:
     raise ValueError("no such luck")
 
 
+class NoItems(Exception):
+    """An error with a length of 0: it is false as a condition."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def fail_empty(_scope: Message, _receive: Any, _send: Any) -> None:
+    raise NoItems("the shelf is empty")
+
+
 async def fail_later(_scope: Message, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body", "body": b"first", "more_body": True})
@@ -229,6 +240,31 @@ async def tired(scope: Message, receive: Any, send: Any) -> None:
         await receive()
         raise LookupError("nothing to close")
     await answer(send, b"tired")
+
+
+async def empty_startup(scope: Message, receive: Any, send: Any) -> None:
+    """Report that the startup failed, and raise an error that is false as a condition."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "see the error"})
+        raise NoItems("the shelf is empty")
+
+
+async def empty_shutdown(scope: Message, receive: Any, send: Any) -> None:
+    """Raise an error that is false as a condition at the shutdown."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        raise NoItems("the shelf is empty")
+    await answer(send, b"open")
+
+
+async def empty_lifespan(scope: Message, _receive: Any, send: Any) -> None:
+    """Support no lifespan, with an error that is false as a condition."""
+    if scope["type"] == "lifespan":
+        raise NoItems("the shelf is empty")
+    await answer(send, b"open")
 
 
 async def slow_start(scope: Message, receive: Any, send: Any) -> None:

@@ -110,6 +110,17 @@ def test_an_event_that_the_handler_refuses_is_asked_for() -> None:
     assert inspect_handler(picky, event=lambda number: {"a": number}) == []
 
 
+def test_an_error_that_is_false_as_a_condition_is_found() -> None:
+    class NoItems(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    def fails(event: bytes) -> None:
+        raise NoItems("the shelf is empty")
+
+    assert "NoItems: the shelf is empty" in found(fails)
+
+
 class SharedEvent:
     """Keeps the event of the last call."""
 

@@ -327,6 +327,24 @@ functions:
 """
 
 
+def test_an_error_that_is_false_as_a_condition_is_an_error(instance: Instance) -> None:
+    document = json.loads(ask(instance, "/fail-empty").body)
+    assert (document["errorType"], document["errorMessage"]) == ("NoItems", "the shelf is empty")
+
+
+def test_an_error_of_the_lifespan_that_is_false_as_a_condition_is_an_error(tmp_path: Path) -> None:
+    parts = ("empty_startup", "empty_shutdown", "empty_lifespan")
+    functions = "".join(f"  {name}: {{asgi: asgi_functions.{name}}}\n" for name in parts)
+    with running(tmp_path, f"version: 1\nfunctions:\n{functions}") as instance:
+        failed = ask(instance, "/", x_fc_function_name="empty_startup")
+        assert json.loads(failed.body)["errorType"] == "NoItems"
+        for name in ("empty_shutdown", "empty_lifespan"):
+            assert ask(instance, "/", x_fc_function_name=name).body == b"open"
+        instance.wait_for("does not support lifespan: NoItems: the shelf is empty")
+        instance.stop()
+        instance.wait_for("^[^ ]*NoItems: the shelf is empty$")
+
+
 @pytest.mark.parametrize("isolation", ["thread", "process"])
 @pytest.mark.parametrize("raises", [False, True], ids=["says so", "raises too"])
 def test_a_startup_that_fails_is_the_initialize_error_and_is_tried_again(

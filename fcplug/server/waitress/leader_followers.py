@@ -122,7 +122,7 @@ class LeaderFollowers(Dispatcher):
                     seen, seen_at = self._own_answers, now
                 self._checking = bool(self._answering_since) or now - seen_at < _CHECK_FOR
         self._take_loop_back()
-        if self._error:
+        if self._error is not None:
             raise self._error
 
     def close(self) -> None:

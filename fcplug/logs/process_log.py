@@ -30,8 +30,8 @@ class _ProcessLog:
 
     out: Output | None = None
     error: Output | None = None  # the same as ``out`` if both are one file
-    stdout: LineStream | None = None
-    stderr: LineStream | None = None
+    stdout: Any = None  # a LineStream
+    stderr: Any = None
     dropped: int | None = None  # lines that were dropped before the stop
 
     @property
@@ -130,10 +130,10 @@ def end_lines(invocation: object | None) -> None:
     out, error = _log.out, _log.error
     if out is None or error is None:
         return
-    if sys.stdout is not _log.stdout:
-        _flush(sys.stdout)
-    if sys.stderr is not _log.stderr:
-        _flush(sys.stderr)
+    if sys.stdout is not _log.stdout and not _flush(sys.stdout):
+        sys.stdout = _log.stdout  # or no function could print
+    if sys.stderr is not _log.stderr and not _flush(sys.stderr):
+        sys.stderr = _log.stderr
     if out.unfinished:
         out.end_lines(invocation)
     if error.unfinished:
@@ -231,19 +231,31 @@ def _root_restorer() -> Callable[[], None]:
 
 def _dropped_record(formatter: RecordFormatter, count: int) -> str:
     """Return the record that reports dropped lines, without a request id."""
-    text = f"{count} lines of the log were dropped: it was not read, or could not be written"
+    text = f"lines of the log dropped: {count}; it was not read, or could not be written"
     facts = {"name": "fcplug", "levelname": "WARNING", "levelno": logging.WARNING, "msg": text}
     record = logging.makeLogRecord(facts)
     return f"{contextvars.Context().run(formatter.format, record)}\n"
 
 
-def _flush(stream: Any) -> None:
+def _flush(stream: Any) -> bool:
     """Flush the object by which user code replaced a standard stream.
+
+    Return False if no one can print to it: it is None, closed or detached.
 
     A wrapper of the stream's bytes buffers the text of all threads. From now on it passes on each
     text at once, so that lines do not mix.
     """
+    if stream is None or _is_closed(stream):
+        return False
     with contextlib.suppress(Exception):
         if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, LineBytes):
             stream.reconfigure(write_through=True)
         stream.flush()
+    return True
+
+
+def _is_closed(stream: Any) -> bool:
+    try:
+        return bool(getattr(stream, "closed", False))
+    except ValueError:  # it was detached
+        return True

@@ -124,6 +124,18 @@ WRECKS = {
     "redirected": "contextlib.redirect_stdout(io.StringIO()).__enter__()",
     "none": "sys.stdout = sys.stderr = None",
 }
+UNUSABLE = {
+    "none": "sys.stdout = sys.stderr = None",
+    "detached": """
+        sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+        sys.stderr = io.TextIOWrapper(sys.stderr.buffer, encoding="utf-8")
+        sys.stdout.detach(), sys.stderr.detach()
+    """,
+    "closed": """
+        sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+        sys.stdout.close(), sys.stderr.close()
+    """,
+}
 
 
 def test_calls_and_their_log_lines_survive_any_change_of_standard_output(
@@ -143,6 +155,17 @@ def test_calls_and_their_log_lines_survive_any_change_of_standard_output(
     assert "wrapped: \u00fc\n" in instance.log
     assert len(re.findall("^fine prints$", instance.log, re.MULTILINE)) >= 4 * 4  # up to "opened"
     assert instance.stop() == 0
+
+
+@pytest.mark.parametrize("code", UNUSABLE.values(), ids=list(UNUSABLE))
+def test_other_calls_print_after_one_has_left_a_standard_output_that_nobody_can_use(
+    instance: Instance, code: str
+) -> None:
+    assert run(instance, code).status == 200
+    for call in range(8):  # each process and each worker answers some of them
+        answer = instance.invoke("fine", x_fc_request_id=f"1-{call}")
+        assert (answer.status, answer.body) == (200, b"fine")
+    wait_until(lambda: instance.log.count("fine prints\n") == 8)
 
 
 def test_a_redirected_standard_output_gets_no_line_of_the_runtime(

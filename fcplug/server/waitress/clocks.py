@@ -3,6 +3,7 @@
 import logging
 import time
 
+from fcplug.errors import quantity
 from fcplug.server.limits import Limits
 from fcplug.server.waitress.channel import ClientChannel
 
@@ -54,7 +55,6 @@ class Clocks:
             channel.handle_close()
         if slow:
             log.warning(
-                "%d answers are cut off: their clients read less than runtime.min_send_rate, "
-                "%d bytes a second",
-                *(len(slow), self._limits.min_send_rate),
+                "%s cut off: a client must read at least %d bytes a second (runtime.min_send_rate)",
+                *(quantity(len(slow), "answer"), self._limits.min_send_rate),
             )

@@ -102,10 +102,8 @@ def _refuse_other_sites(sent: Mapping[str, str]) -> None:
 
     A page that lets its name point here sends its name as the host; any other page its origin.
     """
-    origin = sent.get("origin")
-    if not _is_local(sent.get("host", "")) or (
-        origin is not None and not _is_local(urlsplit(origin).netloc)
-    ):
+    origin = sent.get("origin", "http://localhost")
+    if not _is_local(sent.get("host", "")) or not _is_local(origin.partition("://")[2]):
         raise ApiError(
             403,
             "AccessDenied",
@@ -116,10 +114,10 @@ def _refuse_other_sites(sent: Mapping[str, str]) -> None:
 
 def _is_local(place: str) -> bool:
     """Return whether a host with its port is an IP address or localhost, so no site's own name."""
-    name = (urlsplit(f"//{place}").hostname or "").rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
     try:
+        name = (urlsplit(f"//{place}").hostname or "").rstrip(".")
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
         ipaddress.ip_address(name)
     except ValueError:
         return False
@@ -180,12 +178,14 @@ class ApiServer:
 
     def close(self) -> None:
         """Listen no more, and cut off the calls that run."""
-        self._server.trigger.pull_trigger(self._close_connections)
+        self._server.trigger.pull_trigger(self._leave_loop)
         self._thread.join(5)
         self._server.task_dispatcher.shutdown(timeout=1)
+        self._server.close()  # not before: threads write into its trigger
 
-    def _close_connections(self) -> None:
-        """Close everything that the loop of the server waits for; runs in its thread."""
+    def _leave_loop(self) -> None:
+        """Take everything from the loop of the server, so that it ends; runs in its thread."""
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
-        self._server.close()
+        self._server.del_channel()
+        self._server.trigger.del_channel()

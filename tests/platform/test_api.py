@@ -217,6 +217,9 @@ def test_environment_variables_are_not_shown(client: Client, platform: SmallPlat
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Host": "127.0.0.1.evil.example"},
+        {"Host": "[::1"},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://localhost@evil.example"},
     ],
 )
 def test_a_page_of_another_site_may_not_invoke(

@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "route": "say which function answers a call, and why",
     "doctor": "print what a bug report needs, and what is wrong with the installation",
     "events": "print a sample event of a trigger",
+    "dev": "run the functions of a folder as Function Compute does",
     "invoke": "call a function and print its answer",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

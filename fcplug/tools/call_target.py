@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fcplug import logs, protocol
 from fcplug.concurrency import current_loop
@@ -138,7 +138,11 @@ class Remote:
             raise self._unanswered(error) from None
         seconds = time.perf_counter() - started
         status = response.getheader(protocol.STATUS)
-        failed = response.status != http.client.OK or status not in (None, str(http.client.OK))
+        failed = (
+            response.status != http.client.OK
+            or status not in (None, str(http.client.OK))
+            or response.getheader(protocol.FUNCTION_ERROR) is not None
+        )
         return Answer(body, failed, seconds)
 
     def close(self) -> None:
@@ -167,6 +171,11 @@ class Remote:
         if isinstance(error, ConnectionRefusedError):
             fix = "\n  fix: start an instance there, as 'fcplug serve' does"
         return CallError(f"{where} gives no answer: {printable(text)}{fix}")
+
+
+def on_platform(url: str, name: str) -> Remote:
+    """Return what calls a function by the API of Function Compute, as ``fcplug dev`` serves it."""
+    return Remote(f"{url}/2023-03-30/functions/{quote(name, safe='')}/invocations", {})
 
 
 def _parsed(url: str) -> SplitResult:

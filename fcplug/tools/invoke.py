@@ -1,4 +1,4 @@
-"""``fcplug invoke``: one function called, in this process or at an instance that runs."""
+"""``fcplug invoke``: one function called, in this process or where it runs already."""
 
 import base64
 import json
@@ -10,9 +10,9 @@ import click
 
 from fcplug import logs, protocol
 from fcplug.errors import UnknownFunction, did_you_mean
-from fcplug.tools import event_input, exit_code, latency, latency_report
+from fcplug.tools import dev_folder, event_input, exit_code, latency, latency_report
 from fcplug.tools.answer_output import AnswerOutput
-from fcplug.tools.call_target import Answer, Local, Remote, Target
+from fcplug.tools.call_target import Answer, Local, Remote, Target, on_platform
 from fcplug.tools.command import Command
 from fcplug.tools.latency import Measured
 
@@ -62,6 +62,7 @@ class _Request(NamedTuple):
 )
 @click.option("--config", metavar="FILE", help="The configuration, if not config/functions.yaml.")
 @click.option("--url", help="Call a running instance, such as http://localhost:9000.")
+@click.option("--here", is_flag=True, help="Call it in this process, also if fcplug dev runs.")
 @click.option(
     "--header",
     "headers",
@@ -78,20 +79,29 @@ def command(name: str, headers: tuple[str, ...], **options: Any) -> int:
     document of a function that fails; the log goes to standard error. Without --event the event is
     empty.
 
+    If 'fcplug dev' runs in this folder, it gets the call instead, unless --here, --config or
+    --header is given.
+
     Exit codes: 0 the function answered, 1 it failed or gave no answer, 2 wrong usage.
     """
-    url, config = options["url"], options["config"]
+    url, config, here = options["url"], options["config"], options["here"]
     if url and config:
         raise click.UsageError("--url calls an instance, which has its own configuration")
+    if url and here:
+        raise click.UsageError("--here and --url exclude each other")
     if options["concurrency"] > 1 and options["repeat"] == 1:
         raise click.UsageError("--concurrency needs --repeat")
     called = {protocol.FUNCTION_NAME: name, **_parsed(headers, any_name=url is not None)}
     remote = Remote(url, called) if url else None
+    running = None if url or config or here or headers else dev_folder.find_here()
     event = event_input.read(options["event"])
     request = _Request(name, event, options["repeat"], options["concurrency"], options["as_json"])
     output = AnswerOutput()
 
     def make() -> Target:
+        if running is not None:
+            output.console.print(f"called at {running.url}: fcplug dev runs", style="dim")
+            return on_platform(running.url, name)
         return remote or Local(config, called, dict(os.environ))
 
     code = exit_code.of(lambda: _run(make, request, output))

@@ -33,14 +33,14 @@ class _Signal(int):
     """A signal that has come."""
 
 
-def require() -> None:
-    """Check that the package that finds changes is installed.
+def require(command: str = "fcplug serve --reload") -> None:
+    """Check that the package that finds changes is installed, for a command that needs it.
 
     Raises:
         ToolsMissing: it is not; says how to install it.
     """
     if importlib.util.find_spec("watchfiles") is None:
-        raise ToolsMissing("fcplug serve --reload", ["watchfiles"])
+        raise ToolsMissing(command, ["watchfiles"])
 
 
 def watched_folders(code: str) -> list[str]:

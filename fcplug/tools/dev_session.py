@@ -1,0 +1,123 @@
+"""One run of ``fcplug dev``: the platform, its API, edits, and the end."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from fcplug.errors import BindError, FcplugError, listing
+from fcplug.platform.api import ApiServer, create_app
+from fcplug.platform.async_queue import AsyncQueue
+from fcplug.platform.emulator import Emulator
+from fcplug.tools import exit_code
+from fcplug.tools.dev_folder import Claim
+from fcplug.tools.dev_functions import Functions
+from fcplug.tools.dev_lines import Lines, following
+
+if TYPE_CHECKING:
+    from fcplug.tools.dev_watch import Watcher
+
+_SHOWN = 3  # changed files that are named
+
+
+class PortError(FcplugError):
+    """The port of the API cannot be had."""
+
+
+class Session:
+    """Runs the functions of a folder until a stop signal.
+
+    Args:
+        read: returns the functions; is called again after each edit.
+        lines: where everything is printed.
+    """
+
+    def __init__(self, read: Callable[[], Functions], lines: Lines) -> None:
+        self._read = read
+        self._lines = lines
+        self._stopped = threading.Event()
+        self._signal = 0
+        self._known: Sequence[str] = ()  # the mistakes of the functions that serve
+        self._reported: Sequence[str] = ()  # the mistakes that were printed last
+
+    def run(self, port: int, *, reload: bool) -> int:
+        """Serve the API on a port, 0 for any, until SIGINT or SIGTERM; return the exit code.
+
+        Raises:
+            ConfigError: the configuration is missing or has mistakes.
+            FolderError: another platform runs over the folder.
+            PortError: the port is in use, or not ours to use.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        functions = self._read()
+        self._known = functions.mistakes
+        self._report(functions.mistakes)
+        with ExitStack() as stack:
+            claim = Claim(functions.folder)
+            stack.callback(claim.close)
+            platform = Emulator(functions.configs.values())
+            stack.enter_context(following(platform, self._lines.happening))
+            stack.callback(platform.close)
+            queue = AsyncQueue(platform, claim.queue)
+            stack.callback(queue.close)
+            server = _listen(platform, queue, port)
+            stack.callback(server.close)
+            claim.announce(server.port)
+            if reload:
+                stack.enter_context(self._watcher(functions, platform))
+            names = listing(functions.configs)
+            self._lines.say(f"fcplug dev: http://127.0.0.1:{server.port}, functions: {names}")
+            self._stopped.wait()
+            self._lines.say("ending")
+        self._lines.say("ended")
+        return exit_code.INTERRUPTED if self._signal == signal.SIGINT else exit_code.FINE
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signal = number
+        self._stopped.set()
+
+    def _watcher(self, functions: Functions, platform: Emulator) -> "Watcher":
+        from fcplug.tools.dev_watch import Watcher  # noqa: PLC0415 - it needs watchfiles
+
+        folders = {functions.folder}
+        if functions.file:
+            folders.add(Path(functions.file).resolve().parent)
+        return Watcher(sorted(folders), lambda paths: self._edited(paths, functions, platform))
+
+    def _edited(self, paths: Sequence[str], before: Functions, platform: Emulator) -> None:
+        """Take an edit over, unless it has mistakes."""
+        shown = [os.path.relpath(path, before.folder) for path in paths]
+        self._lines.say(f"changed: {listing(shown, _SHOWN)}")
+        try:
+            functions = self._read()
+            mistakes = functions.mistakes
+        except FcplugError as error:
+            mistakes = str(error).splitlines()
+        is_new = self._report(mistakes)
+        if set(mistakes) - set(self._known):
+            if is_new:
+                self._lines.say("the last good functions serve on", "warning")
+            return
+        self._known = mistakes
+        platform.replace(functions.configs.values())
+        self._lines.say("the next calls get new instances")
+
+    def _report(self, mistakes: Sequence[str]) -> bool:
+        """Print mistakes that have not just been printed; return whether there are any new ones."""
+        new = tuple(mistakes) != tuple(self._reported)
+        self._reported = mistakes
+        for mistake in mistakes if new else ():
+            self._lines.detail(mistake)
+        return new and bool(mistakes)
+
+
+def _listen(platform: Emulator, queue: AsyncQueue, port: int) -> ApiServer:
+    try:
+        return ApiServer(create_app(platform, queue, {}), port)
+    except BindError as error:
+        raise PortError(f"{error}\n  fix: --port {port + 1}, or --port 0 for any") from None

@@ -1,0 +1,339 @@
+"""``fcplug dev``: real processes started, called, reloaded and ended on this machine."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from support import commands
+from support.deployed import PATIENCE, deploy
+from support.waiting import wait_until
+
+CONFIG = """\
+version: 1
+functions:
+  f: {handler: "index:Handler"}
+  other: {handler: index.other}
+"""
+CODE = """\
+import os
+from fcplug import hookimpl
+
+class Handler:
+    @hookimpl
+    def initialize(self, context):
+        print("initialize", context.request_id)
+    @hookimpl
+    def invoke(self, event, context):
+        print("called with", event)
+        return "one"
+    @hookimpl
+    def pre_stop(self, context):
+        with open("stopped", "a") as file:
+            file.write(f"{os.getpid()}\\n")
+
+def other(event, context):
+    return str(os.getpid())
+"""
+SERVER = """\
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        print("got", body.decode())
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"from another runtime: " + body)
+    def log_message(self, *given):
+        pass
+
+HTTPServer(("127.0.0.1", int(os.environ["FC_SERVER_PORT"])), Handler).serve_forever()
+"""
+
+
+class Platform:
+    """A running ``fcplug dev`` and what it prints."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+        self.port = 0
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if match := re.search(pattern, self.output):
+                return match
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"no {pattern!r} in:\n{self.output}")
+
+    def invoke(self, function: str, event: bytes = b"") -> bytes:
+        path = f"/2023-03-30/functions/{function}/invocations"
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
+            connection.request("POST", path, event)
+            return connection.getresponse().read()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def dev(folder: Path, *arguments: str, **environ: str) -> Iterator[Platform]:
+    log = folder / "dev.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fcplug", "dev", "--port", "0", *arguments],
+            cwd=folder,
+            env=commands.environment(TMPDIR=str(temporary(folder)), **environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    platform = Platform(process, log)
+    try:
+        platform.port = int(platform.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
+        yield platform
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def temporary(folder: Path) -> Path:
+    """Return the folder for temporary files of a project's commands."""
+    found = folder.parent / f"{folder.name}-tmp"
+    found.mkdir(exist_ok=True)
+    return found
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    done = commands.run(*arguments, cwd=folder, TMPDIR=str(temporary(folder)))
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return deploy(tmp_path / "project", CONFIG, {"index.py": CODE})
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+def test_each_step_of_the_lifecycle_is_a_line(project: Path) -> None:
+    with dev(project) as platform:
+        assert platform.invoke("f", b"an event") == b"one"
+        output = platform.wait_for(r"(?s)f .*sync: 200 in [\d.]+ ms")[0]
+        steps = ["starts ./bootstrap", "listens after", "initializes after", "ready after"]
+        steps += ["| called with b'an event'", "sync: 200 in"]
+        found = [output.find(step) for step in steps]
+        assert -1 not in found, output
+        assert found == sorted(found), output
+        assert platform.stop() == 0
+        assert re.search(r"pre-stop: status 200(.|\n)*ended with exit code 0", platform.output)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_runs_pre_stop_and_leaves_no_process(
+    project: Path, number: signal.Signals, code: int
+) -> None:
+    with dev(project) as platform:
+        platform.invoke("f")
+        other = int(platform.invoke("other"))
+        assert not gone(other)
+        assert platform.stop(number) == code
+        (stopped,) = (project / "stopped").read_text().split()
+        assert gone(int(stopped))
+        assert gone(other)
+        assert "Traceback" not in platform.output
+
+
+def test_a_runtime_that_is_not_fcplug_is_served(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(SERVER)
+    command = f"{sys.executable} -u server.py"
+    with dev(tmp_path, "--command", command, "--function", "mine") as platform:
+        assert platform.invoke("mine", b"Ada") == b"from another runtime: Ada"
+        platform.wait_for("got Ada")
+        assert platform.stop() == 0
+
+
+def test_a_start_command_that_fails_is_reported_with_its_last_output(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text("print('no such luck')\nraise SystemExit(3)\n")
+    command = f"{sys.executable} server.py"
+    with dev(tmp_path, "--command", command, "--function", "mine") as platform:
+        assert b"CAExited" in platform.invoke("mine")
+        platform.wait_for("no such luck")
+        platform.wait_for("CAExited")
+
+
+def test_a_port_in_use_is_an_error_that_names_another_one(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, errors = run(project, "dev", "--port", str(port))
+    assert code == 1
+    assert f"127.0.0.1:{port}" in errors
+    assert "--port" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_second_platform_over_a_folder_names_the_first(project: Path) -> None:
+    with dev(project) as platform:
+        code, _, errors = run(project, "dev", "--port", "0")
+        assert code == 1
+        assert f"process {platform.process.pid}" in errors
+        assert f"http://127.0.0.1:{platform.port}" in errors
+
+
+def test_after_a_platform_was_killed_another_can_start(project: Path) -> None:
+    with dev(project) as platform:
+        platform.process.kill()
+        platform.process.wait(PATIENCE)
+    with dev(project) as platform:
+        assert platform.invoke("f") == b"one"
+
+
+def test_without_bootstrap_the_error_says_how_to_make_one(project: Path) -> None:
+    (project / "bootstrap").unlink()
+    code, _, errors = run(project, "dev", "--port", "0")
+    assert code == 2
+    assert "fcplug bootstrap -o bootstrap" in errors
+
+
+def test_a_bootstrap_that_may_not_be_run_is_reported_with_chmod(project: Path) -> None:
+    (project / "bootstrap").chmod(0o644)
+    code, _, errors = run(project, "dev", "--port", "0")
+    assert code == 2
+    assert f"chmod 755 {project / 'bootstrap'}" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--command", "true"], "--command and --function belong together"),
+        (["--command", "'", "--function", "f"], "cannot be used"),
+        (["--env", "THERE_IS_NONE"], "--env THERE_IS_NONE=VALUE"),
+    ],
+)
+def test_wrong_usage_is_refused(project: Path, arguments: Sequence[str], what: str) -> None:
+    code, _, errors = run(project, "dev", "--port", "0", *arguments)
+    assert code == 2
+    assert what in errors
+
+
+def test_an_edit_of_code_gives_the_next_call_a_new_instance(project: Path) -> None:
+    with dev(project) as platform:
+        assert platform.invoke("f") == b"one"
+        (project / "index.py").write_text(CODE.replace("one", "two"))
+        wait_until(lambda: platform.invoke("f") == b"two")
+        assert "changed: index.py" in platform.output
+    assert not (project / "__pycache__").exists()  # it would hide an edit of the same second
+
+
+def test_a_mistake_is_reported_once_and_the_last_good_code_serves_on(project: Path) -> None:
+    with dev(project) as platform:
+        assert platform.invoke("f") == b"one"
+        (project / "index.py").write_text("def (\n")
+        platform.wait_for("the last good")
+        assert platform.invoke("f") == b"one"
+        (project / "config" / "functions.yaml").write_text("version: 1\nfunctions: 7\n")
+        platform.wait_for(r"functions\.yaml:2")
+        assert platform.invoke("f") == b"one"
+        (project / "config" / "functions.yaml").write_text(CONFIG)
+        (project / "index.py").write_text(CODE.replace("one", "two"))
+        wait_until(lambda: platform.invoke("f") == b"two")
+        assert platform.output.count("functions.yaml:2") == 1
+
+
+def test_a_function_that_was_broken_before_does_not_hold_up_edits_of_others(project: Path) -> None:
+    (project / "config" / "functions.yaml").write_text(CONFIG + "  x: {handler: index.x}\n")
+    with dev(project) as platform:
+        platform.wait_for("x: .*index")
+        assert platform.invoke("f") == b"one"
+        (project / "index.py").write_text(CODE.replace("one", "two"))
+        wait_until(lambda: platform.invoke("f") == b"two")
+
+
+def test_an_edit_of_the_yaml_adds_a_function(project: Path) -> None:
+    with dev(project) as platform:
+        assert b"FunctionNotFound" in platform.invoke("third")
+        config = CONFIG + "  third: {handler: index.other}\n"
+        (project / "config" / "functions.yaml").write_text(config)
+        wait_until(lambda: platform.invoke("third").isdigit())
+
+
+def test_invoke_uses_the_running_platform_and_here_does_not(project: Path) -> None:
+    with dev(project) as platform:
+        pid = platform.invoke("other").decode()
+        assert run(project, "invoke", "other")[:2] == (0, pid)
+        code, answer, _ = run(project, "invoke", "other", "--here")
+        assert code == 0
+        assert answer != pid
+    code, answer, _ = run(project, "invoke", "other")
+    assert code == 0
+    assert answer != pid
+
+
+def test_invoke_reports_a_function_that_fails_on_the_platform(project: Path) -> None:
+    (project / "index.py").write_text(
+        f"{CODE}\ndef other(event, context): raise ValueError('bad')\n"
+    )
+    with dev(project):
+        code, answer, _ = run(project, "invoke", "other")
+        assert code == 1
+        assert json.loads(answer)["errorMessage"] == "bad"
+
+
+def test_a_function_gets_the_variables_that_it_is_given(project: Path) -> None:
+    code = "import os\ndef other(event, context): return os.environ.get(event.decode(), 'unset')\n"
+    (project / "index.py").write_text(code)
+    config = "version: 1\nfunctions: {other: {handler: index.other, settings: {a: '${NAMED}'}}}\n"
+    (project / "config" / "functions.yaml").write_text(config)
+    with dev(project, "--env", "A=1", "--env", "B", B="2", NAMED="3", C="4") as platform:
+        answers = [platform.invoke("other", name) for name in (b"A", b"B", b"NAMED", b"C")]
+    assert answers == [b"1", b"2", b"3", b"unset"]
+
+
+def test_the_settings_of_s_yaml_count(project: Path) -> None:
+    code = "import os\ndef other(event, context): return os.environ.get(event.decode(), 'unset')\n"
+    (project / "index.py").write_text(CODE + code)
+    (project / "s.yaml").write_text(
+        "edition: 3.0.0\nname: x\nresources:\n  r:\n    component: fc3\n    props:\n"
+        "      functionName: other\n      memorySize: 768\n      handler: a.b\n"
+        "      environmentVariables: {MODE: quick, SECRET: '${env(SECRET)}'}\n"
+    )
+    names = (b"FC_FUNCTION_MEMORY_SIZE", b"FC_FUNCTION_HANDLER", b"MODE", b"SECRET")
+    with dev(project) as platform:
+        answers = [platform.invoke("other", name) for name in names]
+    assert answers == [b"768", b"a.b", b"quick", b"unset"]
+
+
+def test_with_freeze_an_instance_is_frozen_between_calls(project: Path) -> None:
+    with dev(project, "--freeze", "--no-reload") as platform:
+        first = platform.invoke("other")
+        platform.wait_for("frozen after")
+        assert platform.invoke("other") == first
+        platform.wait_for("thawed after")
+        assert platform.stop() == 0

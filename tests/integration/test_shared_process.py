@@ -95,6 +95,15 @@ def instance(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Instanc
         yield instance
 
 
+@pytest.fixture(params=MODES.values(), ids=list(MODES))
+def unmeasured_instance(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Instance]:
+    """Start an instance whose coverage is not measured: that handles SIGTERM in forked children."""
+    code = deploy(tmp_path, CONFIG.format(settings=request.param), {"functions.py": FUNCTIONS})
+    nothing = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+    with start(code, environ=nothing) as instance:
+        yield instance
+
+
 def run(instance: Instance, code: str) -> Answer:
     return instance.invoke("run", dedent(code).encode())
 
@@ -227,7 +236,7 @@ def test_a_forked_child_that_comes_back_ends_as_a_script_does(instance: Instance
     instance.wait_for("^ZeroDivisionError: division by zero$")
 
 
-def test_forked_children_end_by_the_signals_of_their_parent(instance: Instance) -> None:
+def test_forked_children_end_by_the_signals_of_their_parent(unmeasured_instance: Instance) -> None:
     code = """
         children = [processes.Process(target=sleep) for _ in range(4)]
         for child in children:
@@ -237,7 +246,7 @@ def test_forked_children_end_by_the_signals_of_their_parent(instance: Instance) 
             child.join(30)
         answer = {child.exitcode for child in children}
     """
-    assert run(instance, code).body == b"{-15}"
+    assert run(unmeasured_instance, code).body == b"{-15}"
     code = """
         try:
             with processes.Pool(2) as pool:
@@ -245,7 +254,7 @@ def test_forked_children_end_by_the_signals_of_their_parent(instance: Instance) 
         except processes.TimeoutError:
             answer = "timeout"
     """
-    assert run(instance, code).body == b"timeout"
+    assert run(unmeasured_instance, code).body == b"timeout"
 
 
 START_CHILD = """

@@ -221,8 +221,7 @@ def test_a_python_without_fcplug_is_an_error_with_the_fix(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert done.stderr == (
         f"bootstrap: {python} does not find fcplug\n"
-        f"  fix: install it into {code}/python (python3 -m pip install --target python ...), "
-        "or set FCPLUG_PYTHON to a Python that has it\n"
+        f"  fix: install it into {code}/python, or set FCPLUG_PYTHON to a Python that has it\n"
     )
 
 

@@ -144,6 +144,7 @@ def server() -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         server = Server(app, sock, WaitressSettings(Limits(threads=1), sock), express=express)
         yield server
+        wait_until(server.release)  # the trigger is closed once no thread might pull it
         server.close()
 
 
@@ -176,9 +177,12 @@ def test_body_bytes_that_come_with_the_head_are_parsed_in_the_same_turn(server: 
         assert channel.request.body_bytes_received == 1000
 
 
-def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(server: Server) -> None:
+def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(
+    server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
     with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
-        client.sendall(request("GET", "/hold?pipelined") + request("GET", "/") * 1000)
+        client.sendall(request("GET", f"/wait?{gate}") + request("GET", "/") * 1000)
         until = time.monotonic() + PATIENCE
         while not any(channel.requests for channel in server.active_channels.values()):
             assert time.monotonic() < until
@@ -188,3 +192,4 @@ def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(server: Serv
         with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE):
             server.turn(0.05)
         assert len(channel.requests) == 1
+        gate.touch()

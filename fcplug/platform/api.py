@@ -22,6 +22,7 @@ THREADS = 64  # each serves one call at a time, and a function may call others t
 
 _FC3 = "/2023-03-30"
 _FC2 = ("/2021-04-06", "/2016-08-15")
+_CLASSIC = "/2016-08-15/services/{service}/functions"
 _PROXY = re.compile(protocol.PROXY_PATH + r"(?P<service>[^/]+)/(?P<function>[^/]+)(?:/.*)?$")
 _CODES = {404: "PathNotSupported", 405: "MethodNotAllowed"}
 
@@ -49,6 +50,7 @@ def create_app(
         app.add_route(f"{services}/{{service}}", shown, suffix="service")
         functions = f"{services}/{{service}}/functions"
         _add_function_routes(app, functions, "stateful-async-invocations", calls, shown)
+    app.add_route(f"{_CLASSIC}/{{function}}", _ClassicFunction(calls, shown))
     app.add_sink(calls.on_proxy, _PROXY)
     for kind in (Exception, falcon.HTTPError, ApiError):  # the last that fits is used
         app.add_error_handler(kind, _answer_error)
@@ -69,6 +71,14 @@ def _add_function_routes(
     app.add_route(f"{one}/{tasks}", shown, suffix="tasks")
     app.add_route(f"{one}/{tasks}/{{task}}", shown, suffix="task")
     app.add_route(f"{one}/{tasks}/{{task}}/stop", shown, suffix="stop")
+
+
+class _ClassicFunction:
+    """A function of the oldest version, whose documents invoke it without ``/invocations``."""
+
+    def __init__(self, calls: invoking.Invoking, shown: lookups.Lookups) -> None:
+        self.on_post = calls.on_post
+        self.on_get = shown.on_get_function
 
 
 class _Admission:

@@ -16,8 +16,8 @@ from fcplug.errors import FcplugError
 from fcplug.platform import headers
 from fcplug.platform.answers import ApiError
 from fcplug.platform.descriptions import function_arn
-from fcplug.platform.model import Call, FunctionConfig, Outcome, Platform
-from fcplug.platform.task import Change, Task, TaskState
+from fcplug.platform.model import Call, FunctionConfig, Happening, Outcome, Platform
+from fcplug.platform.task import Change, Task, TaskChange, TaskState
 from fcplug.platform.task_file import KEPT, TaskFile
 
 TASK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
@@ -34,7 +34,8 @@ class AsyncQueue:
 
     Calls of one function run side by side up to what its instances take. The pause before a retry
     is ``pause`` seconds, doubled each time, at most a minute. A call that the platform throttles
-    has not run: it waits without counting as a retry, and expires after five hours.
+    has not run: it waits without counting as a retry, and expires after five hours. Those who
+    follow the platform get each change of a task.
 
     Attributes:
         tasks: the file that holds them.
@@ -71,20 +72,24 @@ class AsyncQueue:
                 "letter or an underscore, then come at most 127 letters, digits, '_' and '-'",
             )
         call = msgspec.structs.replace(call, kind="async")
-        try:
-            self.tasks.add(call, task_id or call.request_id)
-        except sqlite3.OperationalError as error:
-            raise unwritable(error) from error
-        with self._changed:
+        task_id = task_id or call.request_id
+        with self._changed:  # no thread takes it before it is announced
+            try:
+                self.tasks.add(call, task_id)
+            except sqlite3.OperationalError as error:
+                raise unwritable(error) from error
+            self._announce(call.function, task_id, TaskState.ENQUEUED)
             self._changed.notify()
-        return task_id or call.request_id
+        return task_id
 
     def stop(self, function: str, task_id: str) -> None:
         """Stop a task: one that waits is not run, one that runs is not tried again."""
         try:
-            self.tasks.stop(function, task_id)
+            state = self.tasks.stop(function, task_id)
         except sqlite3.OperationalError as error:
             raise unwritable(error) from error
+        if state is not None:
+            self._announce(function, task_id, state)
 
     def close(self, patience: float = 5.0) -> None:
         """Take no more tasks, and wait for those that run; others run when the file is used next.
@@ -125,6 +130,7 @@ class AsyncQueue:
             task = self.tasks.claim(busy)
             if task is not None:
                 self._running[task.function] += 1
+                self._announce(task.function, task.id, task.state, task.retry)
                 return task
             due = self.tasks.next_due(busy)
             self._changed.wait(None if due is None else max(0.0, due - time.time()))
@@ -215,7 +221,7 @@ class AsyncQueue:
         """Record the end of a try; a disk that is full now may have room later."""
         while True:
             try:
-                self.tasks.settle(task, change, follow_up)
+                self._record(task, change, follow_up)
                 break
             except sqlite3.OperationalError as error:
                 log.warning("the end of task '%s' cannot be written yet: %s", task.id, error)
@@ -228,6 +234,17 @@ class AsyncQueue:
         if self._settled % (KEPT // 10) == 0:
             with suppress(sqlite3.Error):
                 self.tasks.prune()
+
+    def _record(self, task: Task, change: Change, follow_up: Call | None) -> None:
+        with self._changed:  # no thread takes the new one before it is announced
+            state = self.tasks.settle(task, change, follow_up)
+            self._announce(task.function, task.id, state, change.retry)
+            if follow_up is not None and state is not TaskState.STOPPED:
+                self._announce(follow_up.function, follow_up.request_id, TaskState.ENQUEUED)
+
+    def _announce(self, function: str, task_id: str, state: TaskState, retry: int = 0) -> None:
+        change = TaskChange(function, task_id, state, retry)
+        self._platform.tell(Happening("queue", change))
 
 
 def unwritable(error: sqlite3.OperationalError) -> ApiError:

@@ -105,6 +105,10 @@ class Emulator:
         """Send no more to a queue that ``subscribe`` returned."""
         self._followers.remove(followed)
 
+    def tell(self, happening: Happening) -> None:
+        """Send something that happened beside the platform, as in its queue, to all who follow."""
+        self._followers.tell(happening.kind, lambda: happening.value)
+
     def close(self) -> None:
         """End every process and thread. Calls that run get five seconds; new ones fail."""
         self._closing.set()

@@ -164,8 +164,8 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
 class Happening(msgspec.Struct, frozen=True):
     """Something that just happened, for those who follow the platform.
 
-    ``value`` is an ``Invocation``, an ``InstanceInfo`` or a ``LogLine``, as ``kind`` says; None
-    for ``functions``.
+    ``value`` is an ``Invocation``, an ``InstanceInfo``, a ``LogLine`` or, for ``queue``, a
+    ``TaskChange``, as ``kind`` says; None for ``functions``.
     """
 
     kind: Literal["invocation", "instance", "log", "queue", "functions"]
@@ -187,3 +187,6 @@ class Platform(Protocol):
 
     def invocations(self, function: str | None = None, limit: int = 100) -> Sequence[Invocation]:
         """Return the latest calls, newest first."""
+
+    def tell(self, happening: Happening) -> None:
+        """Send something that happened beside the platform, as in its queue, to all who follow."""

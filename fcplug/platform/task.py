@@ -30,6 +30,18 @@ class TaskEvent(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class TaskChange(msgspec.Struct, frozen=True):
+    """What happened to a task, for those who follow the queue: its state from now on.
+
+    ``retry`` is the try that runs, or runs next; 0 is the first.
+    """
+
+    function: str
+    id: str
+    state: TaskState
+    retry: int = 0
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One asynchronous call. Times are seconds since the epoch, None if they have not come.
 

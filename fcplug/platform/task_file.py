@@ -172,10 +172,10 @@ class TaskFile:
             ).fetchone()
         return row[0] if row else None
 
-    def settle(self, task: Task, change: Change, follow_up: Call | None) -> None:
-        """Record the end of a try and queue the call of its destination, both or neither.
+    def settle(self, task: Task, change: Change, follow_up: Call | None) -> TaskState:
+        """Record the end of a try, queue the call of its destination, and return the new state.
 
-        A task that was asked to stop is not tried again.
+        A task that was asked to stop is not tried again, and its destination gets nothing.
         """
         now = time.time()
         with self._transaction() as database:
@@ -205,20 +205,24 @@ class TaskFile:
             )
             if follow_up is not None:
                 _insert(database, follow_up, follow_up.request_id)
+        return change.state
 
-    def stop(self, function: str, task_id: str) -> None:
-        """Stop a task: one that waits is not run, one that runs is not tried again."""
+    def stop(self, function: str, task_id: str) -> TaskState | None:
+        """Stop a task and return its new state, None if it had ended."""
         now = time.time()
         with self._transaction() as database:
             for stopped, ended, before in (
                 (TaskState.STOPPED, now, "('Enqueued', 'Retrying')"),
                 (TaskState.STOPPING, None, "('Running')"),
             ):
-                database.execute(
+                done = database.execute(
                     f"UPDATE tasks SET state = ?, ended = ?, events = {_appended()} "
                     f"WHERE function = ? AND id = ? AND state IN {before}",
                     (stopped.value, ended, _event(stopped, now), function, task_id),
                 )
+                if done.rowcount:
+                    return stopped
+        return None
 
     def find(self, function: str, task_id: str) -> Task | None:
         """Return a task of a function by its id, None if there is none."""

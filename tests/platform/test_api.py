@@ -47,6 +47,7 @@ INVOCATIONS = [
     "/2021-04-06/services/default/functions/echo/invocations",
     "/2016-08-15/services/default/functions/echo/invocations",
     "/2016-08-15/services/default.LATEST/functions/echo/invocations",
+    "/2016-08-15/services/default/functions/echo",  # as the documents of FC 2.0 write it
 ]
 
 

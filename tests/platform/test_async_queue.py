@@ -19,7 +19,7 @@ import pytest
 from fcplug.platform.answers import ApiError
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.model import Call, Destinations, Outcome
-from fcplug.platform.task import Task, TaskState
+from fcplug.platform.task import Task, TaskChange, TaskState
 from fcplug.platform.task_file import QueueInUse
 from support import small_platform
 from support.small_platform import SmallPlatform, answer, failure
@@ -178,6 +178,50 @@ def test_an_unknown_destination_is_shown_as_failed(
     platform.add("good", lambda _: answer(b""), destinations=Destinations(on_success="nobody"))
     queue.accept(call("good"), "one")
     assert ended(queue, "good", "one").destination == "Failed"
+
+
+def changes(platform: SmallPlatform) -> list[tuple[str, str, int]]:
+    """Return what those who follow the platform got of its queue."""
+    told = [happening.value for happening in platform.happenings if happening.kind == "queue"]
+    return [
+        (each.function, each.state.value, each.retry)
+        for each in told
+        if isinstance(each, TaskChange)
+    ]
+
+
+def test_followers_get_each_change_of_a_task_in_order(
+    queue: AsyncQueue, platform: SmallPlatform
+) -> None:
+    platform.add(
+        "late",
+        lambda made: answer(b"") if made.retry else failure(),
+        destinations=Destinations(on_success="echo"),
+    )
+    queue.accept(call("late"), "one")
+    wait_until(lambda: len(changes(platform)) == 8)
+    of_late = [each[1:] for each in changes(platform) if each[0] == "late"]
+    assert of_late == [
+        ("Enqueued", 0), ("Running", 0), ("Retrying", 1), ("Running", 1), ("Succeeded", 1),
+    ]  # fmt: skip
+    of_echo = [each[1] for each in changes(platform) if each[0] == "echo"]
+    assert of_echo == ["Enqueued", "Running", "Succeeded"]
+
+
+def test_followers_get_a_task_that_is_stopped(queue: AsyncQueue, platform: SmallPlatform) -> None:
+    gate = Gate()
+    platform.add("slow", gate, max_instances=1)
+    queue.accept(call("slow"), "runs")
+    gate.started.acquire()
+    queue.accept(call("slow", number=1), "waits")
+    queue.stop("slow", "waits")
+    queue.stop("slow", "waits")
+    queue.stop("slow", "runs")
+    gate.open.set()
+    ended(queue, "slow", "runs")
+    wait_until(lambda: len(changes(platform)) == 6)
+    stops = [each[1] for each in changes(platform) if each[1].startswith("Stop")]
+    assert stops == ["Stopped", "Stopping", "Stopped"]
 
 
 def test_a_function_that_is_gone_makes_its_tasks_invalid(

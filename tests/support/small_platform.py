@@ -18,6 +18,7 @@ from fcplug.platform.model import (
     Call,
     Destinations,
     FunctionConfig,
+    Happening,
     InstanceInfo,
     Invocation,
     Outcome,
@@ -27,10 +28,11 @@ Function = Callable[[Call], Outcome]
 
 
 class SmallPlatform:
-    """Implements ``Platform``; ``calls`` are those that it ran, in order."""
+    """Implements ``Platform``; ``calls`` it ran and ``happenings`` it got, both in order."""
 
     def __init__(self, folder: Path) -> None:
         self.calls: list[Call] = []
+        self.happenings: list[Happening] = []
         self.functions: dict[str, FunctionConfig] = {}
         self._run: dict[str, Function] = {}
         self._folder = folder
@@ -58,6 +60,10 @@ class SmallPlatform:
     def invocations(self, function: str | None = None, limit: int = 100) -> Sequence[Invocation]:
         """Return none: it keeps none."""
         return ()
+
+    def tell(self, happening: Happening) -> None:
+        """Note what the queue sends to those who follow."""
+        self.happenings.append(happening)
 
 
 def answer(body: bytes) -> Outcome:

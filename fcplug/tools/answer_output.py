@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fcplug import logs
-from fcplug.tools import console
-from fcplug.tools.console import Console
+from fcplug.tools import terminal
+from fcplug.tools.terminal import Terminal
 
 
 class AnswerOutput:
@@ -26,7 +26,7 @@ class AnswerOutput:
         # the stream before may believe that it can seek, as in a file; its end would close 1
         self._before = sys.stdout
         sys.stdout = open(1, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        self.console: Console = console.console(self._errors)
+        self.terminal: Terminal = terminal.output(self._errors)
 
     @property
     def interactive(self) -> bool:
@@ -40,12 +40,12 @@ class AnswerOutput:
             OutputError: standard output takes no more.
         """
         if not self._answers.isatty():
-            console.write_bytes(answer, self._answers)
+            terminal.write_bytes(answer, self._answers)
         elif _is_text(answer):
             ended = not answer or answer.endswith(b"\n")
-            console.write_bytes(answer if ended else answer + b"\n", self._answers)
+            terminal.write_bytes(answer if ended else answer + b"\n", self._answers)
         else:
-            self.console.print(
+            self.terminal.print(
                 f"the answer is {len(answer):,} bytes and no text, and this is a terminal: "
                 "send it to a file, as in '> answer.bin'"
             )

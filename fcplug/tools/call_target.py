@@ -17,8 +17,8 @@ from fcplug.errors import FcplugError, UnknownFunction
 from fcplug.instance import STOP_LIMIT
 from fcplug.plugins import code_path
 from fcplug.runtime.runtime import Runtime
-from fcplug.tools.console import printable
 from fcplug.tools.exit_code import WrongUsage
+from fcplug.tools.terminal import printable
 
 _CONNECT_LIMIT = 10.0  # seconds
 

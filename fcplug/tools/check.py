@@ -12,9 +12,9 @@ from fcplug.inspection.checker import Result
 from fcplug.inspection.finding import Finding
 from fcplug.tools import exit_code
 from fcplug.tools.command import Command
-from fcplug.tools.console import Console, console, print_json, printable, write
 from fcplug.tools.excerpt import Sources, excerpt
 from fcplug.tools.progress import counting
+from fcplug.tools.terminal import Terminal, output, print_json, printable, write
 
 _GITHUB = {"error": "error", "warning": "warning", "note": "notice"}
 _INDENT = "  "
@@ -68,7 +68,7 @@ def command(file: str | None, layout: str, strict: bool, timeout: float) -> int:
 
 
 def _as_text(result: Result) -> None:
-    out = console()
+    out = output()
     sources = Sources({result.file: result.text})
     for finding in result.findings:
         _print_finding(out, finding, sources)
@@ -76,7 +76,7 @@ def _as_text(result: Result) -> None:
         out.print(_summary(result))
 
 
-def _print_finding(out: Console, finding: Finding, sources: Sources) -> None:
+def _print_finding(out: Terminal, finding: Finding, sources: Sources) -> None:
     place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file
     what = f"{finding.at}: {finding.what}" if finding.at else finding.what
     out.print(
@@ -99,7 +99,7 @@ def _print_finding(out: Console, finding: Finding, sources: Sources) -> None:
     out.print()
 
 
-def _print_detail(out: Console, label: str, text: str) -> None:
+def _print_detail(out: Terminal, label: str, text: str) -> None:
     row = Text.assemble(_INDENT, (f"{label}: ", "bold"), printable(text))
     out.print(row, soft_wrap=True)  # a command can be copied whole
 

@@ -10,11 +10,11 @@ import click
 from fcplug.tools import dev_functions
 from fcplug.tools import reload as reload_tools
 from fcplug.tools.command import Command
-from fcplug.tools.console import console
 from fcplug.tools.dev_functions import Functions
 from fcplug.tools.dev_lines import Lines
 from fcplug.tools.dev_session import Session
 from fcplug.tools.progress import counting
+from fcplug.tools.terminal import output
 
 _PORT = 9999
 
@@ -83,7 +83,7 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
                 functions = dev_functions.of_file(options["config"], environ, extra, progress)
         return functions.frozen() if options["freeze"] else functions
 
-    session = Session(read, Lines(console()))
+    session = Session(read, Lines(output()))
     return session.run(options["port"], reload=reload)
 
 

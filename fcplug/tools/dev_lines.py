@@ -9,7 +9,7 @@ from rich.text import Text
 
 from fcplug.platform.emulator import Emulator
 from fcplug.platform.model import Happening, InstanceInfo, Invocation, LogLine
-from fcplug.tools.console import Console, printable
+from fcplug.tools.terminal import Terminal, printable
 
 _END = Happening("functions", "the end")
 _NAME = 14  # columns of the longest function name that keeps the rows in line
@@ -19,7 +19,7 @@ _SHOWN_ERROR = 20  # lines of the last output of an instance that failed
 class Lines:
     """Prints what happens; may be called by several threads."""
 
-    def __init__(self, out: Console) -> None:
+    def __init__(self, out: Terminal) -> None:
         self._out = out
         self._lock = threading.Lock()
         self._steps: dict[str, float] = {}  # the moment of the last one printed, by instance

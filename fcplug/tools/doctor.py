@@ -10,7 +10,7 @@ from fcplug.inspection.distributions import Trouble
 from fcplug.inspection.environment import Diagnosis, diagnose
 from fcplug.tools import exit_code
 from fcplug.tools.command import Command
-from fcplug.tools.console import Console, console, print_json, printable
+from fcplug.tools.terminal import Terminal, output, print_json, printable
 
 
 @click.command(
@@ -47,7 +47,7 @@ def command(as_json: bool) -> int:
 
 
 def _print(found: Diagnosis) -> None:
-    out = console()
+    out = output()
     for heading, facts in found.sections.items():
         out.print(Text(heading, "bold"))
         _print_facts(out, facts)
@@ -60,7 +60,7 @@ def _print(found: Diagnosis) -> None:
         out.print(Text("no problems", "good"))
 
 
-def _print_facts(out: Console, facts: Mapping[str, str]) -> None:
+def _print_facts(out: Terminal, facts: Mapping[str, str]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         text = printable(" ".join(value.split()))
@@ -69,6 +69,6 @@ def _print_facts(out: Console, facts: Mapping[str, str]) -> None:
         out.print(Text("  none", "dim"))
 
 
-def _print_trouble(out: Console, trouble: Trouble, word: str, style: str) -> None:
+def _print_trouble(out: Terminal, trouble: Trouble, word: str, style: str) -> None:
     out.print(Text.assemble((word, style), f": {printable(trouble.what)}"), soft_wrap=True)
     out.print(Text.assemble(("  fix: ", "bold"), printable(trouble.fix)), soft_wrap=True)

@@ -12,7 +12,7 @@ from fcplug.errors import FcplugError, InvalidEvent
 from fcplug.events import samples
 from fcplug.events.decoding import decode
 from fcplug.events.kinds import TYPES
-from fcplug.tools import console
+from fcplug.tools import terminal
 from fcplug.tools.command import Command, Group
 from fcplug.tools.table import print_rows
 
@@ -89,7 +89,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 def _list(*, as_json: bool) -> None:
     kinds = {kind: samples.parameters(kind) for kind in TYPES}
     if as_json:
-        console.print_json(
+        terminal.print_json(
             [
                 {"kind": kind, "type": TYPES[kind], "parameters": parameters}
                 for kind, parameters in kinds.items()
@@ -97,7 +97,7 @@ def _list(*, as_json: bool) -> None:
         )
         return
     rows = [(kind, TYPES[kind], _flags(parameters)) for kind, parameters in kinds.items()]
-    print_rows(console.console(), ("kind", "type", "options"), rows)
+    print_rows(terminal.output(), ("kind", "type", "options"), rows)
 
 
 def _option(name: str, default: Any) -> click.Option:
@@ -131,7 +131,7 @@ def _printer(kind: str) -> Callable[..., None]:
                 f"an event of the kind '{kind}' is CBOR, and this is a terminal\n"
                 f"  fix: write it to a file: fcplug events {kind} > event.cbor"
             )
-        console.write_bytes(_laid_out(event))
+        terminal.write_bytes(_laid_out(event))
 
     return print_event
 

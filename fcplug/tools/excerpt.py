@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from fcplug.tools.console import printable
+from fcplug.tools.terminal import printable
 
 _TOKEN = re.compile(r"\$\{[^}]*\}|[^\s:,\[\]{}#]+")
 _MARGIN = 12  # columns kept after the place where a long line is cut

@@ -100,7 +100,7 @@ def command(name: str, headers: tuple[str, ...], **options: Any) -> int:
 
     def make() -> Target:
         if running is not None:
-            output.console.print(f"called at {running.url}: fcplug dev runs", style="dim")
+            output.terminal.print(f"called at {running.url}: fcplug dev runs", style="dim")
             return on_platform(running.url, name)
         return remote or Local(config, called, dict(os.environ))
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from fcplug.errors import quantity
 from fcplug.tools.answer_output import AnswerOutput
 from fcplug.tools.call_target import Answer
-from fcplug.tools.console import printable
 from fcplug.tools.latency import Measured
+from fcplug.tools.terminal import printable
 
 _WIDE = 80  # columns from which on the times stand side by side
 
@@ -23,7 +23,7 @@ def progress(calls: int, output: AnswerOutput) -> Iterator[Callable[[int], objec
     columns = (bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
     with bars.Progress(
         *columns,
-        console=output.console,
+        console=output.terminal,
         transient=True,
         redirect_stdout=False,  # they are the functions'
         redirect_stderr=False,
@@ -39,7 +39,7 @@ def show(first: Answer, measured: Measured, output: AnswerOutput) -> None:
     times = {"first": round(first.seconds * 1000, 3), **measured.milliseconds()}
     shown = {name: f"{milliseconds:,.3f}" for name, milliseconds in times.items()}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    if output.console.width < _WIDE:
+    if output.terminal.width < _WIDE:
         table = Table.grid(padding=(0, 2))
         for row in shown.items():
             table.add_row(*row)
@@ -47,13 +47,13 @@ def show(first: Answer, measured: Measured, output: AnswerOutput) -> None:
         for name in shown:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_row(*shown.values())
-    output.console.print(
+    output.terminal.print(
         f"\n{quantity(measured.calls, 'more call')} in {measured.seconds:.2f} s, at most "
         f"{measured.concurrency} at once: {measured.calls / measured.seconds:,.0f} a second; "
         "milliseconds:"
     )
-    output.console.print(table)
+    output.terminal.print(table)
     if failure := measured.failure:
         text = failure.body.decode(errors="replace") if isinstance(failure, Answer) else failure
-        output.console.print(f"{measured.failed:,} failed; one of them got:", style="error")
-        output.console.print(printable(str(text)))
+        output.terminal.print(f"{measured.failed:,} failed; one of them got:", style="error")
+        output.terminal.print(printable(str(text)))

@@ -8,7 +8,7 @@ import click
 
 from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import ASGI, HANDLERS, MIDDLEWARE, WSGI
-from fcplug.tools import console, scaffold
+from fcplug.tools import scaffold, terminal
 from fcplug.tools.command import Command, Group
 
 _WORDS = {
@@ -110,7 +110,7 @@ def _check_free(kind: str, name: str) -> None:
 
 def _print_steps(made: str, steps: Mapping[str, str]) -> None:
     """Print what was made, and the commands that come next; what they do, where there is room."""
-    out = console.console()
+    out = terminal.output()
     out.print(f"{made}\n")
     longest = max(map(len, steps))
     for step, what in steps.items():

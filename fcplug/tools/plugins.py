@@ -12,9 +12,9 @@ from fcplug.inspection.installed import Plugin, Setting, plugins
 from fcplug.inspection.locating import sound_config
 from fcplug.tools import exit_code
 from fcplug.tools.command import Command
-from fcplug.tools.console import Console, console, errors, print_json, printable
 from fcplug.tools.progress import counting
 from fcplug.tools.table import print_rows
+from fcplug.tools.terminal import Terminal, errors, output, print_json, printable
 
 _STYLES = {"broken": "error", "in use": "good", "unused": "dim"}
 _LIMIT = 60.0  # seconds that one plugin may take to be imported
@@ -70,7 +70,7 @@ def _total(plugin: Plugin, measured: Mapping[str, Cost]) -> float:
 
 
 def _print(found: Sequence[Plugin]) -> None:
-    out = console()
+    out = output()
     if not found:
         out.print("no plugin is installed: fcplug new plugin NAME begins one")
         return
@@ -99,7 +99,7 @@ def _users(plugin: Plugin) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def _print_details(out: Console, plugin: Plugin) -> None:
+def _print_details(out: Terminal, plugin: Plugin) -> None:
     if not (plugin.description or plugin.broken or plugin.settings):
         return
     out.print()
@@ -130,7 +130,7 @@ def _print_costs(found: Sequence[Plugin], measured: Mapping[str, Cost]) -> None:
         name = Text(printable(each.reference), "bold")
         rows.append((name, each.kind, *figures, Text(each.state, _STYLES[each.state])))
     columns = ("name", "kind", "own ms", "with all ms", "memory", "modules", "state")
-    print_rows(console(), columns, rows)
+    print_rows(output(), columns, rows)
 
 
 def _json_of(plugin: Plugin, measured: Mapping[str, Cost]) -> dict[str, Any]:

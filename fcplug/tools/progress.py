@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fcplug.inspection.process import Progress
-from fcplug.tools.console import errors, printable
+from fcplug.tools.terminal import errors, printable
 
 
 @contextmanager

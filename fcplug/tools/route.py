@@ -11,8 +11,8 @@ from fcplug.inspection.explanation import Answer, Question, Step, explain
 from fcplug.inspection.locating import locate
 from fcplug.tools import exit_code
 from fcplug.tools.command import Command
-from fcplug.tools.console import console, print_json, printable
 from fcplug.tools.table import print_rows
+from fcplug.tools.terminal import output, print_json, printable
 
 _BY = {
     "route": "by the route",
@@ -58,7 +58,7 @@ def command(config: str | None, as_json: bool, **asked: str) -> int:
 
 
 def _print(answer: Answer) -> None:
-    out = console()
+    out = output()
     print_rows(out, ("rule", "matches", "why", "where"), list(map(_row, answer.steps)))
     out.print()
     if answer.failure:

@@ -3,18 +3,18 @@
 import io
 from collections.abc import Sequence
 
-from rich.console import Console as RichConsole
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fcplug.tools.console import Console, printable
+from fcplug.tools.terminal import Terminal, printable
 
 Cell = str | Text
 _NARROW = 60  # columns, below which a table would be cut to pieces
 
 
-def print_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+def print_rows(out: Terminal, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows under their headings; where the terminal is narrow, each row as a block."""
     if out.width < _NARROW:
         for row in rows:
@@ -29,12 +29,12 @@ def print_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Cel
         out.print(table)
         return
     rendered = io.StringIO()  # who reads a pipe or a file wants no spaces at line ends
-    RichConsole(file=rendered, width=out.width, highlight=False).print(table)
+    Console(file=rendered, width=out.width, highlight=False).print(table)
     lines = [line.rstrip() for line in rendered.getvalue().splitlines()]
     out.print("\n".join(lines), soft_wrap=True)
 
 
-def _print_block(out: Console, columns: Sequence[str], row: Sequence[Cell]) -> None:
+def _print_block(out: Terminal, columns: Sequence[str], row: Sequence[Cell]) -> None:
     first, *others = zip(columns, map(_text, row), strict=True)
     out.print(Text.assemble((first[1].plain, "bold")))
     for heading, cell in others:

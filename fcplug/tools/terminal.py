@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO, TextIO
 
-from rich.console import Console as RichConsole
+from rich.console import Console
 from rich.theme import Theme
 
 from fcplug.errors import OutputError
@@ -19,8 +19,8 @@ _THEME = Theme(
 _PIPE_WIDTH = 200  # columns where no terminal sets a width: long enough to leave rows whole
 
 
-class Console(RichConsole):
-    """A console that goes on, into nowhere, once the reader of its output has gone."""
+class Terminal(Console):
+    """A terminal that goes on, into nowhere, once the reader of its output has gone."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as rich does.
@@ -39,8 +39,8 @@ class Console(RichConsole):
         exit_code.discard(self.file)  # type: ignore[arg-type]
 
 
-def console(stream: TextIO | None = None) -> Console:
-    """Return a console over a stream, standard output by default.
+def output(stream: TextIO | None = None) -> Terminal:
+    """Return a terminal over a stream, standard output by default.
 
     Colours are used on a terminal only, and never if ``NO_COLOR`` is set. Rows are as wide as the
     terminal; a pipe or a file gets 200 columns unless ``COLUMNS`` says otherwise. Texts are printed
@@ -48,14 +48,14 @@ def console(stream: TextIO | None = None) -> Console:
     """
     target = sys.stdout if stream is None else stream
     width = None if target.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(
+    return Terminal(
         file=target, theme=_THEME, highlight=False, markup=False, emoji=False, width=width
     )
 
 
-def errors() -> Console:
-    """Return a console over standard error."""
-    return console(sys.stderr)
+def errors() -> Terminal:
+    """Return a terminal over standard error."""
+    return output(sys.stderr)
 
 
 def printable(text: str) -> str:

@@ -58,6 +58,10 @@ def _check_functions(file: File, given: Mapping[str, Any]) -> Problems:
             continue
         yield from _check_worker_keys(name, entry, file.defaults)
         yield from _check_phases(name, entry, file)
+        if entry.triggers not in ({}, INVALID):
+            from fcplug.config import trigger_rules  # noqa: PLC0415 - few functions need it
+
+            yield from trigger_rules.mistakes(name, entry, given[name]["triggers"])
         for key, what in _check_answers(entry, given[name] or {}):
             yield ("functions", name, key) if key else ("functions", name), what
         own = "middleware" in (given[name] or {})

@@ -167,6 +167,44 @@ class DefaultsEntry(WorkersEntry, frozen=True):
     ] = "thread"
 
 
+class TimerEntry(_Entry, frozen=True, kw_only=True):
+    """A time trigger, as FC's ``triggerConfig`` has it."""
+
+    MAIN_KEY: ClassVar[str] = "cron_expression"
+
+    cron_expression: Annotated[
+        str,
+        Meta(
+            description="'seconds minutes hours day month weekday' in UTC, after "
+            "'CRON_TZ=Asia/Shanghai ' in that time zone, or '@every 5m'"
+        ),
+    ]
+    payload: Annotated[str, Meta(description="text that the event has as its payload")] = ""
+    enable: Annotated[bool, Meta(description="whether it fires")] = True
+
+
+class OSSEntry(_Entry, frozen=True, kw_only=True):
+    """A trigger for changes of the objects in a bucket of OSS."""
+
+    bucket: Annotated[str, Meta(description="the bucket's name")]
+    events: Annotated[
+        tuple[str, ...],
+        Meta(description="which changes: oss:ObjectCreated:*, oss:ObjectRemoved:DeleteObject, ..."),
+    ]
+    prefix: Annotated[str, Meta(description="what the object's key must begin with")] = ""
+    suffix: Annotated[str, Meta(description="what the object's key must end with")] = ""
+    invocation_role: Annotated[
+        str | None, Meta(description="the role that lets OSS call the function: acs:ram::...")
+    ] = None
+
+
+class TriggerEntry(_Entry, frozen=True, kw_only=True):
+    """What calls a function by itself; one of the keys."""
+
+    timer: TimerEntry | None = None
+    oss: OSSEntry | None = None
+
+
 class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     """One function, under the name that FC calls it by."""
 
@@ -203,6 +241,10 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     pre_stop: Annotated[
         str | None, Meta(description="code for the hook pre_stop: module:function of a context")
     ] = None
+    triggers: Annotated[
+        dict[str, TriggerEntry],
+        Meta(description="what calls it on FC and in fcplug dev, by name; nothing else uses them"),
+    ] = {}
 
 
 class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
@@ -217,8 +259,8 @@ class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
         return self.wsgi or self.asgi
 
     def without_limits(self) -> "FunctionSpec":
-        """Return a copy without the values that a reload changes in place."""
-        return replace(self, timeout=None, concurrency=None, queue=0)
+        """Return a copy without what a reload changes in place, and without the triggers."""
+        return replace(self, timeout=None, concurrency=None, queue=0, triggers={})
 
 
 class MatchEntry(_Entry, frozen=True):

@@ -64,7 +64,7 @@ def _is_wrong(value: Any) -> bool:
     """Return whether a value is wrong, or holds one that is."""
     if isinstance(value, dict):
         return any(map(_is_wrong, value.values()))
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return any(map(_is_wrong, value))
     if isinstance(value, Struct):
         return any(_is_wrong(getattr(value, field.name)) for field in fields(value))

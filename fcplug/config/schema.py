@@ -147,6 +147,8 @@ def _branch(value: Any, options: tuple[Any, ...]) -> Any:
         is_mapping = get_origin(option) is dict or _is_struct(option)
         if is_mapping == isinstance(value, dict) and option is not type(None):
             return option
+    if isinstance(value, str) and hasattr(options[0], "MAIN_KEY"):
+        return options[0]  # its own error says how to write a text as a mapping
     return functools.reduce(operator.or_, options)
 
 

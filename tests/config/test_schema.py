@@ -69,6 +69,15 @@ functions:
     initializer: index.initializer
     pre_freeze: index.pre_freeze
     pre_stop: index.pre_stop
+    triggers:
+      nightly: {timer: {cron_expression: 0 0 4 * * *, payload: all, enable: false}}
+      uploads:
+        oss:
+          bucket: photos
+          events: ["oss:ObjectCreated:*"]
+          prefix: image/
+          suffix: .jpg
+          invocation_role: acs:ram::123456:role/oss
   shop: {wsgi: "shop:app", middleware: [], expose_credentials: true, phases: hooks}
   market: {handler: hello, asgi: "shop:app"}
 routes:

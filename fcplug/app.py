@@ -119,7 +119,7 @@ class _Front:
             return self._web(environ, start_response)
         if phase is not Phase.INVOKE and not self._trusted:
             return _reject(_FORBIDDEN, Forbidden(phase.path), start_response)
-        if self._web.takes(environ):
+        if self._web.takes(environ, phase):
             return self._web(environ, start_response, phase)
         environ["PATH_INFO"], environ["REQUEST_METHOD"] = phase.path, "POST"
         return self._phases(environ, start_response)
@@ -139,9 +139,12 @@ class _Web:
         self._context_of = context_of
         self._trusted = trusted
 
-    def takes(self, environ: "WSGIEnvironment") -> bool:
+    def takes(self, environ: "WSGIEnvironment", phase: Phase) -> bool:
         """Return whether the application of a call's function answers all phases."""
-        return self._runtime.forwarding and self._runtime.forwards(self._context_of(environ))
+        if not self._runtime.forwarding:
+            return False
+        event = self._runtime.event_of(environ) if phase is Phase.INVOKE else None
+        return self._runtime.forwards(self._context_of(environ), event)
 
     def __call__(
         self,

@@ -94,7 +94,8 @@ SAME_NAMES: Mapping[str, str] = _SameNames({name: name for name in CONTEXT_HEADE
 
 def environ_key(header: str) -> str:
     """Return what a WSGI environ calls a request header."""
-    return f"HTTP_{header.upper().replace('-', '_')}"
+    name = header.upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 class _EnvironNames(dict[str, str]):

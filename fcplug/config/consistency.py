@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import fields
 
+from fcplug import protocol
 from fcplug.config.interpolation import FromEnvironment
 from fcplug.config.invalid import INVALID
 from fcplug.config.location import Path
@@ -15,11 +16,10 @@ from fcplug.config.model import (
     DefaultsEntry,
     File,
     FunctionEntry,
-    MatchEntry,
-    RouteEntry,
     RuntimeEntry,
     WorkersEntry,
 )
+from fcplug.config.routes import MatchEntry, RouteEntry
 from fcplug.errors import did_you_mean
 
 Problems = Iterator[tuple[Path, str]]
@@ -120,8 +120,24 @@ def _check_routes(file: File, given: list[Any]) -> Problems:
             continue
         path: Path = ("routes", index)
         if route.match == MatchEntry() and not _has_unknown_keys(given[index]["match"]):
-            yield (*path, "match"), "give function, handler or qualifier; default takes the rest"
+            *keys, last = MatchEntry.__struct_fields__
+            what = f"give {', '.join(keys)} or {last}; default takes the rest"
+            yield (*path, "match"), what
+        yield from _check_headers(route.match, (*path, "match", "header"))
         yield from _check_targets(route, file, (*path, "to"))
+
+
+def _check_headers(match: MatchEntry, path: Path) -> Problems:
+    """Yield the headers that a route must not ask for, or asks for twice."""
+    if match is INVALID or match.header is INVALID:
+        return
+    seen: set[str] = set()
+    for name in match.header:
+        if name.lower() in protocol.CREDENTIAL_HEADERS:
+            yield (*path, name), "a credential does not belong in this file: ask for something else"
+        if name.lower() in seen:
+            yield (*path, name), "given twice: capitals do not count in the name of a header"
+        seen.add(name.lower())
 
 
 def _has_unknown_keys(match: Any) -> bool:

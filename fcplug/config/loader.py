@@ -20,9 +20,9 @@ from fcplug.config.model import (
     FunctionEntry,
     FunctionSpec,
     MiddlewareEntry,
-    RouteEntry,
     RuntimeEntry,
 )
+from fcplug.config.routes import RouteEntry
 from fcplug.config.search import unreadable
 from fcplug.errors import ConfigError, Problem
 

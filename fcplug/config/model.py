@@ -5,6 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from fcplug.config.routes import RouteEntry
+
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 FunctionName = Annotated[
@@ -14,9 +16,7 @@ FunctionName = Annotated[
         description="a function name: letters, digits, '_', '.' and '-', at most 128",
     ),
 ]
-Weight = Annotated[int, Meta(ge=0, le=10_000)]
 UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with /")]
-Pattern = Annotated[str, Meta(min_length=1)]
 
 
 class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -261,24 +261,6 @@ class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
     def without_limits(self) -> "FunctionSpec":
         """Return a copy without what a reload changes in place, and without the triggers."""
         return replace(self, timeout=None, concurrency=None, queue=0, triggers={})
-
-
-class MatchEntry(_Entry, frozen=True):
-    """The values that a request must have: exact, or with ``*``, ``?`` and ``[...]``."""
-
-    function: Pattern | None = None
-    handler: Pattern | None = None
-    qualifier: Pattern | None = None
-
-
-class RouteEntry(_Entry, frozen=True):
-    """A rule that chooses the function; the first rule that matches decides."""
-
-    match: MatchEntry
-    to: Annotated[
-        str | dict[str, Weight],
-        Meta(description="a function, or functions with weights, split by request id; 0 for none"),
-    ]
 
 
 class File(_Entry, frozen=True):

@@ -6,7 +6,8 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from fcplug.config.invalid import INVALID
-from fcplug.config.model import DefaultsEntry, File, FunctionEntry, RouteEntry, RuntimeEntry
+from fcplug.config.model import DefaultsEntry, File, FunctionEntry, RuntimeEntry
+from fcplug.config.routes import RouteEntry
 
 _NEEDED = ("handler", "wsgi", "asgi", "settings", "middleware")
 _Entry = TypeVar("_Entry", bound=Struct)

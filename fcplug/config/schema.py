@@ -67,7 +67,7 @@ def _walk(value: Any, kind: Any, path: Path, report: ReportProblem) -> Any:
         return origin()  # a key without a value
     if origin is dict and isinstance(value, dict):
         return _mapping(value, args, path, report)
-    if isinstance(value, list) and (origin is list or args[1:] == (...,)):
+    if value and isinstance(value, list) and (origin is list or args[1:] == (...,)):
         return origin(_walk(item, args[0], (*path, i), report) for i, item in enumerate(value))
     return _leaf(value, kind, path, report)
 
@@ -143,13 +143,20 @@ def _branch(value: Any, options: tuple[Any, ...]) -> Any:
     """Return the type of a union that a value most likely means."""
     if value is None and type(None) in options:
         return type(None)
-    for option in options:
-        is_mapping = get_origin(option) is dict or _is_struct(option)
-        if is_mapping == isinstance(value, dict) and option is not type(None):
-            return option
-    if isinstance(value, str) and hasattr(options[0], "MAIN_KEY"):
+    shape = dict if isinstance(value, dict) else list if isinstance(value, list) else None
+    given = [option for option in options if option is not type(None)]
+    fitting = [option for option in given if _shape(option) is shape]
+    if not fitting and isinstance(value, str) and hasattr(options[0], "MAIN_KEY"):
         return options[0]  # its own error says how to write a text as a mapping
-    return functools.reduce(operator.or_, options)
+    return functools.reduce(operator.or_, fitting or options)
+
+
+def _shape(kind: Any) -> type | None:
+    """Return whether values of a type are mappings or lists, None for neither."""
+    inner = _bare(kind)
+    if _is_struct(inner):
+        return dict
+    return next((shape for shape in (dict, list) if get_origin(inner) is shape), None)
 
 
 def _bare(kind: Any) -> Any:
@@ -168,7 +175,8 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: ReportPr
         return INVALID
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for key in value.keys() - fields.keys():
-        report(path, f"unknown key '{key}'{did_you_mean(key, fields)}", key)
+        hint = _nested(key, kind) or did_you_mean(key, fields)
+        report(path, f"unknown key '{key}'{hint}", key)
     given = {}
     for name, field in fields.items():
         if name in value:
@@ -177,6 +185,14 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: ReportPr
             report(path, f"the key '{name}' is missing{_only_choice(name, field.type)}")
             given[name] = INVALID
     return kind(**given)
+
+
+def _nested(key: str, kind: Any) -> str:
+    """Return how to write ``event.detail.type``, for a type with ``NESTED_KEYS``."""
+    outer, dot, inner = key.partition(".")
+    if not dot or outer not in getattr(kind, "NESTED_KEYS", ()):
+        return ""
+    return f": write {outer}: {{{inner}: ...}}"
 
 
 def _spelled_out(value: Any, kind: Any, path: Path) -> str:

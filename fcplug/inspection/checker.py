@@ -9,7 +9,7 @@ from fcplug.errors import ConfigError, Problem, listing
 from fcplug.inspection import deployment, locating, platform_rules
 from fcplug.inspection.finding import Finding
 from fcplug.inspection.process import Progress, Report, reports
-from fcplug.runtime import routing
+from fcplug.runtime.unreachable import unreachable
 
 _MOST_PRINTED = 200  # characters of what a plugin prints
 
@@ -67,8 +67,15 @@ def check(
         hooks[report.item] = report.answer.get("hooks", ())
         found += _of_report(config, report)
     found += [
-        Finding.of(problem, "warning", "route-unreachable", "put it before the other, or remove it")
-        for problem in routing.unreachable(config)
+        Finding.of(
+            problem,
+            "warning",
+            "route-unreachable",
+            "put it before the other, or remove it"
+            if "comes first" in problem.what
+            else "correct it, or remove it",
+        )
+        for problem in unreachable(config)
     ]
     found += _of_deployment(config, deployed_by, hooks, looked_up.given(text, file))
     found.sort(key=lambda each: (each.file != file, each.file, each.line, each.column))

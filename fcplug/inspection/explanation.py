@@ -1,24 +1,39 @@
 """Why a function answers: each rule that is tried for a call, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from fcplug import protocol
 from fcplug.config.loader import Config
+from fcplug.config.routes import RouteEntry
 from fcplug.context import Context
 from fcplug.errors import Problem, UnknownFunction
 from fcplug.runtime import routing
+from fcplug.runtime.content import reader
 
 By = Literal["route", "name", "handler", "default", "only", ""]
 
 
 class Question(NamedTuple):
-    """What a call carries; empty texts count as absent, as FC sends them."""
+    """What a call carries; empty texts count as absent, as FC sends them.
+
+    A call with a path or a method is a web request; each other call is one of an event.
+    """
 
     function: str = ""
     handler: str = ""
     qualifier: str = ""
     request_id: str = ""
+    headers: Mapping[str, str] = {}
+    event: bytes | None = None
+    path: str = ""
+    method: str = ""
+
+    @property
+    def is_web(self) -> bool:
+        """Whether the call is a web request."""
+        return bool(self.path or self.method)
 
 
 class Step(NamedTuple):
@@ -55,11 +70,13 @@ def explain(config: Config, question: Question) -> Answer:
     """Return which function answers a call, and each rule that was tried."""
     steps: list[Step] = []
     context = _context(question)
-    for index, (rule, route) in enumerate(zip(routing.rules(config), config.routes, strict=True)):
-        missed = [
-            _missed(name, routing.patterns(route.match)[name], context.header(name))
-            for name, pattern in rule.wanted
-            if not pattern.fullmatch(context.header(name))
+    rules = routing.rules(config)
+    content = reader(rule.conditions for rule in rules)(
+        context, None if question.is_web else question.event or b"", _request(question)
+    )
+    for index, (rule, route) in enumerate(zip(rules, config.routes, strict=True)):
+        missed = [*_missed(rule, route, context)] or [
+            *map(content.why, content.unmet(rule.conditions))
         ]
         place = config.document.problem(("routes", index), "")
         why = ", ".join(missed) or "it matches"
@@ -71,28 +88,35 @@ def explain(config: Config, question: Question) -> Answer:
     return _without_routes(config, question, steps)
 
 
-_WORDS = {
-    protocol.FUNCTION_NAME: "function",
-    protocol.FUNCTION_HANDLER: "handler",
-    protocol.QUALIFIER: "qualifier",
-}
-
-
 def _context(question: Question) -> Context:
-    return Context.from_headers(
-        {
-            protocol.FUNCTION_NAME: question.function,
-            protocol.FUNCTION_HANDLER: question.handler,
-            protocol.QUALIFIER: question.qualifier,
-            protocol.REQUEST_ID: question.request_id,
-        },
-        {},
-    )
+    names = {
+        protocol.FUNCTION_NAME: question.function,
+        protocol.FUNCTION_HANDLER: question.handler,
+        protocol.QUALIFIER: question.qualifier,
+        protocol.REQUEST_ID: question.request_id,
+    }
+    sent = {name.lower(): value for name, value in question.headers.items()}
+    return Context.from_headers({**sent, **{key: text for key, text in names.items() if text}}, {})
 
 
-def _missed(header: str, wanted: str, given: str) -> str:
-    word = _WORDS[header]
-    return f"{word} '{given}' is not {wanted}" if given else f"no {word} (it asks for {wanted})"
+def _request(question: Question) -> dict[str, str] | None:
+    if not question.is_web:
+        return None
+    path = unquote_to_bytes((question.path or "/").partition("?")[0]).decode("latin-1")
+    return {"PATH_INFO": path, "REQUEST_METHOD": question.method or "GET"}
+
+
+def _missed(rule: routing.Rule, route: RouteEntry, context: Context) -> Iterator[str]:
+    """Yield which names of a call do not match a route, and why."""
+    for (word, wanted), (header, pattern) in zip(
+        route.match.names.items(), rule.wanted, strict=True
+    ):
+        given = context.header(header)
+        if not pattern.fullmatch(given):
+            asked = " or ".join(wanted)
+            yield (
+                f"{word} '{given}' is not {asked}" if given else f"no {word} (it asks for {asked})"
+            )
 
 
 def _chosen(rule: routing.Rule, question: Question) -> str:

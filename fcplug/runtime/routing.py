@@ -1,31 +1,47 @@
-"""Which function answers: from the headers of a call to the name of a function."""
+"""Which function answers: from a call to the name of a function."""
 
 import fnmatch
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import protocol
 from fcplug.config.loader import Config
-from fcplug.config.model import MatchEntry, RouteEntry
+from fcplug.config.routes import RouteEntry
 from fcplug.context import Context
-from fcplug.errors import Problem, UnknownFunction, did_you_mean
+from fcplug.errors import UnknownFunction, did_you_mean
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from fcplug.runtime.content import Condition, Content, ContentOf
 
 log = logging.getLogger("fcplug")
 
 _MOST_REPORTED = 100  # unknown names; callers may make up any number of them
-_WILDCARDS = "*?["
+
+
+HEADERS = {
+    "function": protocol.FUNCTION_NAME,
+    "handler": protocol.FUNCTION_HANDLER,
+    "qualifier": protocol.QUALIFIER,
+}
+"""The header that holds a name of a call, by the key of ``match``."""
 
 
 class Rule(NamedTuple):
-    """A route, compiled: the headers to match, and the functions with running weights."""
+    """A route, compiled: the headers to match, and the functions with running weights.
+
+    ``conditions`` are about the rest of a call; only a call whose names match is asked for them.
+    """
 
     wanted: tuple[tuple[str, re.Pattern[str]], ...]
     targets: tuple[tuple[str, int], ...]
+    conditions: "tuple[Condition, ...]" = ()
 
     def matches(self, context: Context) -> bool:
-        """Return whether the headers of a call match all patterns of the route."""
+        """Return whether the names of a call match all patterns of the route."""
         return all(pattern.fullmatch(context.header(name)) for name, pattern in self.wanted)
 
 
@@ -39,15 +55,38 @@ class Router:
 
     def __init__(self, config: Config) -> None:
         self._rules = rules(config)
+        self._content_of: ContentOf | None = None
+        if any(rule.conditions for rule in self._rules):
+            from fcplug.runtime import content  # noqa: PLC0415 - few configurations need it
+
+            self._content_of = content.reader(rule.conditions for rule in self._rules)
         self._functions: Mapping[str, object] = config.functions
         self._default = config.default
         self._alone = next(iter(config.functions)) if len(config.functions) == 1 else None
         self._reported: dict[str, object] = {}
-        for problem in unreachable(config):
-            log.warning("%s", problem)
+        if config.routes:
+            from fcplug.runtime.unreachable import unreachable  # noqa: PLC0415 - few have routes
 
-    def resolve(self, context: Context) -> str:
+            for problem in unreachable(config):
+                log.warning("%s", problem)
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether some route asks for more than the names of a call."""
+        return self._content_of is not None
+
+    def resolve(
+        self,
+        context: Context,
+        event: bytes | None = None,
+        request: "WSGIEnvironment | None" = None,
+    ) -> str:
         """Return the name of the function that answers.
+
+        Args:
+            context: of the call.
+            event: the event; None for web requests and lifecycle calls, which have none.
+            request: the web request; None for all other calls.
 
         Raises:
             UnknownFunction: no route, name or default leads to one.
@@ -56,22 +95,36 @@ class Router:
             name = context.header(protocol.FUNCTION_NAME)
             if name in self._functions:
                 return name
-        targets = self._targets(context)
+        content = self._content_of(context, event, request) if self._content_of else None
+        targets = self._targets(context, content)
         if len(targets) == 1:
             return targets[0][0]
         return pick(targets, context.request_id)
 
     def candidates(self, context: Context) -> list[str]:
-        """Return every function that may answer calls with these headers, with any request id.
+        """Return every function that may answer calls with these names, whatever else they hold.
 
         Raises:
             UnknownFunction: no route, name or default leads to one.
         """
-        return [name for name, _ in self._targets(context)]
-
-    def _targets(self, context: Context) -> tuple[tuple[str, int], ...]:
+        names: dict[str, None] = {}
         for rule in self._rules:
             if rule.matches(context):
+                if not rule.conditions:
+                    break
+                names.update((name, None) for name, _ in rule.targets)
+        try:
+            names.update((name, None) for name, _ in self._targets(context, None))
+        except UnknownFunction:
+            if not names:
+                raise
+        return list(names)
+
+    def _targets(self, context: Context, content: "Content | None") -> tuple[tuple[str, int], ...]:
+        for rule in self._rules:
+            if rule.matches(context) and (
+                not rule.conditions or (content and content.meets(rule.conditions))
+            ):
                 return rule.targets
         name = context.header(protocol.FUNCTION_NAME)
         if name in self._functions:
@@ -121,47 +174,16 @@ def _rule(route: RouteEntry) -> Rule:
         if weight:
             running += weight
             targets.append((name, running))
-    return Rule(
-        tuple(
-            (name, re.compile(fnmatch.translate(text)))
-            for name, text in patterns(route.match).items()
-        ),
-        tuple(targets),
-    )
+    wanted = tuple((HEADERS[key], _pattern(texts)) for key, texts in route.match.names.items())
+    if not route.match.content:
+        return Rule(wanted, tuple(targets))
+    from fcplug.runtime import content  # noqa: PLC0415 - most configurations have no such route
+
+    return Rule(wanted, tuple(targets), content.conditions(route.match))
 
 
-def patterns(match: MatchEntry) -> dict[str, str]:
-    """Return the text that a match asks for, by the header that it looks at."""
-    wanted = {
-        protocol.FUNCTION_NAME: match.function,
-        protocol.FUNCTION_HANDLER: match.handler,
-        protocol.QUALIFIER: match.qualifier,
-    }
-    return {name: text for name, text in wanted.items() if text}
-
-
-def unreachable(config: Config) -> Iterator[Problem]:
-    """Yield each route that can never match, since an earlier one takes its calls."""
-    wanted = [patterns(route.match) for route in config.routes]
-    for index, special in enumerate(wanted):
-        for earlier, general in enumerate(wanted[:index]):
-            if all(_covers(text, special.get(name)) for name, text in general.items()):
-                what = f"never matches: routes[{earlier}] comes first, and takes all of its calls"
-                yield config.document.problem(("routes", index), what)
-                break
-
-
-def _covers(general: str, special: str | None) -> bool:
-    """Return whether it is certain that a pattern matches all that another one does."""
-    if not general.strip("*"):
-        return True  # matches an absent header, too
-    if special is None:
-        return False
-    if not any(char in special for char in _WILDCARDS):
-        return fnmatch.fnmatchcase(special, general)
-    prefix = general.removesuffix("*")
-    is_prefix = prefix != general and not any(char in prefix for char in _WILDCARDS)
-    return general == special or (is_prefix and special.startswith(prefix))
+def _pattern(texts: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, texts)))
 
 
 def pick(targets: tuple[tuple[str, int], ...], request_id: str) -> str:

@@ -23,6 +23,7 @@ from fcplug.runtime.missed_routes import MissedRoutes
 from fcplug.runtime.reloader import Reloader
 from fcplug.runtime.snapshot import Shared, Snapshot
 from fcplug.web import exchange
+from fcplug.web.environ import peek_body
 from fcplug.web.response import Response
 
 if TYPE_CHECKING:
@@ -75,9 +76,13 @@ class Runtime:
         """Whether some function's application answers events and lifecycle calls by itself."""
         return self._reloader.snapshot.forwarding
 
-    def forwards(self, context: Context) -> bool:
+    def event_of(self, environ: "WSGIEnvironment") -> bytes | None:
+        """Return the event of a request if a route may ask for it; it can be read again."""
+        return peek_body(environ) if self._snapshot.router.reads_content else None
+
+    def forwards(self, context: Context, event: bytes | None = None) -> bool:
         """Return whether a call of any phase is for ``web``: its function has ``phases: app``."""
-        return self._snapshot.forwards(context)
+        return self._snapshot.forwards(context, event)
 
     def invoke(self, event: bytes, context: Context) -> Result:
         """Answer one event by the function that the context leads to."""
@@ -86,7 +91,7 @@ class Runtime:
             reloader.poll()
         try:
             with logs.PhaseLines(Phase.INVOKE, context):
-                function = self._enter(context)
+                function = self._enter(context, event)
                 try:
                     return Result(function.invoke(event, context))
                 finally:
@@ -145,7 +150,8 @@ class Runtime:
             reloader.poll()
 
         def work() -> Response:
-            function = self._enter(context)
+            event = self.event_of(environ) if phase is Phase.INVOKE else None
+            function = self._enter(context, event, environ if phase is Phase.WEB else None)
             try:
                 if phase is Phase.INITIALIZE:
                     function.initialize(context)  # a lifespan's startup, within FC's own lines
@@ -232,11 +238,16 @@ class Runtime:
     def _initialized(self) -> list[Function]:
         return [function for function in self._snapshot.functions if function.initialized]
 
-    def _enter(self, context: Context) -> Function:
+    def _enter(
+        self,
+        context: Context,
+        event: bytes | None,
+        request: "WSGIEnvironment | None" = None,
+    ) -> Function:
         """Return the function that answers, entered: an edit retires it only once it was left."""
         while True:
             snapshot = self._reloader.snapshot
-            name = snapshot.router.resolve(context)
+            name = snapshot.router.resolve(context, event, request)
             function = snapshot.live.get(name) or snapshot.function(name)
             if function is not None and function.enter():
                 return function

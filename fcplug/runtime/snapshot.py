@@ -89,15 +89,15 @@ class Snapshot:
         named = context.header(protocol.FUNCTION_NAME) or context.header(protocol.FUNCTION_HANDLER)
         return self.router.candidates(context) if named else list(self.config.functions)
 
-    def forwards(self, context: Context) -> bool:
+    def forwards(self, context: Context, event: bytes | None = None) -> bool:
         """Return whether a call's function has an application that answers all phases."""
-        spec = self.leads_to(context) if self.forwarding else None
+        spec = self.leads_to(context, event) if self.forwarding else None
         return spec is not None and spec.phases == "app"
 
-    def leads_to(self, context: Context) -> FunctionSpec | None:
+    def leads_to(self, context: Context, event: bytes | None = None) -> FunctionSpec | None:
         """Return the entry of the function that answers a call, None if none does."""
         try:
-            return self.config.functions[self.router.resolve(context)]
+            return self.config.functions[self.router.resolve(context, event)]
         except UnknownFunction:
             return None
 

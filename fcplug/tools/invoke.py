@@ -10,7 +10,14 @@ import click
 
 from fcplug import logs, protocol
 from fcplug.errors import UnknownFunction, did_you_mean
-from fcplug.tools import dev_folder, event_input, exit_code, latency, latency_report
+from fcplug.tools import (
+    dev_folder,
+    event_input,
+    exit_code,
+    header_option,
+    latency,
+    latency_report,
+)
 from fcplug.tools.answer_output import AnswerOutput
 from fcplug.tools.call_target import Answer, Local, Remote, Target, on_platform
 from fcplug.tools.command import Command
@@ -111,18 +118,13 @@ def command(name: str, headers: tuple[str, ...], **options: Any) -> int:
 
 def _parsed(headers: Iterable[str], *, any_name: bool) -> Mapping[str, str]:
     """Return headers by their lower-case names; without a server only FC's own reach a function."""
-    parsed = {}
-    for header in headers:
-        name, colon, value = header.partition(":")
-        name, value = name.strip().lower(), value.strip()
-        if not colon or not name or not (header.isascii() and header.isprintable()):
-            raise click.UsageError(f"the header {header!r} is not 'NAME: VALUE'")
+    parsed = header_option.parsed(headers)
+    for name in parsed:
         if not any_name and name not in protocol.CONTEXT_HEADERS:
             raise click.UsageError(
                 f"no function sees the header '{name}'"
                 f"{did_you_mean(name, protocol.CONTEXT_HEADERS)}: use --url to send any header"
             )
-        parsed[name] = value
     return parsed
 
 

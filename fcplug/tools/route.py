@@ -9,7 +9,7 @@ from rich.text import Text
 from fcplug.config import loader
 from fcplug.inspection.explanation import Answer, Question, Step, explain
 from fcplug.inspection.locating import locate
-from fcplug.tools import exit_code
+from fcplug.tools import event_input, exit_code, header_option
 from fcplug.tools.command import Command
 from fcplug.tools.table import print_rows
 from fcplug.tools.terminal import output, print_json, printable
@@ -30,31 +30,57 @@ _BY = {
         "fcplug route --function thumbnails",
         "fcplug route --function img-a --qualifier canary",
         "fcplug route --function hello --request-id 1-2-3 --json",
+        """fcplug route --function orders --event '{"detail": {"type": "created"}}'""",
+        "fcplug route --function shop --path /api/items --method POST",
     ),
 )
 @click.option("--function", "-f", default="", metavar="NAME", help="The function that FC calls.")
 @click.option("--qualifier", "-q", default="", help="The version or alias that is asked for.")
 @click.option("--handler", default="", metavar="NAME", help="The handler that FC has for it.")
 @click.option("--request-id", "-r", default="", metavar="ID", help="Decides where a route splits.")
+@click.option(
+    "--event", metavar="TEXT|@FILE|-", help="The event, for routes that ask for its fields."
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="K:V",
+    help="A header of the call; may be repeated.",
+)
+@click.option("--path", default="", metavar="/PATH", help="The path of a web request.")
+@click.option("--method", default="", metavar="GET", help="The method of a web request.")
 @click.option("--config", metavar="FILE", help="The configuration; else as fcplug serve finds it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def command(config: str | None, as_json: bool, **asked: str) -> int:
+def command(config: str | None, as_json: bool, **asked: Any) -> int:
     """Say which function answers a call, and why.
 
     Each rule is listed in the order in which it is tried: the routes of functions.yaml, then the
     function of that name, the one named as the handler, and the default. A route that splits its
     calls shows how many of them each function gets; with --request-id also who answers that one.
+    With --path or --method the call is a web request; else it is one of an event.
 
     Exit codes: 0 a function answers, 1 none does or the configuration is wrong, 2 wrong usage.
     """
+    question = _question(asked)
     environ = dict(os.environ)
     file = locate(config, environ, "fcplug route --config")
-    answer = explain(loader.load(file, environ), Question(**asked))
+    answer = explain(loader.load(file, environ), question)
     if as_json:
-        print_json(_json_of(file, Question(**asked), answer))
+        print_json(_json_of(file, question, answer))
     else:
         _print(answer)
     return exit_code.PROBLEM if answer.failure else exit_code.FINE
+
+
+def _question(asked: dict[str, Any]) -> Question:
+    if asked["event"] is not None:
+        if asked["path"] or asked["method"]:
+            raise click.UsageError("a web request has no event: leave out --event, or the others")
+        asked["event"] = event_input.read(asked["event"])
+    if asked["path"] and not asked["path"].startswith("/"):
+        raise click.UsageError(f"the path {asked['path']!r} does not begin with /")
+    return Question(**{**asked, "headers": header_option.parsed(asked["headers"])})
 
 
 def _print(answer: Answer) -> None:
@@ -89,7 +115,10 @@ def _json_of(file: str, question: Question, answer: Answer) -> dict[str, Any]:
     whole = sum(answer.weights.values())
     return {
         "file": file,
-        "call": {key: value or None for key, value in question._asdict().items()},
+        "call": {
+            **{key: value or None for key, value in question._asdict().items()},
+            "event": None if question.event is None else question.event.decode(errors="replace"),
+        },
         "rules": [
             {
                 "rule": step.rule,

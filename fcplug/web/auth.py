@@ -6,7 +6,6 @@ checked there.
 
 import hashlib
 import hmac
-import io
 import logging
 import re
 import time
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug import protocol
 from fcplug.config.model import AuthEntry
-from fcplug.web.environ import body_of, target_of
+from fcplug.web.environ import peek_body, target_of
 from fcplug.web.replay import ReplayMemory, folder_of
 
 if TYPE_CHECKING:
@@ -123,8 +122,7 @@ class Signature:
 
 def _message_of(environ: "WSGIEnvironment") -> Message:
     """Return the signed parts of a request; its body can be read again afterwards."""
-    body = body_of(environ)
-    environ["wsgi.input"] = io.BytesIO(body)
+    body = peek_body(environ)
     headers = {
         key.removeprefix("HTTP_").replace("_", "-"): value
         for key, value in environ.items()

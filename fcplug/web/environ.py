@@ -3,6 +3,7 @@
 As on FC 2.0, the server's keys are added to the variables of the process environment.
 """
 
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -39,6 +40,14 @@ def body_of(environ: "WSGIEnvironment") -> bytes:
     terminated = environ.get("wsgi.input_terminated")
     size = -1 if terminated else int(environ.get("CONTENT_LENGTH") or 0)
     body: bytes = environ["wsgi.input"].read(size)
+    return body
+
+
+def peek_body(environ: "WSGIEnvironment") -> bytes:
+    """Return the whole body of a request, which can be read again."""
+    body = body_of(environ)
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
     return body
 
 

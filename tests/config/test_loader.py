@@ -201,7 +201,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once_in_its_order() -> None:
         "f.yaml:10:12: functions.resize.concurrency: expected a whole number, got a number",
         f"f.yaml:11:3: functions: the key 'ümlaut': {NAME}",
         "f.yaml:13:13: routes[0].match: unknown key 'func' (did you mean 'function'?)",
-        "f.yaml:14:5: routes[0].to: expected text, got a list",
+        "f.yaml:14:5: routes[0].to: expected text or a mapping, got a list",
     ]
 
 
@@ -239,7 +239,8 @@ def test_one_report_holds_mistakes_of_every_kind() -> None:
         "f.yaml:8:23: functions.bad name.asgi: a function has one application: give wsgi or asgi",
         "f.yaml:9:6: functions.e: tags (!...) are not allowed: write a plain value",
         "f.yaml:9:24: functions.e.expose_credentials: needs wsgi or asgi",
-        "f.yaml:11:6: routes[0].match: give function, handler or qualifier; default takes the rest",
+        "f.yaml:11:6: routes[0].match: give function, handler, qualifier, event, header, path, "
+        "method or content_type; default takes the rest",
         "f.yaml:11:17: routes[0].to: no function 'q'",
         "f.yaml:12:14: routes[1].match: unknown key 'func' (did you mean 'function'?)",
         "f.yaml:12:24: routes[1].to: every weight is 0: "

@@ -85,6 +85,10 @@ routes:
     to: hello
   - match: {function: a}
     to: {hello: 90, hello-2: 10}
+  - match: {event: {detail.type: ["order.*", 3, true]}, header: {x-tenant: a, x-b: [c, d]}}
+    to: hello
+  - match: {function: [a, b], path: /api/*, method: [GET, HEAD], content_type: application/json}
+    to: hello
 default: hello
 """
 

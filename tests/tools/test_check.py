@@ -188,12 +188,25 @@ def test_a_plugin_that_reads_from_the_terminal_gets_nothing(tmp_path: Path) -> N
     assert "EOFError" in the_only(findings(folder))["what"]
 
 
+def test_a_route_that_contradicts_itself_is_warned_of(tmp_path: Path) -> None:
+    text = functions("  a: {handler: greeter.handle}\n") + (
+        "routes:\n  - {match: {event: {a: b}, method: GET}, to: a}\n"
+    )
+    found = the_only(findings(deploy(tmp_path, text, GOOD)))
+    assert (found["rule"], found["fix"]) == ("route-unreachable", "correct it, or remove it")
+    assert "only web requests have a method" in found["what"]
+
+
 def test_warnings_fail_only_a_strict_check(tmp_path: Path) -> None:
     text = functions("  a: {handler: greeter.handle}\n") + (
         "routes:\n  - {match: {function: 'a*'}, to: a}\n  - {match: {function: ab}, to: a}\n"
     )
     folder = deploy(tmp_path, text, GOOD)
-    assert the_only(findings(folder))["rule"] == "route-unreachable"
+    found = the_only(findings(folder))
+    assert (found["rule"], found["fix"]) == (
+        "route-unreachable",
+        "put it before the other, or remove it",
+    )
     assert check(cwd=folder).returncode == 0
     assert check("--strict", cwd=folder).returncode == 1
 

@@ -1,0 +1,21 @@
+"""The headers of a call, as the command line names them."""
+
+from collections.abc import Iterable
+
+from fcplug.tools.exit_code import WrongUsage
+
+
+def parsed(headers: Iterable[str]) -> dict[str, str]:
+    """Return headers, each ``NAME: VALUE``, by their lower-case names.
+
+    Raises:
+        WrongUsage: one is not a header.
+    """
+    fields = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        if not colon or not name or not (header.isascii() and header.isprintable()):
+            raise WrongUsage(f"the header {header!r} is not 'NAME: VALUE'")
+        fields[name] = value
+    return fields

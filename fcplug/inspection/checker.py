@@ -1,6 +1,7 @@
 """A whole check: the configuration, every plugin that it names, and what FC will trip over."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fcplug.config import loader, search
@@ -23,6 +24,8 @@ class Result(NamedTuple):
         functions: how many functions it has that could be looked at.
         deployment: the ``s.yaml`` that was compared, empty if there is none.
         findings: in the order of the files and their lines.
+        config: what of it is sound, None if nothing is.
+        hooks: those of the plugins of each function.
     """
 
     file: str
@@ -30,10 +33,18 @@ class Result(NamedTuple):
     functions: int
     deployment: str
     findings: tuple[Finding, ...]
+    config: Config | None = None
+    hooks: platform_rules.Hooks = MappingProxyType({})
 
     def count(self, severity: str) -> int:
         """Return how many findings have a severity."""
         return sum(finding.severity == severity for finding in self.findings)
+
+    def with_findings(self, more: Sequence[Finding]) -> "Result":
+        """Return this with more findings, each once and in their order."""
+        found = list(dict.fromkeys([*self.findings, *more]))
+        found.sort(key=lambda each: (each.file != self.file, each.file, each.line, each.column))
+        return self._replace(findings=tuple(found))
 
 
 def check(
@@ -78,8 +89,8 @@ def check(
         for problem in unreachable(config)
     ]
     found += _of_deployment(config, deployed_by, hooks, looked_up.given(text, file))
-    found.sort(key=lambda each: (each.file != file, each.file, each.line, each.column))
-    return Result(file, text, len(config.functions), deployed_by, tuple(dict.fromkeys(found)))
+    count = len(config.functions)
+    return Result(file, text, count, deployed_by, (), config, hooks).with_findings(found)
 
 
 def _reports(
@@ -168,6 +179,8 @@ class _LookedUp(Mapping[str, str]):
         found = {}
         lines = text.splitlines()
         for name in sorted(self._names & self._environ.keys()):
+            if platform_rules.is_set_by_fc(name):
+                continue
             for number, line in enumerate(lines, 1):
                 if (column := line.find(f"${{{name}}}")) >= 0 and "#" not in line[:column]:
                     what = f"${{{name}}} has its value from the environment of this check"

@@ -20,6 +20,14 @@ _SWITCHES = {
 }
 
 
+_KEPT = (*protocol.CREDENTIAL_VARIABLES, "accessKeyID", "accessKeySecret", "securityToken", "topic")
+
+
+def is_set_by_fc(variable: str) -> bool:
+    """Return whether every instance has a variable from FC itself; users may not set these."""
+    return variable.startswith(("FC_", "_FC_")) or variable in _KEPT
+
+
 def findings(config: Config, deployed: Sequence[Deployed], hooks: Hooks) -> Iterator[Finding]:
     """Yield what will surprise on FC."""
     yield from _of_health_path(config)

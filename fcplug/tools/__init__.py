@@ -9,6 +9,7 @@ COMMANDS: Mapping[str, str] = {
     "new": "make a project or a plugin package",
     "check": "check functions.yaml and every plugin that it names",
     "plugins": "list what is installed, what uses it and what it costs",
+    "manifest": "write the files that deploy the functions",
     "route": "say which function answers a call, and why",
     "doctor": "print what a bug report needs, and what is wrong with the installation",
     "events": "print a sample event of a trigger",

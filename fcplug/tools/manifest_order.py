@@ -1,0 +1,92 @@
+"""What every ``fcplug manifest`` command is asked for, and how it hands over what it made."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fcplug.config.loader import Config
+from fcplug.errors import ConfigError, did_you_mean, listing
+from fcplug.tools import manifest_files
+from fcplug.tools.exit_code import WrongUsage
+from fcplug.tools.manifest_files import File
+from fcplug.tools.terminal import errors, print_json, printable, write
+
+_Callable = TypeVar("_Callable", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--config", metavar="FILE", help="The configuration; else as fcplug serve finds it."
+    ),
+    click.option(
+        "--output", "-o", metavar="FOLDER", help="Write into this folder, not to standard output."
+    ),
+    click.option("--force", is_flag=True, help="Overwrite files that were edited."),
+    click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON."),
+)
+
+
+def options(function: _Callable) -> _Callable:
+    """Give a command the options that all of them have."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def project_name(config: Config) -> str:
+    """Return the name of the folder that a configuration belongs to, as a project's name."""
+    folder = Path(os.path.abspath(config.file)).parent
+    name = folder.parent.name if folder.name == "config" else folder.name
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "functions"
+
+
+def check_functions(config: Config, names: Sequence[str]) -> None:
+    """Check that a configuration has functions that were named.
+
+    Raises:
+        WrongUsage: it lacks one.
+    """
+    for name in names:
+        if name not in config.functions:
+            hint = did_you_mean(name, config.functions)
+            known = f"{config.file} has: {listing(config.functions)}"
+            raise WrongUsage(f"--function: there is no function '{printable(name)}'{hint}; {known}")
+
+
+def hand_over(files: Sequence[File], output: str | None, *, force: bool, as_json: bool) -> None:
+    """Print what was made, or write it into a folder and say what became of each file.
+
+    Raises:
+        FcplugError: a file was edited, or cannot be written.
+    """
+    if output is None:
+        if as_json:
+            made = [{"path": file.path, "state": "printed", "text": file.text} for file in files]
+            print_json({"folder": None, "files": made})
+        else:
+            write(files[0].text)
+        return
+    folder = Path(output)
+    states = manifest_files.write(folder, files, force=force)
+    if as_json:
+        made = [
+            {"path": file.path, "state": state} for file, state in zip(files, states, strict=True)
+        ]
+        print_json({"folder": output, "files": made})
+        return
+    out = errors()
+    for file, state in zip(files, states, strict=True):
+        out.print(f"{printable(str(folder / file.path))}: {state}", soft_wrap=True)
+
+
+def refuse_problems(problems: Sequence[Any]) -> None:
+    """Raise what keeps a configuration from being deployed, if anything does.
+
+    Raises:
+        ConfigError: there are problems; it holds all of them.
+    """
+    if problems:
+        raise ConfigError(problems, "  fix: correct them; fcplug check shows each with its cause")

@@ -95,7 +95,8 @@ class Context(FcSpellings):
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that make this context again, credentials included."""
-        headers = {name: self.header(name) for name in protocol.CONTEXT_HEADERS}
+        names = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS)
+        headers = {name: self.header(name) for name in names}
         keys = self.credentials
         sent = (keys.access_key_id, keys.access_key_secret, keys.security_token)
         headers.update(zip(protocol.CREDENTIAL_HEADERS, sent, strict=True))
@@ -136,7 +137,10 @@ class Context(FcSpellings):
         return own
 
     def header(self, name: str) -> str:
-        """Return one ``x-fc-*`` header, else the variable that stands in for it, else ``""``."""
+        """Return a header by its lower-case name, else FC's variable for it, else ``""``.
+
+        In workers there are FC's headers and those of a trace, and no others.
+        """
         if value := self._headers.get(self._header_names[name]):
             return value
         for variable in protocol.VARIABLES.get(name, ()):
@@ -158,6 +162,11 @@ class Context(FcSpellings):
     def function(self) -> FunctionInfo:
         """The function as FC knows it."""
         return self._part(FunctionInfo, self._function)
+
+    @property
+    def entry(self) -> str:
+        """The name of the function in functions.yaml, which may differ from FC's name for it."""
+        return self._name
 
     @property
     def service(self) -> ServiceInfo:

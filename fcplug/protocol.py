@@ -73,7 +73,10 @@ CONTEXT_HEADERS = (
     SPAN_BAGGAGES,
     JAEGER_ENDPOINT,
 )
-"""Every header that a context is made of."""
+"""Every header of FC that a context is made of."""
+
+TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
+"""The W3C's headers of a trace, which a caller may send; a context has them in workers, too."""
 
 
 class Headers(Protocol):

@@ -180,3 +180,16 @@ def test_a_call_that_names_no_function_has_the_name_of_the_one_that_answers() ->
     assert context().for_function({}, None, "hello").function.name == "hello"
     named = context({"x-fc-function-name": "img-1"}).for_function({}, None, "hello")
     assert named.function.name == "img-1"
+
+
+def test_a_function_knows_its_name_in_the_file_beside_the_one_of_fc() -> None:
+    own = context({"x-fc-function-name": "shop"}).for_function({}, None, "shop-v2")
+    assert (own.function.name, own.entry) == ("shop", "shop-v2")
+    assert context().entry == ""
+
+
+def test_the_headers_of_a_trace_go_with_a_context_to_a_worker() -> None:
+    sent = {"traceparent": "00-1-2-01", "tracestate": "a=1,b=2", "baggage": "k=v"}
+    written = context(sent).to_headers()
+    assert {name: written[name] for name in sent} == sent
+    assert context(written).header("traceparent") == "00-1-2-01"

@@ -119,11 +119,12 @@ def command(name: str, headers: tuple[str, ...], **options: Any) -> int:
 def _parsed(headers: Iterable[str], *, any_name: bool) -> Mapping[str, str]:
     """Return headers by their lower-case names; without a server only FC's own reach a function."""
     parsed = header_option.parsed(headers)
+    known = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS)
     for name in parsed:
-        if not any_name and name not in protocol.CONTEXT_HEADERS:
+        if not any_name and name not in known:
             raise click.UsageError(
                 f"no function sees the header '{name}'"
-                f"{did_you_mean(name, protocol.CONTEXT_HEADERS)}: use --url to send any header"
+                f"{did_you_mean(name, known)}: use --url to send any header"
             )
     return parsed
 

@@ -75,8 +75,7 @@ CONTEXT_HEADERS = (
 )
 """Every header of FC that a context is made of."""
 
-TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
-"""The W3C's headers of a trace, which a caller may send; a context has them in workers, too."""
+TRACE_HEADERS = ("traceparent", "tracestate", "baggage")  # the W3C's, which a caller may send
 
 
 class Headers(Protocol):

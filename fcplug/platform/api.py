@@ -13,7 +13,7 @@ import waitress
 
 from fcplug import protocol
 from fcplug.errors import BindError
-from fcplug.platform import answers, headers, invoking, lookups, signatures
+from fcplug.platform import answers, feed, headers, invoking, lookups, signatures
 from fcplug.platform.answers import ApiError
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.model import SYNC_PAYLOAD, Platform
@@ -52,6 +52,9 @@ def create_app(
         _add_function_routes(app, functions, "stateful-async-invocations", calls, shown)
     app.add_route(f"{_CLASSIC}/{{function}}", _ClassicFunction(calls, shown))
     app.add_sink(calls.on_proxy, _PROXY)
+    read = feed.Feed(platform)
+    app.add_route(feed.LOG_PATH, read, suffix="log")
+    app.add_route(feed.CALLS_PATH, read, suffix="calls")
     for kind in (Exception, falcon.HTTPError, ApiError):  # the last that fits is used
         app.add_error_handler(kind, _answer_error)
     return app
@@ -178,6 +181,8 @@ class ApiServer:
             app,
             sockets=[listener],
             threads=THREADS,
+            channel_request_lookahead=1,  # notices a client that leaves during a call
+            log_socket_errors=False,  # clients may leave at any moment
             ident=None,
             clear_untrusted_proxy_headers=False,  # web functions see what their clients send
             max_request_body_size=2 * SYNC_PAYLOAD,  # more is not read to its end

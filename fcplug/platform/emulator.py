@@ -1,7 +1,6 @@
 """Function Compute on this machine: runs calls on real processes and remembers them."""
 
 import contextlib
-import queue
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -9,7 +8,7 @@ from typing import TypeVar
 from fcplug.platform import failures
 from fcplug.platform.fleet import Fleet, FleetClosed
 from fcplug.platform.guard import Guard
-from fcplug.platform.history import Followers, History
+from fcplug.platform.history import Followers, Happenings, History, Log
 from fcplug.platform.instance import Instance
 from fcplug.platform.model import (
     Call,
@@ -38,6 +37,7 @@ class Emulator:
     def __init__(self, functions: Iterable[FunctionConfig]) -> None:
         self._history = History()
         self._followers = Followers()
+        self._log = Log()
         self._guard = Guard()
         self._ended: dict[str, InstanceInfo] = {}
         self._lock = threading.Lock()
@@ -97,11 +97,15 @@ class Emulator:
         """Return the latest calls, newest first."""
         return self._history.latest(function, limit)
 
-    def subscribe(self) -> "queue.Queue[Happening]":
+    def log_lines(self) -> Sequence[LogLine]:
+        """Return the latest lines that instances wrote, oldest first."""
+        return self._log.lines()
+
+    def subscribe(self) -> Happenings:
         """Return a queue that gets what happens from now on. One that is full loses the oldest."""
         return self._followers.add()
 
-    def unsubscribe(self, followed: "queue.Queue[Happening]") -> None:
+    def unsubscribe(self, followed: object) -> None:
         """Send no more to a queue that ``subscribe`` returned."""
         self._followers.remove(followed)
 
@@ -139,7 +143,8 @@ class Emulator:
 
     def _tell(self, happened: Instance | LogLine) -> None:
         if isinstance(happened, LogLine):
-            self._followers.tell("log", lambda: happened)
+            line = self._log.add(happened)
+            self._followers.tell("log", lambda: line)
             return
         info = happened.info
         if info.state is InstanceState.ENDED:

@@ -265,8 +265,13 @@ class Instance:
         self._enter(InstanceState.ENDED, f"ended with exit code {code}")
 
     def _wrote(self, text: str, request_ids: Sequence[str]) -> None:
-        name = self.function.name
-        line = LogLine(function=name, instance_id=self.id, request_ids=request_ids, text=text)
+        line = LogLine(
+            function=self.function.name,
+            instance_id=self.id,
+            request_ids=request_ids,
+            text=text,
+            at=time.time(),
+        )
         self._tell(line)
 
     def _enter(self, state: InstanceState, step: str) -> None:

@@ -152,13 +152,18 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line that an instance wrote, without its end.
 
-    ``request_ids`` are the calls that it belongs to: the one that it names, else all that run.
+    Attributes:
+        request_ids: the calls that it belongs to: the one that it names, else all that run.
+        at: seconds since the epoch.
+        number: the order of the lines of all functions, from 1; 0 before the history has it.
     """
 
     function: str
     instance_id: str
     request_ids: Sequence[str]
     text: str
+    at: float = 0.0
+    number: int = 0
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -170,6 +175,17 @@ class Happening(msgspec.Struct, frozen=True):
 
     kind: Literal["invocation", "instance", "log", "queue", "functions"]
     value: object
+
+
+class Followed(Protocol):
+    """What a follower of the platform reads; it loses the oldest if it is read too slowly."""
+
+    @property
+    def lost(self) -> int:
+        """How many happenings were lost."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Happening:
+        """Return the next happening, as ``queue.Queue`` does."""
 
 
 class Platform(Protocol):
@@ -187,6 +203,15 @@ class Platform(Protocol):
 
     def invocations(self, function: str | None = None, limit: int = 100) -> Sequence[Invocation]:
         """Return the latest calls, newest first."""
+
+    def log_lines(self) -> Sequence[LogLine]:
+        """Return the latest lines that instances wrote, oldest first."""
+
+    def subscribe(self) -> Followed:
+        """Return a queue that gets what happens from now on. One that is full loses the oldest."""
+
+    def unsubscribe(self, followed: object) -> None:
+        """Send no more to a queue that ``subscribe`` returned."""
 
     def tell(self, happening: Happening) -> None:
         """Send something that happened beside the platform, as in its queue, to all who follow."""

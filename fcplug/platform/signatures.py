@@ -87,8 +87,17 @@ def _encode(text: str) -> str:
     return quote(text, safe="-_.~")
 
 
+def sign(request: SignedRequest, key_id: str, secret: str) -> str:
+    """Return the Authorization header of a request, in the classic scheme."""
+    return f"{_CLASSIC} {key_id}:{_classic(request, secret.encode())}"
+
+
 def _verify_classic(request: SignedRequest, rest: str, keys: Mapping[str, str]) -> None:
     key_id, _, signature = rest.rpartition(":")
+    _compare(_classic(request, _secret(keys, key_id)), signature)
+
+
+def _classic(request: SignedRequest, secret: bytes) -> str:
     headers = request.headers
     own = sorted(name for name in headers if name.startswith(protocol.PREFIX))
     path = unquote(request.path)
@@ -104,8 +113,7 @@ def _verify_classic(request: SignedRequest, rest: str, keys: Mapping[str, str]) 
             resource,
         ]
     )
-    expected = hmac.new(_secret(keys, key_id), text.encode(), hashlib.sha256).digest()
-    _compare(base64.b64encode(expected).decode(), signature)
+    return base64.b64encode(hmac.new(secret, text.encode(), hashlib.sha256).digest()).decode()
 
 
 def _secret(keys: Mapping[str, str], key_id: str) -> bytes:

@@ -15,5 +15,6 @@ COMMANDS: Mapping[str, str] = {
     "events": "print a sample event of a trigger",
     "dev": "run the functions of a folder as Function Compute does",
     "invoke": "call a function and print its answer",
+    "logs": "print what the functions of a running platform wrote",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

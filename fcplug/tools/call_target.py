@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -17,10 +17,14 @@ from fcplug.errors import FcplugError, UnknownFunction
 from fcplug.instance import STOP_LIMIT
 from fcplug.plugins import code_path
 from fcplug.runtime.runtime import Runtime
+from fcplug.tools.dev_folder import Running
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.terminal import printable
 
 _CONNECT_LIMIT = 10.0  # seconds
+
+
+Sign = Callable[[str, str, Mapping[str, str]], Mapping[str, str]]
 
 
 class CallError(FcplugError):
@@ -104,12 +108,14 @@ class Remote:
     Args:
         url: of the instance; without a path, ``/invoke`` is asked for.
         headers: of each call; they name the function.
+        sign: returns the headers that sign a request with a method, a target and headers.
 
     Raises:
         WrongUsage: the URL is not one of HTTP.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], sign: Sign | None = None) -> None:
+        self._sign = sign
         self._address = _parsed(url)
         path = self._address.path.rstrip("/") or protocol.Phase.INVOKE.value
         self._path = f"{path}?{self._address.query}" if self._address.query else path
@@ -127,6 +133,8 @@ class Remote:
             CallError: there is none.
         """
         headers = {protocol.REQUEST_ID: str(uuid.uuid4()), **self._headers}
+        if self._sign is not None:
+            headers |= self._sign("POST", self._path, headers)
         started = time.perf_counter()
         try:
             connection = self._connection()
@@ -173,9 +181,10 @@ class Remote:
         return CallError(f"{where} gives no answer: {printable(text)}{fix}")
 
 
-def on_platform(url: str, name: str) -> Remote:
+def on_platform(running: Running, name: str) -> Remote:
     """Return what calls a function by the API of Function Compute, as ``fcplug dev`` serves it."""
-    return Remote(f"{url}/2023-03-30/functions/{quote(name, safe='')}/invocations", {})
+    url = f"{running.url}/2023-03-30/functions/{quote(name, safe='')}/invocations"
+    return Remote(url, {}, running.signed)
 
 
 def _parsed(url: str) -> SplitResult:

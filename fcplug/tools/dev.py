@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fcplug.tools import dev_functions
+from fcplug.tools import dev_functions, dev_keys
 from fcplug.tools import reload as reload_tools
 from fcplug.tools.command import Command
 from fcplug.tools.dev_functions import Functions
@@ -47,6 +47,14 @@ _PORT = 9999
     metavar="NAME[=VALUE]",
     help="A variable of the functions; without a value, as it is here. May be repeated.",
 )
+@click.option(
+    "--key",
+    "key_ids",
+    multiple=True,
+    metavar="ID[=NAME|=@FILE]",
+    help="An access key that must sign requests. Its secret is in the variable NAME, else in "
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET, or in a file. May be repeated.",
+)
 @click.option("--freeze", is_flag=True, help="Stop the processes between calls, as FC does.")
 @click.option("--no-reload", is_flag=True, help="Do not start new instances after an edit.")
 def command(start: str | None, function: str | None, **options: Any) -> int:
@@ -70,7 +78,7 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
     os.environ.update(dev_functions.NO_BYTECODE)  # also for the process that looks at the hooks
     environ = dict(os.environ)
     extra = _variables(options["variables"], environ)
-
+    keys = dev_keys.read(options["key_ids"], environ)
     reload = not options["no_reload"]
     if reload:
         reload_tools.require("fcplug dev (without --no-reload)")
@@ -83,7 +91,7 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
                 functions = dev_functions.of_file(options["config"], environ, extra, progress)
         return functions.frozen() if options["freeze"] else functions
 
-    session = Session(read, Lines(output()))
+    session = Session(read, Lines(output()), keys)
     return session.run(options["port"], reload=reload)
 
 

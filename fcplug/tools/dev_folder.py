@@ -7,10 +7,13 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import NamedTuple
 
 from fcplug.errors import FcplugError
+from fcplug.platform.signatures import AUTHORIZATION, SignedRequest, sign
 
 _LOOK = 0.5  # seconds that another command may take to look at the file
 
@@ -20,15 +23,29 @@ class FolderError(FcplugError):
 
 
 class Running(NamedTuple):
-    """A platform that runs: its process, and the port of its API on the loopback address."""
+    """A platform that runs: its process, and the port of its API on the loopback address.
+
+    If requests must be signed, ``key_id`` and ``secret`` are a key that this user's commands have.
+    """
 
     pid: int
     port: int
+    key_id: str = ""
+    secret: str = ""
 
     @property
     def url(self) -> str:
         """Where its API is."""
         return f"http://127.0.0.1:{self.port}"
+
+    def signed(self, method: str, target: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the headers that a request needs besides its own: none if none must sign."""
+        if not self.key_id:
+            return {}
+        own = {"date": formatdate(usegmt=True)}
+        path, _, query = target.partition("?")
+        request = SignedRequest(method, path, query, {**headers, **own}, b"")
+        return {**own, AUTHORIZATION: sign(request, self.key_id, self.secret)}
 
 
 class Claim:
@@ -55,10 +72,11 @@ class Claim:
             raise FolderError(_taken(folder, other))
         os.ftruncate(self._file, 0)
 
-    def announce(self, port: int) -> None:
-        """Let other commands find the platform."""
+    def announce(self, port: int, key: tuple[str, str] = ("", "")) -> None:
+        """Let other commands of this user find the platform, and sign with a key."""
+        found = {"pid": os.getpid(), "port": port, "keyId": key[0], "secret": key[1]}
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps({"pid": os.getpid(), "port": port}).encode(), 0)
+        os.pwrite(self._file, json.dumps(found).encode(), 0)
 
     def close(self) -> None:
         """Let another platform have the folder."""
@@ -116,7 +134,8 @@ def _is_locked(file: int) -> bool:
 def _read(file: int) -> Running | None:
     try:
         found = json.loads(os.pread(file, 4096, 0))
-        return Running(int(found["pid"]), int(found["port"]))
+        key_id, secret = (str(found.get(name, "")) for name in ("keyId", "secret"))
+        return Running(int(found["pid"]), int(found["port"]), key_id, secret)
     except (ValueError, KeyError, TypeError):  # it is not announced yet
         return None
 

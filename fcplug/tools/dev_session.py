@@ -1,9 +1,10 @@
 """One run of ``fcplug dev``: the platform, its API, edits, and the end."""
 
 import os
+import secrets
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -34,10 +35,15 @@ class Session:
     Args:
         read: returns the functions; is called again after each edit.
         lines: where everything is printed.
+        keys: secrets by access key id, of which one must sign each request; with none, the API is
+            open to this machine.
     """
 
-    def __init__(self, read: Callable[[], Functions], lines: Lines) -> None:
+    def __init__(
+        self, read: Callable[[], Functions], lines: Lines, keys: Mapping[str, str] | None = None
+    ) -> None:
         self._read = read
+        self._keys = dict(keys or {})
         self._lines = lines
         self._stopped = threading.Event()
         self._signal = 0
@@ -65,9 +71,13 @@ class Session:
             stack.callback(platform.close)
             queue = AsyncQueue(platform, claim.queue)
             stack.callback(queue.close)
-            server = _listen(platform, queue, port)
+            own = ("", "")
+            if self._keys:  # one more, for the commands of this user
+                own = (f"fcplug-{secrets.token_hex(8)}", secrets.token_urlsafe(32))
+                self._keys[own[0]] = own[1]
+            server = _listen(platform, queue, port, self._keys)
             stack.callback(server.close)
-            claim.announce(server.port)
+            claim.announce(server.port, own)
             if reload:
                 stack.enter_context(self._watcher(functions, platform))
             names = listing(functions.configs)
@@ -116,8 +126,8 @@ class Session:
         return new and bool(mistakes)
 
 
-def _listen(platform: Emulator, queue: AsyncQueue, port: int) -> ApiServer:
+def _listen(platform: Emulator, queue: AsyncQueue, port: int, keys: Mapping[str, str]) -> ApiServer:
     try:
-        return ApiServer(create_app(platform, queue, {}), port)
+        return ApiServer(create_app(platform, queue, keys), port)
     except BindError as error:
         raise PortError(f"{error}\n  fix: --port {port + 1}, or --port 0 for any") from None

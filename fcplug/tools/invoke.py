@@ -108,7 +108,7 @@ def command(name: str, headers: tuple[str, ...], **options: Any) -> int:
     def make() -> Target:
         if running is not None:
             output.terminal.print(f"called at {running.url}: fcplug dev runs", style="dim")
-            return on_platform(running.url, name)
+            return on_platform(running, name)
         return remote or Local(config, called, dict(os.environ))
 
     code = exit_code.of(lambda: _run(make, request, output))

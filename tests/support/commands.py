@@ -37,13 +37,13 @@ def run(
     )  # fmt: skip
 
 
-def run_in_terminal(arguments: Sequence[str], cwd: Path, columns: int = 80) -> str:
+def run_in_terminal(arguments: Sequence[str], cwd: Path, columns: int = 80, **extra: str) -> str:
     """Run ``fcplug`` in a terminal, and return what that shows."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "fcplug", *arguments],
-        cwd=cwd, env=environment(COLUMNS=str(columns), TERM="xterm"), stdin=theirs, stdout=theirs,
-        stderr=theirs,
+        cwd=cwd, env=environment(COLUMNS=str(columns), TERM="xterm", **extra),
+        stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
     shown = b""

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from fcplug.platform.api import ApiServer, create_app
 from fcplug.platform.async_queue import AsyncQueue
+from fcplug.platform.history import Followers, Happenings, History, Log
 from fcplug.platform.model import (
     Call,
     Destinations,
@@ -21,6 +24,7 @@ from fcplug.platform.model import (
     Happening,
     InstanceInfo,
     Invocation,
+    LogLine,
     Outcome,
 )
 
@@ -33,6 +37,7 @@ class SmallPlatform:
     def __init__(self, folder: Path) -> None:
         self.calls: list[Call] = []
         self.happenings: list[Happening] = []
+        self._history, self._log, self._followers = History(), Log(), Followers()
         self.functions: dict[str, FunctionConfig] = {}
         self._run: dict[str, Function] = {}
         self._folder = folder
@@ -51,15 +56,37 @@ class SmallPlatform:
     def invoke(self, call: Call) -> Outcome:
         """Run one call to its end."""
         self.calls.append(call)
-        return self._run[call.function](call)
+        begun = self._history.begin(call)
+        outcome = self._run[call.function](call)
+        ended = self._history.end(begun, outcome)
+        self._followers.tell("invocation", lambda: ended)
+        return outcome
 
     def instances(self) -> Sequence[InstanceInfo]:
         """Return none: it has none."""
         return ()
 
     def invocations(self, function: str | None = None, limit: int = 100) -> Sequence[Invocation]:
-        """Return none: it keeps none."""
-        return ()
+        """Return the latest calls, newest first."""
+        return self._history.latest(function, limit)
+
+    def log_lines(self) -> Sequence[LogLine]:
+        """Return the lines that ``write`` got."""
+        return self._log.lines()
+
+    def write(self, function: str, text: str, *request_ids: str) -> None:
+        """Write a line as an instance of a function does."""
+        line = LogLine(function=function, instance_id="c-1", request_ids=request_ids, text=text)
+        line = self._log.add(msgspec.structs.replace(line, at=time.time()))
+        self._followers.tell("log", lambda: line)
+
+    def subscribe(self) -> Happenings:
+        """Return a queue that gets what happens from now on."""
+        return self._followers.add()
+
+    def unsubscribe(self, followed: object) -> None:
+        """Send no more to a queue that ``subscribe`` returned."""
+        self._followers.remove(followed)
 
     def tell(self, happening: Happening) -> None:
         """Note what the queue sends to those who follow."""

@@ -5,18 +5,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from support import commands
+from fcplug.platform.signatures import SignedRequest, sign
 from support.deployed import PATIENCE, deploy
+from support.running import dev, run
 from support.waiting import wait_until
 
 CONFIG = """\
@@ -61,73 +58,6 @@ class Handler(BaseHTTPRequestHandler):
 
 HTTPServer(("127.0.0.1", int(os.environ["FC_SERVER_PORT"])), Handler).serve_forever()
 """
-
-
-class Platform:
-    """A running ``fcplug dev`` and what it prints."""
-
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.process = process
-        self._log = log
-        self.port = 0
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text()
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            if match := re.search(pattern, self.output):
-                return match
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.02)
-        raise AssertionError(f"no {pattern!r} in:\n{self.output}")
-
-    def invoke(self, function: str, event: bytes = b"") -> bytes:
-        path = f"/2023-03-30/functions/{function}/invocations"
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
-            connection.request("POST", path, event)
-            return connection.getresponse().read()
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
-
-
-@contextmanager
-def dev(folder: Path, *arguments: str, **environ: str) -> Iterator[Platform]:
-    log = folder / "dev.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fcplug", "dev", "--port", "0", *arguments],
-            cwd=folder,
-            env=commands.environment(TMPDIR=str(temporary(folder)), **environ),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    platform = Platform(process, log)
-    try:
-        platform.port = int(platform.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
-        yield platform
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(PATIENCE)
-
-
-def temporary(folder: Path) -> Path:
-    """Return the folder for temporary files of a project's commands."""
-    found = folder.parent / f"{folder.name}-tmp"
-    found.mkdir(exist_ok=True)
-    return found
-
-
-def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    done = commands.run(*arguments, cwd=folder, TMPDIR=str(temporary(folder)))
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @pytest.fixture
@@ -337,3 +267,40 @@ def test_with_freeze_an_instance_is_frozen_between_calls(project: Path) -> None:
         assert platform.invoke("other") == first
         platform.wait_for("thawed after")
         assert platform.stop() == 0
+
+
+def test_with_keys_a_request_must_be_signed_and_invoke_signs(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from-a-file\n")
+    keys = ["--key", "ID1=MINE", "--key", f"ID2=@{tmp_path / 'secret'}", "--no-reload"]
+    with dev(project, *keys, MINE="from-a-variable") as platform:
+        assert b"MissingRequiredHeader" in platform.invoke("other")
+        code, answer, errors = run(project, "invoke", "other")
+        assert code == 0, errors
+        assert answer.isdigit()
+        for key_id, secret in (("ID1", "from-a-variable"), ("ID2", "from-a-file")):
+            path = "/2023-03-30/functions/other/invocations"
+            given = SignedRequest("POST", path, "", {"date": "now"}, b"")
+            headers = {"date": "now", "authorization": sign(given, key_id, secret)}
+            assert platform.invoke("other", b"", headers) == answer.encode()
+            headers["authorization"] = sign(given, key_id, "another")
+            assert b"SignatureNotMatch" in platform.invoke("other", b"", headers)
+        assert "from-a" not in platform.output
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("ID=my-secret", "the variable that you name is not set"),
+        ("ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set"),
+        ("ID=@nowhere", "'nowhere' cannot be read: No such file or directory"),
+        ("=NAME", "--key: an access key id"),
+        ("ID=@config/functions.yaml", "must hold one secret and nothing else"),
+    ],
+)
+def test_a_key_without_a_secret_is_wrong_usage_that_shows_none(
+    project: Path, key: str, what: str
+) -> None:
+    code, _, errors = run(project, "dev", "--port", "0", "--key", key)
+    assert code == 2
+    assert what in errors
+    assert "my-secret" not in errors

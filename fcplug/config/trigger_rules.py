@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from fcplug import cron
 from fcplug.config.interpolation import FromEnvironment
 from fcplug.config.invalid import INVALID
 from fcplug.config.location import Path
@@ -36,31 +37,6 @@ _EVENT = re.compile(r"oss:[A-Za-z]+:(\*|[A-Za-z]+)")
 _PAYLOAD = 4096  # characters of a timer's payload
 _KEY_PART = 1023  # bytes of an object's key
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-
-
-class _Field(NamedTuple):
-    """A field of a time expression after the seconds; ``open``: ``?`` may stand for ``*``."""
-
-    what: str
-    low: int
-    high: int
-    names: tuple[str, ...] = ()
-    open: bool = False
-
-
-_FIELDS = (
-    _Field("minutes", 0, 59),
-    _Field("hours", 0, 23),
-    _Field("day of the month", 1, 31, open=True),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("weekday", 1, 7, _DAYS, open=True),
-)
-_EXAMPLE = "'0 30 4 * * *' is 04:30 each day"
-_EVERY = re.compile(r"@every\s+([1-9][0-9]{0,5})m")
-_PART = re.compile(r"(?:(\*|\?)|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]{1,4}))?")
-
 
 def mistakes(function: str, entry: FunctionEntry, given: Mapping[str, Any]) -> Problems:
     """Yield each mistake of a function's triggers; ``given`` holds them as the file has them."""
@@ -87,8 +63,9 @@ def _of_trigger(path: Path, entry: TriggerEntry, given: Mapping[str, Any]) -> Pr
 
 def _of_timer(path: Path, entry: TimerEntry) -> Problems:
     if entry.cron_expression is not INVALID:
-        for what in _of_expression(entry.cron_expression):
-            yield (*path, "cron_expression"), what
+        hidden = isinstance(entry.cron_expression, FromEnvironment)
+        for what in cron.mistakes(entry.cron_expression):
+            yield (*path, "cron_expression"), what.partition(", got ")[0] if hidden else what
     if entry.payload is not INVALID and len(entry.payload) > _PAYLOAD:
         yield (*path, "payload"), f"FC takes at most {_PAYLOAD} characters"
 
@@ -123,55 +100,6 @@ def _of_event(event: str) -> str:
     if near:
         return f"OSS has no event {shown}{near}"
     return f"expected an event such as oss:ObjectCreated:PutObject, got {shown}"
-
-
-def _of_expression(text: str) -> Iterator[str]:
-    """Yield what keeps FC from taking a time expression."""
-    words = text.split()
-    if words and words[0].startswith("@"):
-        if not _EVERY.fullmatch(text.strip()):
-            yield f"expected '@every' and whole minutes, such as '@every 5m', got {_shown(text)}"
-        return
-    if words and words[0].upper().startswith(("CRON_TZ=", "TZ=")):
-        zone = words.pop(0)
-        if not re.fullmatch(r"CRON_TZ=[A-Za-z0-9_+/-]+", zone):
-            yield f"expected a time zone such as CRON_TZ=Asia/Shanghai, got {_shown(zone)}"
-    if len(words) != 6:
-        missing = ": the first are the seconds" if len(words) == 5 else ""
-        yield f"expected 6 fields, got {len(words)}{missing}; {_EXAMPLE}"
-        return
-    if not re.fullmatch(r"[0-5]?[0-9]", words[0]):
-        yield f"seconds: FC takes one number from 0 to 59, got {_shown(words[0])}"
-    for field, word in zip(_FIELDS, words[1:], strict=True):
-        if wrong := _of_field(word, field):
-            yield f"{field.what}: {wrong}"
-
-
-def _of_field(word: str, field: _Field) -> str:
-    low, high, names = field.low, field.high, field.names
-    for part in word.split(","):
-        found = _PART.fullmatch(part)
-        if not found or (found[1] == "?" and (not field.open or found[4] or "," in word)):
-            return f"{_shown(part)} is not a number, a range, a list or a step of FC's cron"
-        first, last = (_number(each, low, names) for each in found.group(2, 3))
-        for number, given in ((first, found[2]), (last, found[3])):
-            if given and (number is None or not low <= number <= high):
-                named = f", or {names[0]} to {names[-1]}" if names else ""
-                return f"expected {low} to {high}{named}, got {_shown(given)}"
-        is_sunday = (found[2] or "").upper() == "SUN"
-        if first is not None and last is not None and last < first and not is_sunday:
-            return f"the range {_shown(part)} runs backwards"
-        if found[4] and not int(found[4]):
-            return f"the step of {_shown(part)} is 0"
-    return ""
-
-
-def _number(given: str | None, low: int, names: tuple[str, ...]) -> int | None:
-    if given is None:
-        return None
-    if given.isdecimal():
-        return int(given)
-    return names.index(given.upper()) + low if given.upper() in names else None
 
 
 def _shown(value: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fcplug.config import loader, search
 from fcplug.config.loader import Config
 from fcplug.errors import ConfigError, Problem, listing
-from fcplug.inspection import deployment, locating, platform_rules
+from fcplug.inspection import deployment, locating, platform_rules, timers
 from fcplug.inspection.finding import Finding
 from fcplug.inspection.process import Progress, Report, reports
 from fcplug.runtime.unreachable import unreachable
@@ -88,6 +88,8 @@ def check(
         )
         for problem in unreachable(config)
     ]
+    if not problems:  # else it may be an expression that is no expression
+        found += timers.findings(config)
     found += _of_deployment(config, deployed_by, hooks, looked_up.given(text, file))
     count = len(config.functions)
     return Result(file, text, count, deployed_by, (), config, hooks).with_findings(found)

@@ -71,7 +71,8 @@ class AsyncQueue:
                 f"the id {task_id[:140]!a} of the asynchronous task is malformed: it begins with a "
                 "letter or an underscore, then come at most 127 letters, digits, '_' and '-'",
             )
-        call = msgspec.structs.replace(call, kind="async")
+        kind = call.kind if call.kind in ("timer", "oss") else "async"
+        call = msgspec.structs.replace(call, kind=kind)
         task_id = task_id or call.request_id
         with self._changed:  # no thread takes it before it is announced
             try:

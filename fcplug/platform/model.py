@@ -19,6 +19,31 @@ class Destinations(msgspec.Struct, frozen=True):
     on_failure: str | None = None
 
 
+class TimerTrigger(msgspec.Struct, frozen=True, kw_only=True):
+    """A time trigger of a function; ``expression`` is one that FC takes."""
+
+    function: str
+    name: str
+    expression: str
+    payload: str = ""
+
+
+class BucketTrigger(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger of a function for changes of a bucket of OSS.
+
+    Attributes:
+        events: such as ``oss:ObjectCreated:*``.
+        prefix, suffix: what the key of the object must begin and end with.
+    """
+
+    function: str
+    name: str
+    bucket: str
+    events: tuple[str, ...]
+    prefix: str = ""
+    suffix: str = ""
+
+
 class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One function as FC's API configures it. Times are seconds, sizes MB unless named otherwise.
 
@@ -30,6 +55,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
         headers: which set of headers calls carry.
         idle_timeout: seconds without a call after which an instance ends.
         retries: how often a failed asynchronous call is tried again.
+        triggers: what calls it by itself.
     """
 
     name: str
@@ -57,6 +83,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     headers: Literal["2.0", "3.0"] = "3.0"
     retries: int = 3
     destinations: Destinations = Destinations()
+    triggers: tuple[TimerTrigger | BucketTrigger, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

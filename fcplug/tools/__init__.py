@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-PACKAGES = ("click", "jinja2", "packaging", "rich")
+PACKAGES = ("click", "cronsim", "jinja2", "packaging", "rich")
 """What the extra ``fcplug[tools]`` brings and every command of ``COMMANDS`` may import."""
 
 COMMANDS: Mapping[str, str] = {

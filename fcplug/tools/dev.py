@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fcplug.tools import dev_functions, dev_keys
+from fcplug.tools import dev_functions, dev_keys, dev_triggers
 from fcplug.tools import reload as reload_tools
 from fcplug.tools.command import Command
 from fcplug.tools.dev_functions import Functions
@@ -24,7 +24,8 @@ _PORT = 9999
     cls=Command,
     examples=(
         "fcplug dev",
-        "fcplug dev --port 8080 --env BUCKET=photos",
+        "fcplug dev --port 8080 --env LEVEL=debug",
+        "fcplug dev --bucket photos=./photos",
         "fcplug dev --command 'python3 server.py' --function hello",
     ),
 )
@@ -55,6 +56,14 @@ _PORT = 9999
     help="An access key that must sign requests. Its secret is in the variable NAME, else in "
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET, or in a file. May be repeated.",
 )
+@click.option(
+    "--bucket",
+    "buckets",
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="A folder that stands for a bucket of OSS: files put there fire its triggers. "
+    "May be repeated.",
+)
 @click.option("--freeze", is_flag=True, help="Stop the processes between calls, as FC does.")
 @click.option("--no-reload", is_flag=True, help="Do not start new instances after an edit.")
 def command(start: str | None, function: str | None, **options: Any) -> int:
@@ -68,6 +77,10 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
     An edit of code or YAML gives the next calls new instances. As long as it has a mistake, the
     instances from before serve on.
 
+    The triggers of functions.yaml fire: time triggers when they are due, and those of a bucket
+    when a file is put, overwritten or removed in the folder that --bucket gives it. The functions
+    find the buckets in the folder that the variable FCPLUG_BUCKETS names.
+
     It runs until Ctrl-C or SIGTERM. Exit codes: 0 stopped by SIGTERM, 130 by Ctrl-C, 1 it could not
     start, 2 wrong usage.
     """
@@ -80,19 +93,24 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
     extra = _variables(options["variables"], environ)
     keys = dev_keys.read(options["key_ids"], environ)
     reload = not options["no_reload"]
-    if reload:
-        reload_tools.require("fcplug dev (without --no-reload)")
+    if reload or options["buckets"]:
+        reload_tools.require("fcplug dev (without --no-reload)" if reload else "--bucket")
 
-    def read() -> Functions:
-        if start is not None and function is not None:
-            functions = dev_functions.of_command(function, start, extra, Path.cwd())
-        else:
-            with counting("loading") as progress:
-                functions = dev_functions.of_file(options["config"], environ, extra, progress)
-        return functions.frozen() if options["freeze"] else functions
+    with dev_triggers.mounted(options["buckets"]) as buckets:
+        variables = {**buckets.variables, **extra}
 
-    session = Session(read, Lines(output()), keys)
-    return session.run(options["port"], reload=reload)
+        def read() -> Functions:
+            if start is not None and function is not None:
+                functions = dev_functions.of_command(function, start, variables, Path.cwd())
+            else:
+                with counting("loading") as progress:
+                    functions = dev_functions.of_file(
+                        options["config"], environ, variables, progress
+                    )
+            return functions.frozen() if options["freeze"] else functions
+
+        session = Session(read, Lines(output()), keys, buckets.folders)
+        return session.run(options["port"], reload=reload)
 
 
 def _variables(given: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -13,10 +13,11 @@ from fcplug.config import loader, search
 from fcplug.config.loader import Config
 from fcplug.config.model import FunctionSpec
 from fcplug.errors import ConfigError
-from fcplug.inspection import deployment, locating
+from fcplug.inspection import deployment, locating, timers
 from fcplug.inspection.deployment import Deployed
 from fcplug.inspection.process import Progress, reports
 from fcplug.platform.model import FunctionConfig
+from fcplug.tools import dev_triggers
 from fcplug.tools.exit_code import WrongUsage
 
 START = "bootstrap"
@@ -105,6 +106,8 @@ def of_file(
         **used.found,
         **extra,
     }
+    if unknown := list(timers.unknown_zones(config)):
+        raise ConfigError(unknown)
     hooks, mistakes = _hooks(config, text, progress)
     configs = {}
     for name, spec in config.functions.items():
@@ -195,6 +198,7 @@ def _configured(
         pre_freeze="pre_freeze" in hooks,
         pre_stop="pre_stop" in hooks,
         pre_stop_timeout=_HOOK_TIMEOUT,
+        triggers=dev_triggers.of_spec(spec),
     )
     return msgspec.structs.replace(config, **_of_deployed(deployed)) if deployed else config
 

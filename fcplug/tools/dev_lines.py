@@ -31,7 +31,7 @@ class Lines:
 
     def function(self, name: str, text: str, style: str = "") -> None:
         """Print a line about one function."""
-        clock = time.strftime("%H:%M:%S")
+        clock = time.strftime("%H:%M:%S", time.localtime(time.time()))  # the default lags behind
         row = Text.assemble(
             (f"{clock} ", "dim"), (f"{printable(name):{_NAME}} ", "bold"), (printable(text), style)
         )

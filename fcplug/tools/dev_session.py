@@ -18,6 +18,7 @@ from fcplug.tools import exit_code
 from fcplug.tools.dev_folder import Claim
 from fcplug.tools.dev_functions import Functions
 from fcplug.tools.dev_lines import Lines, following
+from fcplug.tools.dev_triggers import ShownTriggers
 
 if TYPE_CHECKING:
     from fcplug.tools.dev_watch import Watcher
@@ -37,14 +38,21 @@ class Session:
         lines: where everything is printed.
         keys: secrets by access key id, of which one must sign each request; with none, the API is
             open to this machine.
+        buckets: the folder of each bucket.
     """
 
     def __init__(
-        self, read: Callable[[], Functions], lines: Lines, keys: Mapping[str, str] | None = None
+        self,
+        read: Callable[[], Functions],
+        lines: Lines,
+        keys: Mapping[str, str],
+        buckets: Mapping[str, Path],
     ) -> None:
         self._read = read
-        self._keys = dict(keys or {})
+        self._keys = dict(keys)
         self._lines = lines
+        self._buckets = buckets
+        self._triggers: ShownTriggers | None = None
         self._stopped = threading.Event()
         self._signal = 0
         self._known: Sequence[str] = ()  # the mistakes of the functions that serve
@@ -78,6 +86,8 @@ class Session:
             server = _listen(platform, queue, port, self._keys)
             stack.callback(server.close)
             claim.announce(server.port, own)
+            self._triggers = stack.enter_context(ShownTriggers(queue, self._buckets, self._lines))
+            self._triggers.replace(functions.configs.values())
             if reload:
                 stack.enter_context(self._watcher(functions, platform))
             names = listing(functions.configs)
@@ -116,6 +126,8 @@ class Session:
         self._known = mistakes
         platform.replace(functions.configs.values())
         self._lines.say("the next calls get new instances")
+        if self._triggers:
+            self._triggers.replace(functions.configs.values())
 
     def _report(self, mistakes: Sequence[str]) -> bool:
         """Print mistakes that have not just been printed; return whether there are any new ones."""

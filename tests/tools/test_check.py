@@ -401,3 +401,31 @@ def test_the_report_does_not_wait_for_what_a_plugin_leaves_running(tmp_path: Pat
     began = time.monotonic()
     assert findings(folder) == []
     assert time.monotonic() - began < 300  # and not the ten minutes that it sleeps
+
+
+def test_triggers_that_only_a_calendar_and_time_zones_can_refuse_are_found(tmp_path: Path) -> None:
+    text = functions(
+        "  a:\n    handler: greeter.handle\n    triggers:\n"
+        "      zone: {timer: {cron_expression: CRON_TZ=Asia/Shanghay 0 0 4 * * *}}\n"
+        "      never: {timer: {cron_expression: 0 0 4 31 2 ?}}\n"
+        "      fine: {timer: {cron_expression: CRON_TZ=Asia/Shanghai 0 0 4 29 2 ?}}\n"
+    )
+    found = findings(deploy(tmp_path, text, GOOD))
+    assert [(each["line"], each["severity"], each["what"], each["fix"]) for each in found] == [
+        (
+            6,
+            "error",
+            "this machine knows no time zone 'Asia/Shanghay'",
+            "did you mean 'Asia/Shanghai'?",
+        ),
+        (7, "warning", "it never fires: no month has that day", "correct the day or the month"),
+    ]
+
+
+def test_a_mistake_of_a_trigger_is_reported_once_with_its_place(tmp_path: Path) -> None:
+    text = functions(
+        "  a: {handler: greeter.handle, triggers: {t: {timer: {cron_expression: 4 * * *}}}}\n"
+    )
+    found = the_only(findings(deploy(tmp_path, text, GOOD)))
+    assert (found["line"], found["column"], found["rule"]) == (3, 55, "configuration")
+    assert found["at"] == "functions.a.triggers.t.timer.cron_expression"

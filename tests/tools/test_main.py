@@ -59,7 +59,7 @@ def test_a_misspelled_command_is_wrong_usage_and_the_right_one_is_suggested() ->
 def test_without_the_tools_each_command_names_the_pip_command(lean: Path, command: str) -> None:
     done = fcplug_command(command, "--help", python=lean)
     assert (done.returncode, done.stdout) == (2, "")
-    needed = f"fcplug {command} needs click, jinja2, packaging and rich"
+    needed = f"fcplug {command} needs click, cronsim, jinja2, packaging and rich"
     assert done.stderr == f"{needed}: {lean} -m pip install 'fcplug[tools]'\n"
 
 

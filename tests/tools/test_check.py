@@ -406,9 +406,9 @@ def test_the_report_does_not_wait_for_what_a_plugin_leaves_running(tmp_path: Pat
 def test_triggers_that_only_a_calendar_and_time_zones_can_refuse_are_found(tmp_path: Path) -> None:
     text = functions(
         "  a:\n    handler: greeter.handle\n    triggers:\n"
-        "      zone: {timer: {cron_expression: CRON_TZ=Asia/Shanghay 0 0 4 * * *}}\n"
-        "      never: {timer: {cron_expression: 0 0 4 31 2 ?}}\n"
-        "      fine: {timer: {cron_expression: CRON_TZ=Asia/Shanghai 0 0 4 29 2 ?}}\n"
+        "      zone: {timer: {cron_expression: 'CRON_TZ=Asia/Shanghay 0 0 4 * * *'}}\n"
+        "      never: {timer: {cron_expression: '0 0 4 31 2 ?'}}\n"
+        "      fine: {timer: {cron_expression: 'CRON_TZ=Asia/Shanghai 0 0 4 29 2 ?'}}\n"
     )
     found = findings(deploy(tmp_path, text, GOOD))
     assert [(each["line"], each["severity"], each["what"], each["fix"]) for each in found] == [

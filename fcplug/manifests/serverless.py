@@ -9,6 +9,7 @@ from fcplug.config.loader import Config
 from fcplug.config.location import Path
 from fcplug.config.model import FunctionSpec
 from fcplug.errors import ConfigError
+from fcplug.inspection import platform_rules
 from fcplug.manifests import sizing
 from fcplug.manifests.image import Image
 from fcplug.manifests.triggers import HTTP, Triggers
@@ -137,14 +138,18 @@ def _add_function(
     props.add("runtime", package.image.name)
     props.add("handler", spec.name)
     props.add("code", "${vars.code}")
-    memory = sizing.memory(config)
+    memory = sizing.memory(config, [spec])
     props.add("cpu", cpu(memory))
     props.add("memorySize", memory)
     props.add("diskSize", 512)
     _add_limits(props, config, spec)
     _add_start(props, config, spec)
     _add_hooks(props, spec, hooks)
-    variables = {name: f"${{env('{name}')}}" for name in package.variables}
+    variables = {
+        name: f"${{env('{name}')}}"
+        for name in package.variables
+        if not platform_rules.is_set_by_fc(name)
+    }
     props.add("environmentVariables", {**package.image.environment, **variables})
     triggers = package.triggers.of(spec)
     if triggers:

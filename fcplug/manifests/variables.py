@@ -6,7 +6,6 @@ from typing import Any
 from fcplug.config import yaml_strict
 from fcplug.config.interpolation import filled
 from fcplug.config.location import Path
-from fcplug.inspection import platform_rules
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}")
 _LITERAL = "$${"
@@ -25,7 +24,7 @@ class _Nothing(dict[str, str]):
 
 
 def required(text: str) -> list[str]:
-    """Return the names of ``${NAME}`` without a default, sorted; those of FC itself are left out.
+    """Return the names of ``${NAME}`` without a default, sorted.
 
     Args:
         text: a configuration that can be read.
@@ -37,7 +36,7 @@ def required(text: str) -> list[str]:
         return value, []
 
     yaml_strict.read(text, look)
-    return sorted(name for name in environ.asked if not platform_rules.is_set_by_fc(name))
+    return sorted(environ.asked)
 
 
 def written(text: str) -> Any:

@@ -2,14 +2,18 @@
 
 import click
 
-from fcplug.tools import manifest_serverless
+from fcplug.tools import manifest_cluster, manifest_container, manifest_serverless
 from fcplug.tools.command import Group
 
 
 @click.group(
     "manifest",
     cls=Group,
-    examples=("fcplug manifest s.yaml", "fcplug manifest s.yaml -o ."),
+    examples=(
+        "fcplug manifest s.yaml -o .",
+        "fcplug manifest container -o .",
+        "fcplug manifest kubernetes --image registry.example.com/shop:1.0",
+    ),
 )
 def command() -> None:
     """Write the files that deploy the functions of functions.yaml.
@@ -20,3 +24,6 @@ def command() -> None:
 
 
 command.add_command(manifest_serverless.command)
+command.add_command(manifest_container.command)
+command.add_command(manifest_cluster.for_kubernetes)
+command.add_command(manifest_cluster.for_knative)

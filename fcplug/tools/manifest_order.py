@@ -10,6 +10,7 @@ import click
 
 from fcplug.config.loader import Config
 from fcplug.errors import ConfigError, did_you_mean, listing
+from fcplug.manifests.image import IMAGES
 from fcplug.tools import manifest_files
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
@@ -17,6 +18,7 @@ from fcplug.tools.terminal import errors, print_json, printable, write
 
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _OPTIONS = (
     click.option(
         "--config", metavar="FILE", help="The configuration; else as fcplug serve finds it."
@@ -29,6 +31,19 @@ _OPTIONS = (
 )
 
 
+HINT = "fcplug manifest COMMAND --config"
+"""What to write before the name of another configuration, as errors advise."""
+
+image_option = click.option(
+    "--image",
+    type=click.Choice(list(IMAGES)),
+    default="custom.debian12",
+    show_default=True,
+    metavar="NAME",
+    help="What the package is built for: custom.debian10, 11 or 12.",
+)
+
+
 def options(function: _Callable) -> _Callable:
     """Give a command the options that all of them have."""
     for option in reversed(_OPTIONS):
@@ -36,11 +51,20 @@ def options(function: _Callable) -> _Callable:
     return function
 
 
-def project_name(config: Config) -> str:
-    """Return the name of the folder that a configuration belongs to, as a project's name."""
+def project(config: Config, given: str | None) -> str:
+    """Return the name of a project: the given one, else that of the configuration's folder.
+
+    Raises:
+        WrongUsage: the name cannot be that of a project.
+    """
+    if given is not None:
+        if not _PROJECT.fullmatch(given):
+            raise WrongUsage(f"--name: {given!r} must be letters, digits, '-', '_' and '.'")
+        return given
     folder = Path(os.path.abspath(config.file)).parent
     name = folder.parent.name if folder.name == "config" else folder.name
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "functions"
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].lstrip("-0123456789").rstrip("-")
+    return plain or "functions"
 
 
 def check_functions(config: Config, names: Sequence[str]) -> None:
@@ -67,7 +91,8 @@ def hand_over(files: Sequence[File], output: str | None, *, force: bool, as_json
             made = [{"path": file.path, "state": "printed", "text": file.text} for file in files]
             print_json({"folder": None, "files": made})
         else:
-            write(files[0].text)
+            printed = [file for file in files if file.path.endswith(".yaml")] or files[:1]
+            write("".join(file.text for file in printed))
         return
     folder = Path(output)
     states = manifest_files.write(folder, files, force=force)

@@ -43,14 +43,7 @@ _MOST_SHOWN = 20  # differences
 )
 @click.option("--name", metavar="NAME", help="The project; else the name of its folder.")
 @click.option("--region", default="cn-hangzhou", show_default=True, help="Where to deploy.")
-@click.option(
-    "--image",
-    type=click.Choice(list(IMAGES)),
-    default="custom.debian12",
-    show_default=True,
-    metavar="NAME",
-    help="The runtime: custom.debian10, 11 or 12.",
-)
+@manifest_order.image_option
 @click.option(
     "--code", default=_CODE, show_default=True, metavar="PATH", help="The package, from s.yaml."
 )
@@ -162,12 +155,11 @@ _OF_EVERY_COMMAND = ("config", "output", "force", "as_json")
 
 def _made(config: Config, result: Result, over: Document | None, asked: Mapping[str, Any]) -> str:
     manifest_order.check_functions(config, asked["functions"])
-    for option in ("name", "region", "code"):
-        if asked[option] and not asked[option].isprintable():
-            raise WrongUsage(f"--{option}: {asked[option]!r} has characters that cannot be shown")
+    if not asked["code"].isprintable() or "${" in asked["code"]:
+        raise WrongUsage(f"--code: {asked['code']!r} is not a path that s.yaml can have")
     if what := fc3_rules.check_region(asked["region"]):
         raise WrongUsage(f"--region: {what}")
-    name = asked["name"] or manifest_order.project_name(config)
+    name = manifest_order.project(config, asked["name"])
     package = Package(
         name,
         asked["code"],

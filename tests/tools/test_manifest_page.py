@@ -1,6 +1,7 @@
-"""``docs/s-yaml.md``: the file that it shows is the one that is made, and its overlay is merged."""
+"""The pages about manifests: what they show is what is made, and their commands can be run."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fcplug.tools.main import run
 from support import fc3_schema
 from support.deployed import ROOT, deploy
 
+PAGES = ("s-yaml", "kubernetes", "commands")
 PAGE = (ROOT / "docs" / "s-yaml.md").read_text("utf-8")
 CONFIG, SHOWN, OVERLAY = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
@@ -31,3 +33,18 @@ def test_the_page_shows_what_is_made_and_how_it_is_merged(
     props = found["resources"]["thumbnails"]["props"]
     assert (props["memorySize"], props["diskSize"], props["logConfig"]) == (1024, 10240, "auto")
     assert props["environmentVariables"]["MOUNT"] == "/mnt/photos"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_make_the_files_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    folder = deploy(tmp_path / "shop", "version: 1\nfunctions:\n  hello: {handler: hello}\n")
+    monkeypatch.chdir(folder)
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+    commands = re.findall(r"^\$ fcplug (manifest .*)$", text, re.MULTILINE)
+    assert commands
+    for line in commands:
+        assert run(shlex.split(line)) == 0, line
+    named = re.findall(r"^\$ kubectl apply -f (\S+)$", text, re.MULTILINE)
+    assert all((folder / file).exists() for file in named)

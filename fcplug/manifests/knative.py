@@ -1,0 +1,94 @@
+"""An application on Knative: a Service that scales with its calls, down to zero; a ConfigMap."""
+
+import math
+from typing import Any
+
+from fcplug.config.loader import Config
+from fcplug.config.location import Path
+from fcplug.manifests import container, documents, pod, sizing
+from fcplug.manifests.applications import Application
+from fcplug.manifests.documents import Object
+from fcplug.manifests.pod import Order
+
+_SCALE = "autoscaling.knative.dev"
+_USUAL_SECONDS = 300  # Knative's own limit of a call
+_MOST_SECONDS = 600  # unless the cluster's config-defaults say otherwise
+_MOST_CALLS = 1000
+_POD: Path = ("spec", "template", "spec")
+_CONTAINER: Path = (*_POD, "containers", 0)
+
+
+def text(config: Config, application: Application, order: Order) -> str:
+    """Return the file with all objects of an application."""
+    objects = [
+        documents.config_map(order, application, reloads=config.runtime.reload != "off"),
+        _service(config, application, order),
+    ]
+    title = documents.title(config, application, order, "Knative Serving")
+    return documents.text(title, order.arguments, objects)
+
+
+def _service(config: Config, application: Application, order: Order) -> Object:
+    seconds = _seconds(config, application)
+    values = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": pod.metadata(order, application, application.name),
+        "spec": {
+            "template": {
+                "metadata": {
+                    "labels": pod.labels(order, application),
+                    "annotations": {
+                        f"{_SCALE}/min-scale": str(order.least),
+                        f"{_SCALE}/max-scale": str(order.most),
+                        **pod.checksums(config, application),
+                    },
+                },
+                "spec": {
+                    "containerConcurrency": _calls(config, application),
+                    "timeoutSeconds": seconds,
+                    "enableServiceLinks": False,
+                    "containers": [_container(config, application, order)],
+                    "volumes": pod.volumes(application),
+                },
+            }
+        },
+    }
+    limit = "the longest timeout; a pod has the same time to finish what it has accepted"
+    if seconds > _MOST_SECONDS:
+        limit += f". Above {_MOST_SECONDS}: raise max-revision-timeout-seconds in config-defaults"
+    beside = {
+        (*_POD, "containerConcurrency"): "as many as a pod answers at once",
+        (*_POD, "timeoutSeconds"): limit,
+        ("spec", "template", "metadata", "annotations", f"{_SCALE}/min-scale"): (
+            '"0": no pod while there are no calls; the next one waits for a start'
+        ),
+    }
+    return Object("The functions, with as many pods as their calls need.", values, {}, beside)
+
+
+def _container(config: Config, application: Application, order: Order) -> dict[str, Any]:
+    return {
+        "name": "functions",
+        "image": order.image,
+        "ports": [{"name": "http1", "containerPort": container.PORT}],
+        "env": pod.environment(application),
+        **pod.probes(config, {}),  # Knative knows its port, and asks while the pod starts
+        "resources": pod.resources(config, application),
+        "securityContext": pod.rights(),
+        "volumeMounts": pod.mounts(),
+    }
+
+
+def _calls(config: Config, application: Application) -> int:
+    runtime = config.runtime
+    most = runtime.threads * runtime.processes
+    if len(application.functions) == 1:
+        most = sizing.calls_at_once(config, config.functions[application.functions[0]])
+    return min(most, _MOST_CALLS)
+
+
+def _seconds(config: Config, application: Application) -> int:
+    limits = [config.functions[name].timeout for name in application.functions]
+    longest = max((math.ceil(each) + 1 if each else _USUAL_SECONDS for each in limits), default=0)
+    return max(longest, pod.grace(config))

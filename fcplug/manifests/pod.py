@@ -1,0 +1,159 @@
+"""What a container of fcplug needs on a cluster: probes, limits, rights, files and variables."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import json as msgspec_json
+
+from fcplug import __version__
+from fcplug.config.loader import Config
+from fcplug.manifests import container, sizing
+from fcplug.manifests.applications import CONFIG_FILE, Application
+
+FOLDER = "/etc/fcplug"
+ENDPOINT_SECONDS = 5  # until no new request is sent to a pod that is to end
+_HOOK_SECONDS = 5  # that all pre_stop hooks have
+_SUPERVISOR_SECONDS = 5  # that a supervisor waits longer than its processes
+_SPARE_SECONDS = 5
+_START_SECONDS = 120
+_CPU = 500  # thousandths of a CPU for each process
+
+
+class Order(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        project: the name of the whole.
+        image: of the container.
+        namespace: where to, empty for where kubectl is.
+        least, most: how many replicas.
+        arguments: of the command that makes this again.
+    """
+
+    project: str
+    image: str
+    namespace: str
+    least: int
+    most: int
+    arguments: Sequence[str]
+
+
+def metadata(order: Order, application: Application, name: str) -> dict[str, Any]:
+    """Return the name, namespace and labels of an object."""
+    place = {"namespace": order.namespace} if order.namespace else {}
+    return {"name": name, **place, "labels": labels(order, application)}
+
+
+def labels(order: Order, application: Application) -> dict[str, str]:
+    """Return the labels of everything that belongs to an application."""
+    return {
+        **selector(application),
+        "app.kubernetes.io/part-of": order.project,
+        "app.kubernetes.io/managed-by": "fcplug",
+    }
+
+
+def selector(application: Application) -> dict[str, str]:
+    """Return the label by which an application's pods are found."""
+    return {"app.kubernetes.io/name": application.name}
+
+
+def config_map_name(application: Application) -> str:
+    """Return the name of the ConfigMap with an application's configuration."""
+    return f"{application.name}-config"
+
+
+def secret_name(application: Application) -> str:
+    """Return the name of the Secret that an application's variables come from."""
+    return f"{application.name}-env"
+
+
+def grace(config: Config) -> int:
+    """Return the seconds that an instance needs to end, from SIGTERM on."""
+    supervisor = _SUPERVISOR_SECONDS if config.runtime.supervised else 0
+    drain = math.ceil(config.runtime.drain_timeout)
+    return drain + _HOOK_SECONDS + supervisor + _SPARE_SECONDS
+
+
+def checksums(config: Config, application: Application) -> dict[str, str]:
+    """Return annotations that change when only new pods can take over an edit."""
+    if config.runtime.reload == "off":
+        return {"checksum/config": _digest(application.text.encode())}
+    return {"checksum/runtime": _digest(msgspec_json.encode(config.runtime))}
+
+
+def _digest(data: bytes) -> str:
+    # another version of fcplug may have other defaults
+    return hashlib.sha256(__version__.encode() + data).hexdigest()[:16]
+
+
+def environment(application: Application) -> list[dict[str, Any]]:
+    """Return the variables of the container; values come from a Secret."""
+    secret = secret_name(application)
+    return [
+        {"name": "FCPLUG_CONFIG", "value": f"{FOLDER}/{CONFIG_FILE}"},
+        *(
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}
+            for name in application.variables
+        ),
+    ]
+
+
+def resources(config: Config, application: Application) -> dict[str, Any]:
+    """Return what a pod is promised, and what it may not exceed."""
+    functions = [config.functions[name] for name in application.functions]
+    memory = f"{sizing.memory(config, functions)}Mi"
+    cpu = f"{_CPU * config.runtime.processes}m"
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+
+
+def probes(config: Config, port: Mapping[str, str]) -> dict[str, Any]:
+    """Return the probes of a container that starts: of the health path, else of the port.
+
+    Args:
+        config: says what answers.
+        port: which port to ask, as a probe has it.
+    """
+    path = config.runtime.health_path
+    how: dict[str, Any] = {"httpGet": {"path": path, **port}} if path else {"tcpSocket": {**port}}
+    return {
+        "readinessProbe": {**how, "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
+        "livenessProbe": {**how, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+    }
+
+
+def start_probe(probe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a probe that waits for the start, and then asks as another probe does."""
+    how = {key: value for key, value in probe.items() if key in ("httpGet", "tcpSocket")}
+    return {**how, "periodSeconds": 2, "failureThreshold": _START_SECONDS // 2}
+
+
+def rights() -> dict[str, Any]:
+    """Return what the container may do: nothing that it does not need."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": container.USER,
+        "runAsGroup": container.USER,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def mounts() -> list[dict[str, Any]]:
+    """Return where the volumes are in the container."""
+    return [
+        {"name": "config", "mountPath": FOLDER, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
+    ]
+
+
+def volumes(application: Application) -> list[dict[str, Any]]:
+    """Return the volumes: the configuration, and the only folder that can be written."""
+    return [
+        {"name": "config", "configMap": {"name": config_map_name(application)}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}},
+    ]

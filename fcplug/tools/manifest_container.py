@@ -1,0 +1,57 @@
+"""``fcplug manifest container``: a Containerfile for the package of ``fcplug build``."""
+
+import os
+from typing import Any
+
+import click
+
+from fcplug.config import loader
+from fcplug.inspection.locating import locate
+from fcplug.manifests import container
+from fcplug.manifests.image import IMAGES
+from fcplug.tools import exit_code, manifest_order
+from fcplug.tools.command import Command
+from fcplug.tools.exit_code import WrongUsage
+from fcplug.tools.manifest_files import File
+
+
+@click.command(
+    "container",
+    cls=Command,
+    short_help="Write a Containerfile.",
+    examples=(
+        "fcplug manifest container",
+        "fcplug build && fcplug manifest container -o . && docker build -t shop -f Containerfile .",
+    ),
+)
+@click.option("--name", metavar="NAME", help="The project; else the name of its folder.")
+@manifest_order.image_option
+@click.option(
+    "--code", default="code.zip", show_default=True, metavar="PATH", help="The package, from -o."
+)
+@manifest_order.options
+def command(
+    config: str | None, output: str | None, force: bool, as_json: bool, **asked: Any
+) -> int:
+    """Write a Containerfile that runs the package of fcplug build, and a .dockerignore.
+
+    The container does not run as root, and needs no file system that can be written but /tmp. It
+    has a health check and OCI labels. Without -o the Containerfile alone is printed.
+
+    Exit codes: 0 made, 1 mistakes, or a file was edited, 2 wrong usage.
+    """
+    environ = dict(os.environ)
+    loaded = loader.load(locate(config, environ, manifest_order.HINT), environ)
+    if what := container.check_code(asked["code"]):
+        raise WrongUsage(f"--code: {what}")
+    name = manifest_order.project(loaded, asked["name"])
+    arguments = ["container", "--name", name, "--image", asked["image"], "--code", asked["code"]]
+    order = container.Order(
+        name, asked["code"], IMAGES[asked["image"]], loaded.runtime.health_path, arguments
+    )
+    files = [
+        File(container.FILE, container.containerfile(order)),
+        File(container.IGNORE_FILE, container.ignore_file(order)),
+    ]
+    manifest_order.hand_over(files, output, force=force, as_json=as_json)
+    return exit_code.FINE

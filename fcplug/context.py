@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from fcplug import protocol
 from fcplug.identity import (
+    SHADOW_OF,
     Credentials,
     FcSpellings,
     FunctionInfo,
@@ -95,7 +96,7 @@ class Context(FcSpellings):
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that make this context again, credentials included."""
-        names = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS)
+        names = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)
         headers = {name: self.header(name) for name in names}
         keys = self.credentials
         sent = (keys.access_key_id, keys.access_key_secret, keys.security_token)
@@ -105,10 +106,7 @@ class Context(FcSpellings):
 
     def variables(self) -> dict[str, str]:
         """Return the environment's variables that may stand in for headers."""
-        names = [
-            *protocol.CREDENTIAL_VARIABLES,
-            *(n for v in protocol.VARIABLES.values() for n in v),
-        ]
+        names = (*protocol.CREDENTIAL_VARIABLES, *sum(protocol.VARIABLES.values(), ()))
         return {name: self._environ[name] for name in names if name in self._environ}
 
     def for_function(
@@ -217,6 +215,11 @@ class Context(FcSpellings):
     def retry_count(self) -> int:
         """How often FC has tried this asynchronous call before: 0 for the first."""
         return _integer(self.header(protocol.RETRY_COUNT), 0)
+
+    @property
+    def shadow_of(self) -> str:
+        """The request id of the call that this one is a copy of; empty for all others."""
+        return self.header(SHADOW_OF)
 
     @property
     def cancelled(self) -> bool:

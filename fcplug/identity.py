@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+SHADOW_OF = "fcplug shadow of"
+"""What headers call the request id of a copied call; no client can send a name with spaces."""
+
 
 class Secret(str):
     """Text that a ``repr`` does not show, so that it is not in a log or a debugger by accident.

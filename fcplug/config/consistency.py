@@ -19,7 +19,7 @@ from fcplug.config.model import (
     RuntimeEntry,
     WorkersEntry,
 )
-from fcplug.config.routes import MatchEntry, RouteEntry
+from fcplug.config.routes import MatchEntry, RouteEntry, ShadowEntry
 from fcplug.errors import did_you_mean
 
 Problems = Iterator[tuple[Path, str]]
@@ -58,6 +58,8 @@ def _check_functions(file: File, given: Mapping[str, Any]) -> Problems:
             continue
         yield from _check_worker_keys(name, entry, file.defaults)
         yield from _check_phases(name, entry, file)
+        if entry.shadow not in (None, INVALID):
+            yield from _check_shadow(name, entry, file)
         if entry.triggers not in ({}, INVALID):
             from fcplug.config import trigger_rules  # noqa: PLC0415 - few functions need it
 
@@ -94,6 +96,22 @@ def _check_phases(name: str, entry: FunctionEntry, file: File) -> Problems:
     workers = entry.workers or (None if file.defaults is INVALID else file.defaults.workers)
     if workers not in (None, 1, INVALID):
         yield (*path, "phases"), f"{several} of its workers"
+
+
+def _check_shadow(name: str, entry: FunctionEntry, file: File) -> Problems:
+    path: Path = ("functions", name, "shadow")
+    to = entry.shadow
+    if isinstance(to, ShadowEntry):
+        to, path = to.to, (*path, "to")
+    if to is None or to is INVALID:
+        return
+    yield from _check_name(to, file, path)
+    if to == name:
+        yield path, "a function cannot be its own shadow: name another one"
+    for each in (entry, file.functions.get(to)):
+        if each not in (None, INVALID) and each.handler is None:
+            whose = "this function" if each is entry else f"'{to}'"
+            yield path, f"events are copied, and {whose} has no handler that answers events"
 
 
 def _check_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from fcplug.config.model import (
     MiddlewareEntry,
     RuntimeEntry,
 )
-from fcplug.config.routes import RouteEntry
+from fcplug.config.routes import RouteEntry, ShadowEntry
 from fcplug.config.search import unreadable
 from fcplug.errors import ConfigError, Problem
 
@@ -158,4 +158,6 @@ def _merged(
     values["middleware"] = tuple(
         MiddlewareEntry(item) if isinstance(item, str) else item for item in values["middleware"]
     )
+    if isinstance(entry.shadow, str):
+        values["shadow"] = ShadowEntry(entry.shadow)
     return FunctionSpec(name=name, **values)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from fcplug.config.routes import RouteEntry
+from fcplug.config.routes import RouteEntry, ShadowEntry
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -241,6 +241,10 @@ class FunctionEntry(DefaultsEntry, frozen=True, kw_only=True):
     pre_stop: Annotated[
         str | None, Meta(description="code for the hook pre_stop: module:function of a context")
     ] = None
+    shadow: Annotated[
+        str | ShadowEntry | None,
+        Meta(description="the function that gets copies of the events, to compare its answers"),
+    ] = None
     triggers: Annotated[
         dict[str, TriggerEntry],
         Meta(description="what calls it on FC and in fcplug dev, by name; nothing else uses them"),
@@ -252,6 +256,7 @@ class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
 
     name: str
     middleware: tuple[MiddlewareEntry, ...] = ()
+    shadow: ShadowEntry | None = None
 
     @property
     def application(self) -> str | None:
@@ -260,7 +265,7 @@ class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
 
     def without_limits(self) -> "FunctionSpec":
         """Return a copy without what a reload changes in place, and without the triggers."""
-        return replace(self, timeout=None, concurrency=None, queue=0, triggers={})
+        return replace(self, timeout=None, concurrency=None, queue=0, shadow=None, triggers={})
 
 
 class File(_Entry, frozen=True):

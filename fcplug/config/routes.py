@@ -1,4 +1,4 @@
-"""The keys of a route: what a call must be like, and who answers it."""
+"""The keys that say where calls go: routes, and the shadows that get copies."""
 
 import re
 from typing import Annotated, ClassVar
@@ -111,6 +111,30 @@ class RouteEntry(Struct, frozen=True, forbid_unknown_fields=True):
         str | dict[str, Weight],
         Meta(description="a function, or functions with weights, split by request id; 0 for none"),
     ]
+
+
+class ShadowEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A second function that gets copies of a function's events; its answers are compared."""
+
+    MAIN_KEY: ClassVar[str] = "to"
+
+    to: Annotated[str, Meta(description="the function that gets the copies")]
+    share: Annotated[
+        Annotated[float, Meta(gt=0, le=100)],
+        Meta(description="percent of the events that are copied, chosen by request id"),
+    ] = 100
+    timeout: Annotated[
+        Annotated[float, Meta(gt=0, le=3600)], Meta(description="seconds a copy may take")
+    ] = 10.0
+    wait: Annotated[
+        Annotated[float, Meta(ge=0, le=60)],
+        Meta(
+            description="seconds that the answer may wait for the copy, which then begins at once"
+        ),
+    ] = 0.0
+    credentials: Annotated[
+        bool, Meta(description="whether the copy has the credentials of the call")
+    ] = False
 
 
 def _texts(given: str | list[str] | None) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from fcplug import logs
+from fcplug import logs, result
+from fcplug.concurrency.deadline import DeadlineExecutor
 from fcplug.concurrency.once import Once
 from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.model import FunctionSpec
@@ -15,7 +16,7 @@ from fcplug.context import Context
 from fcplug.encoding import encode
 from fcplug.errors import EventRequestError
 from fcplug.protocol import Phase
-from fcplug.runtime.admission import AdmissionControl
+from fcplug.runtime.admission import Admission, AdmissionControl
 from fcplug.runtime.backend import Backend
 from fcplug.web.response import Response
 
@@ -27,6 +28,7 @@ log = logging.getLogger("fcplug")
 _QUIET = 3.0  # seconds to wait for another function's stop before the log says so
 
 Load = Callable[[], Backend]
+_Value = TypeVar("_Value")
 
 
 class Function:
@@ -113,6 +115,18 @@ class Function:
         if admission is None:
             return self._invoke(event, own)
         return admission.invoke(partial(self._invoke, event, own), own)
+
+    def invoke_copy(self, event: bytes, context: Context, deadlines: DeadlineExecutor) -> bytes:
+        """Answer a copy of an event as ``invoke`` does; ``deadlines`` count in place of its own.
+
+        The context has a deadline.
+        """
+        own, admission = self._own(context), self._admission.current
+        limits = Admission(
+            admission.bulkhead if admission else None,
+            deadlines if self.spec.isolation == "thread" else None,
+        )
+        return limits.invoke(partial(self._invoke, event, own), own)
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
         """Answer one web request; until the response is closed it counts as running.
@@ -218,3 +232,19 @@ class Function:
             return
         with suppress(BaseException), logs.PhaseLines(Phase.PRE_STOP, context):
             self.pre_stop(context)  # the phase logs what goes wrong
+
+
+def each(functions: Iterable[Function], action: Callable[[Function], _Value]) -> list[_Value]:
+    """Call the action for every function, even if some raise; then raise the first error."""
+    values: list[_Value] = []
+    errors: list[BaseException] = []
+    for function in functions:
+        try:
+            values.append(action(function))
+        except BaseException as error:
+            errors.append(error)
+    for further in errors[1:]:
+        log.error("%s", result.format_error(further))
+    if errors:
+        raise errors[0]
+    return values

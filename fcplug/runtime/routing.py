@@ -188,12 +188,18 @@ def _pattern(texts: Sequence[str]) -> re.Pattern[str]:
 
 def pick(targets: tuple[tuple[str, int], ...], request_id: str) -> str:
     """Return the one of several functions that answers a request, and each of its retries."""
-    ticket = _ticket(request_id) % targets[-1][1]
-    return next(name for name, below in targets if ticket < below)
+    number = ticket(request_id) % targets[-1][1]
+    return next(name for name, below in targets if number < below)
 
 
-def _ticket(request_id: str) -> int:
-    """Return a number that a retry of the same request gets again, in any process."""
-    import hashlib  # noqa: PLC0415 - OpenSSL, needed for weighted routes only
+def ticket(request_id: str, purpose: str = "") -> int:
+    """Return a number that a retry of the same request gets again, in any process.
 
-    return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big")
+    The numbers for two purposes have nothing to do with each other.
+    """
+    import hashlib  # noqa: PLC0415 - OpenSSL, needed for weighted routes and shadows only
+
+    salt = purpose.encode()
+    return int.from_bytes(
+        hashlib.blake2b(request_id.encode(), digest_size=8, salt=salt).digest(), "big"
+    )

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from fcplug import logs, protocol, result
 from fcplug.concurrency.event_loop import EventLoop
@@ -18,7 +18,7 @@ from fcplug.plugins.loaded_code import LoadedCode
 from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.protocol import Phase
 from fcplug.result import Result
-from fcplug.runtime.function import Function
+from fcplug.runtime.function import Function, each
 from fcplug.runtime.missed_routes import MissedRoutes
 from fcplug.runtime.reloader import Reloader
 from fcplug.runtime.snapshot import Shared, Snapshot
@@ -29,9 +29,11 @@ from fcplug.web.response import Response
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+    from fcplug.runtime.shadow import Shadows
+
 log = logging.getLogger("fcplug")
 
-_Value = TypeVar("_Value")
+_FREEZE_LIMIT = 30.0  # seconds that /pre-freeze waits for copies of events
 
 
 class Runtime:
@@ -65,6 +67,8 @@ class Runtime:
         self._shared = Shared(EventLoop(), threads, environ, os.getcwd(), hooks, code)
         self._reloader = Reloader(config, self._shared, file, environ)
         self._missed = MissedRoutes()
+        self._made_shadows: Shadows | None = None
+        self._shadows_lock = threading.Lock()
 
     @property
     def config(self) -> Config:
@@ -93,7 +97,9 @@ class Runtime:
             with logs.PhaseLines(Phase.INVOKE, context):
                 function = self._enter(context, event)
                 try:
-                    return Result(function.invoke(event, context))
+                    if function.spec.shadow is None:
+                        return Result(function.invoke(event, context))
+                    return Result(self._shadows.invoke(function, event, context))
                 finally:
                     function.leave()
         except BaseException as error:
@@ -107,7 +113,7 @@ class Runtime:
             functions = map(snapshot.function, snapshot.candidates(context))
             entered = [function for function in functions if function and function.enter()]
             try:
-                outcomes = _each(entered, lambda f: f.initialize(context))
+                outcomes = each(entered, lambda f: f.initialize(context))
             finally:
                 for function in entered:
                     function.leave()
@@ -120,7 +126,9 @@ class Runtime:
         """Run the pre_freeze hooks of every initialized function."""
 
         def work() -> bytes:
-            _each(self._initialized, lambda f: f.pre_freeze(context))
+            if self._made_shadows:  # their copies end before the freeze, not after it
+                self._made_shadows.settle(min(_FREEZE_LIMIT, context.remaining_time()))
+            each(self._initialized, lambda f: f.pre_freeze(context))
             self._missed.note(Phase.PRE_FREEZE, self._snapshot.leads_to(context))
             return b""
 
@@ -130,7 +138,7 @@ class Runtime:
         """Run the pre_stop hooks of every initialized function."""
 
         def work() -> bytes:
-            _each(self._initialized, lambda f: f.pre_stop(context))
+            each(self._initialized, lambda f: f.pre_stop(context))
             self._missed.note(Phase.PRE_STOP, self._snapshot.leads_to(context))
             return b""
 
@@ -210,6 +218,8 @@ class Runtime:
         Functions that an edit has replaced or removed are waited for, too.
         """
         until = time.monotonic() + limit
+        if self._made_shadows:
+            self._made_shadows.close(limit / 2)
         stopping = self._reloader.end()
         for function in self._snapshot.functions:
             thread = threading.Thread(target=function.stop, args=(self._environ,), daemon=True)
@@ -235,8 +245,26 @@ class Runtime:
         return self._reloader.snapshot
 
     @property
+    def _shadows(self) -> "Shadows":
+        """What copies events; made when the first is to be copied."""
+        from fcplug.runtime.shadow import Shadows  # noqa: PLC0415 - few functions have one
+
+        with self._shadows_lock:
+            if self._made_shadows is None:
+                self._made_shadows = Shadows(self._entered)
+        return self._made_shadows
+
+    @property
     def _initialized(self) -> list[Function]:
         return [function for function in self._snapshot.functions if function.initialized]
+
+    def _entered(self, name: str) -> Function | None:
+        """Return a function of this name, entered; None if there is none any more."""
+        while name in self.config.functions:
+            function = self._snapshot.function(name)
+            if function is not None and function.enter():
+                return function
+        return None
 
     def _enter(
         self,
@@ -260,19 +288,3 @@ def _answer(which: Phase, context: Context, work: Callable[[], bytes]) -> Result
             return Result(work())
     except BaseException as error:
         return result.failure(error, context.credentials)
-
-
-def _each(functions: Iterable[Function], action: Callable[[Function], _Value]) -> list[_Value]:
-    """Call the action for every function, even if some raise; then raise the first error."""
-    values: list[_Value] = []
-    errors: list[BaseException] = []
-    for function in functions:
-        try:
-            values.append(action(function))
-        except BaseException as error:
-            errors.append(error)
-    for further in errors[1:]:
-        log.error("%s", result.format_error(further))
-    if errors:
-        raise errors[0]
-    return values

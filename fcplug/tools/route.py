@@ -65,11 +65,16 @@ def command(config: str | None, as_json: bool, **asked: Any) -> int:
     question = _question(asked)
     environ = dict(os.environ)
     file = locate(config, environ, "fcplug route --config")
-    answer = explain(loader.load(file, environ), question)
+    configured = loader.load(file, environ)
+    answer = explain(configured, question)
+    spec = configured.functions.get(answer.chosen)
+    shadow = None if question.is_web or spec is None else spec.shadow
     if as_json:
-        print_json(_json_of(file, question, answer))
+        print_json({**_json_of(file, question, answer), "shadow": shadow and shadow.to})
     else:
         _print(answer)
+        if shadow:
+            output().print(f"{shadow.to} gets a copy of {shadow.share:g} % of its events")
     return exit_code.PROBLEM if answer.failure else exit_code.FINE
 
 

@@ -69,6 +69,7 @@ functions:
     initializer: index.initializer
     pre_freeze: index.pre_freeze
     pre_stop: index.pre_stop
+    shadow: {to: market, share: 12.5, timeout: 5, wait: 1, credentials: true}
     triggers:
       nightly: {timer: {cron_expression: 0 0 4 * * *, payload: all, enable: false}}
       uploads:
@@ -79,7 +80,7 @@ functions:
           suffix: .jpg
           invocation_role: acs:ram::123456:role/oss
   shop: {wsgi: "shop:app", middleware: [], expose_credentials: true, phases: hooks}
-  market: {handler: hello, asgi: "shop:app"}
+  market: {handler: hello, asgi: "shop:app", shadow: hello}
 routes:
   - match: {function: "img-*", handler: index.handler, qualifier: canary}
     to: hello

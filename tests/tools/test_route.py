@@ -199,6 +199,17 @@ def test_routes_on_content_are_explained(
     assert routes == reasons
 
 
+def test_the_shadow_of_who_answers_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(tmp_path, CONFIG.replace("a: {", "a: {shadow: {to: b, share: 12.5}, "))
+    assert run(["route", "--function", "a"]) == 0
+    assert capsys.readouterr().out.endswith("b gets a copy of 12.5 % of its events\n")
+    assert answer(capsys, "--function", "a")["shadow"] == "b"
+    assert answer(capsys, "--function", "a", "--path", "/")["shadow"] is None
+    assert answer(capsys, "--function", "b")["shadow"] is None
+
+
 def test_the_event_may_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     deploy(tmp_path, CONTENT)
     (tmp_path / "event.json").write_text('{"detail": {"type": "order.new"}}')

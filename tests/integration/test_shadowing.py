@@ -1,0 +1,55 @@
+"""Shadows in a whole instance: what FC's log has, what clients cannot do, how it stops."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+from support.deployed import deploy, start
+
+CONFIG = """\
+version: 1
+runtime: {processes: 2, drain_timeout: 5}
+functions:
+  v1: {handler: shop.v1, shadow: v2}
+  v2: {handler: shop.v2}
+  v3: {handler: shop.v1, shadow: {to: hanging, timeout: 3600}}
+  hanging: {handler: shop.hanging}
+"""
+SHOP = """\
+import time
+
+def v1(event, context):
+    return {"copy of": context.shadow_of, "n": 1}
+
+def v2(event, context):
+    print("v2 has", event.decode())
+    return {"copy of": "", "n": 2}
+
+def hanging(event, context):
+    print("it hangs", flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_a_copy_has_its_own_lines_in_the_log_but_none_of_fc(tmp_path: Path) -> None:
+    with start(deploy(tmp_path, CONFIG, {"shop.py": SHOP})) as running:
+        spoofed = {"x_fcplug_shadow_of": "1-1", "fcplug-shadow-of": "1-1"}
+        answer = running.invoke("v1", b"Ada", x_fc_request_id="1-2", **spoofed)
+        assert json.loads(answer.body) == {"copy of": "", "n": 1}
+        line = running.wait_for(r"^.* 1-2-shadow \[WARNING\] shadow .*$")[0]
+        assert re.search(
+            r"shadow 'v2' of 'v1': differs: n has another value; \d+ bytes in [\d.]+ ms, "
+            r"'v1' had \d+ bytes in [\d.]+ ms$",
+            line,
+        )
+        assert "v2 has Ada" in running.log
+        assert running.log.count("FC Invoke Start RequestId: 1-2") == 1
+        assert "FC Invoke Start RequestId: 1-2-shadow" not in running.log
+
+
+def test_a_copy_that_hangs_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    with start(deploy(tmp_path, CONFIG, {"shop.py": SHOP})) as running:
+        assert running.invoke("v3", b"Ada").status == 200
+        running.wait_for("it hangs")
+        assert running.stop(signal.SIGTERM) == 0

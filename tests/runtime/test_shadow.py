@@ -216,15 +216,18 @@ def test_large_events_that_wait_are_bounded_in_bytes(
 def test_a_copy_that_is_late_is_abandoned_and_told_so(
     shop: ModuleType, serve: Serve, called: Called, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runtime = runtime_of(serve, "first", "waiting", timeout=0.05)
-    assert runtime.invoke(b"Ada", called("v1")).error is None
+    runtime = runtime_of(serve, "first", "waiting", timeout=0.2)
+    for _ in range(100):  # a busy machine may take longer than that to begin
+        assert runtime.invoke(b"Ada", called("v1")).error is None
+        if shop.inside.acquire(timeout=1):
+            break
     wait_until(lambda: compared(caplog))
-    assert compared(caplog) == [
+    assert set(compared(caplog)) == {
         (
             "WARNING",
             "shadow 'v2' of 'v1': it failed with FunctionTimeoutError, where the other answered",
         )
-    ]
+    }
     shop.gate.set()
     wait_until(lambda: shop.seen)
     assert shop.seen[0][1].cancelled

@@ -14,14 +14,35 @@ from typing import IO, Any, NamedTuple
 
 from fcplug.errors import OutputError
 
-# the child finds what this process finds, and nothing of the author's before it needs that
-_START = "import sys; sys.path[:] = sys.argv[3:]; from fcplug.inspection import child; child.main()"
+_START = (
+    "import sys; sys.path[:] = sys.argv[3:]{}; from fcplug.inspection import child; child.main()"
+)
 _TURN = 0.1  # seconds between looks at whether the process still runs
 _LAST_STEP = 1.0  # seconds that it has to end by itself after its last report
 
 
 Progress = Callable[[int, int, str], None]
 """Called with how many items are done, how many there are, and the name of the next one."""
+
+
+class Interpreter(NamedTuple):
+    """A Python that runs author code, instead of this one.
+
+    Attributes:
+        path: where it finds fcplug and the plugins; its standard library comes after these folders,
+            and no other packages of its own.
+        environ: its environment.
+        folder: its working directory.
+    """
+
+    python: str
+    path: tuple[str, ...]
+    environ: Mapping[str, str]
+    folder: str
+
+    def command(self) -> list[str]:
+        """Return the command that starts it, without its arguments."""
+        return [self.python, "-S", "-s", "-B", "-c", _START.format(" + sys.path")]
 
 
 class Report(NamedTuple):
@@ -40,7 +61,12 @@ class Report(NamedTuple):
 
 
 def reports(
-    task: str, items: Sequence[str], job: Mapping[str, Any], *, limit: float
+    task: str,
+    items: Sequence[str],
+    job: Mapping[str, Any],
+    *,
+    limit: float,
+    interpreter: Interpreter | None = None,
 ) -> Iterator[Report]:
     """Work on items one after the other in a child process, and yield what became of each.
 
@@ -52,10 +78,11 @@ def reports(
         items: what it is called with, one by one.
         job: what it is made of; must be possible to write as JSON.
         limit: seconds that one item may take.
+        interpreter: runs the child; without one, this Python with what this process finds.
     """
     waiting = list(items)
     while waiting:
-        with _Child({"task": task, "items": waiting, **job}) as child:
+        with _Child({"task": task, "items": waiting, **job}, interpreter) as child:
             for report in child.reports(waiting[0], limit):
                 waiting.remove(report.item)
                 yield report
@@ -64,7 +91,7 @@ def reports(
 class _Child:
     """A process that works on the items of one job."""
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: Mapping[str, Any], other: Interpreter | None) -> None:
         self._output = temporary_file()
         self._read, write = os.pipe()
         self._buffer = b""
@@ -72,8 +99,12 @@ class _Child:
             given.write(json.dumps(job).encode())
             given.seek(0)
             descriptors = map(str, (given.fileno(), write))
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter
-                [sys.executable, "-c", _START, *descriptors, *sys.path],
+            # it finds nothing of the author's before it needs that
+            command = other.command() if other else [sys.executable, "-c", _START.format("")]
+            self._process = subprocess.Popen(  # noqa: S603 - an interpreter
+                [*command, *descriptors, *(other.path if other else sys.path)],
+                env=other and dict(other.environ),
+                cwd=other and other.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,

@@ -77,13 +77,9 @@ def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, So
     Raises:
         PluginError: the object does not exist, or cannot be imported.
     """
-    source = Source(group, reference)
+    source = locate(index, group, reference)
+    module, attribute = source.module, source.attribute
     with attributed_to(source):
-        if group not in KEYS:
-            source = source._replace(entry=_entry_point(index, group, reference))
-    with attributed_to(source):
-        module, attribute = _code_names(index, source)
-        source = source._replace(module=module, attribute=attribute)
         record = ImportRecord()
         folder = "" if source.entry else name_clash.folder_with(package_of(module))
         try:
@@ -93,6 +89,21 @@ def resolve(index: EntryPointIndex, group: str, reference: str) -> tuple[Any, So
             import_record.unload(record.modules_of(module, folder))
             raise
         return target, source._replace(imported=record.modules_of(module, folder))
+
+
+def locate(index: EntryPointIndex, group: str, reference: str) -> Source:
+    """Return where the object of a name is defined, and import nothing.
+
+    Raises:
+        PluginError: as ``resolve``, as far as that is known without an import.
+    """
+    source = Source(group, reference)
+    with attributed_to(source):
+        if group not in KEYS:
+            source = source._replace(entry=_entry_point(index, group, reference))
+    with attributed_to(source):
+        module, attribute = _code_names(index, source)
+        return source._replace(module=module, attribute=attribute)
 
 
 def unload(source: Source) -> None:

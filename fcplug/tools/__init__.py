@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, str] = {
     "plugins": "list what is installed, what uses it and what it costs",
     "manifest": "write the files that deploy the functions",
     "route": "say which function answers a call, and why",
+    "build": "build a code package for Function Compute",
     "doctor": "print what a bug report needs, and what is wrong with the installation",
     "events": "print a sample event of a trigger",
     "dev": "run the functions of a folder as Function Compute does",

@@ -68,8 +68,8 @@ def command(file: str | None, layout: str, strict: bool, timeout: float) -> int:
     return exit_code.PROBLEM if failed else exit_code.FINE
 
 
-def _as_text(result: Result) -> None:
-    out = output()
+def print_report(result: Result, out: Terminal) -> None:
+    """Print all findings with their lines, and a summary."""
     sources = Sources({result.file: result.text})
     for finding in result.findings:
         _print_finding(out, finding, sources)
@@ -167,7 +167,7 @@ def _property(text: str) -> str:
 
 
 _LAYOUTS: Mapping[str, Callable[[Result], None]] = {
-    "text": _as_text,
+    "text": lambda result: print_report(result, output()),
     "json": _as_json,
     "github": _as_github,
 }

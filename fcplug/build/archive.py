@@ -20,20 +20,29 @@ def names(folder: Path) -> list[str]:
     """Return the relative paths of the files of a folder, in order.
 
     Raises:
-        BuildError: Function Compute, or those who look at the package, could misread a name.
+        BuildError: one has a name that a package cannot carry, or is no regular file.
     """
     found = []
     for path in folder.rglob("*"):
         if path.is_dir() and not path.is_symlink():
             continue
         name = path.relative_to(folder).as_posix()
-        if not name.isprintable() or "\\" in name:
-            what = f"the file name {name!r} has a character that a package cannot carry"
-            raise BuildError(what, fix="rename the file, or leave it out")
+        check_name(name)
         if path.is_symlink() or not path.is_file():
             raise BuildError(f"{name} is no regular file", fix="leave it out")
         found.append(name)
     return sorted(found)
+
+
+def check_name(name: str) -> None:
+    """Check that an archive can carry a file name, and that nobody misreads it.
+
+    Raises:
+        BuildError: it has a line end, another character that is not printed, or a backslash.
+    """
+    if not name.isprintable() or "\\" in name:
+        what = f"the file name {name!r} has a character that a package cannot carry"
+        raise BuildError(what, fix="rename the file, or leave it out")
 
 
 def write(folder: Path, archive: Path, packed: Callable[[int, int], None]) -> Mapping[str, int]:

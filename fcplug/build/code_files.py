@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from fcplug.build.archive import mode_of
+from fcplug.build.archive import check_name, mode_of
 from fcplug.build.failure import BuildError
 from fcplug.config.search import FILE
 
@@ -38,6 +38,7 @@ def copy(folder: Path, needed: Iterable[Path], includes: Sequence[str], into: Pa
     copied = set()
     for path in chosen:
         name = path.relative_to(folder).as_posix()
+        check_name(name)
         if name.partition("/")[0] in _OURS or name == FILE:
             raise BuildError(f"{name} is written by the build", fix="leave it out of --include")
         target = into / name

@@ -69,11 +69,11 @@ class _Build:
         names = [spec.name for spec in specs]
         environment = Environment()
         needed = roots.needs(specs, order.folder, environment, order.target)
+        copied = self._add_code(needed.code)
         resolved = resolution.install(
             order, needed.roots, self._work, self._environ, self._progress
         )
         tree.prune(self._code / _PYTHON, resolved.installed)
-        copied = self._add_code(needed.code)
         python = interpreter.find(order.target, self._environ, self._work)
         loaded = self._load(python, names)
         tree.drop_tools(self._code / _PYTHON)
@@ -105,10 +105,11 @@ class _Build:
         if not script.startswith(b"#!") or b"\r" in script:
             what = f"{own} does not start on Linux: it needs a first line with #! and LF line ends"
             raise BuildError(what, fix="fcplug bootstrap -o bootstrap --force")
+        self._code.mkdir()
         (self._code / _BOOTSTRAP).write_bytes(script)
         (self._code / _BOOTSTRAP).chmod(0o755)
         configuration = self._code / FILE
-        configuration.parent.mkdir()
+        configuration.parent.mkdir(parents=True)
         configuration.write_text(order.text, "utf-8", newline="")
         return code_files.copy(order.folder, needed, order.includes, self._code)
 

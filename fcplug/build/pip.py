@@ -1,6 +1,7 @@
 """pip as the installer of a package, where there is no uv."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ class Pip:
 
     def build(self, source: str, folder: Path) -> None:
         """Build the wheel of a folder, archive or repository into a folder."""
-        done = self._run("wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), source)
+        done = self._run("wheel", "--no-deps", "--wheel-dir", str(folder), source)
         if done.code:
             raise unresolved.not_built(source, done.stderr)
 
@@ -39,7 +40,7 @@ class Pip:
         if done.code:  # a preferred version may be the reason
             done = self._run(*arguments)
         if done.code:
-            raise unresolved.not_resolved(done.stderr, target, question.why)
+            raise unresolved.not_resolved(_said(done, question), target, question.why)
         return tuple(sorted(_pins(json.loads(report.read_text("utf-8")))))
 
     def install(self, lines: Sequence[str], target: Target, folder: Path, work: Path) -> None:
@@ -53,10 +54,21 @@ class Pip:
 
     def _run(self, *arguments: str) -> subprocesses.Done:
         return subprocesses.run(
-            [sys.executable, "-m", "pip", *arguments, "--quiet", "--no-input"],
+            [sys.executable, "-m", "pip", *arguments, "--no-input"],
             self._environ,
             self._work,
         )
+
+
+def _said(done: subprocesses.Done, question: Question) -> str:
+    """Return what pip says of a failure, with the requirements in place of its own lines."""
+    _, caused, why = done.stdout.partition("The conflict is caused by:")
+    text = done.stderr + (f"\n{caused}{why.partition('To fix this')[0]}" if caused else "")
+
+    def asked(match: "re.Match[str]") -> str:
+        return question.requirements[int(match[1]) - 1]
+
+    return re.sub(r"-r \S+/asked\.txt \(line (\d+)\)", asked, text)
 
 
 def _options(target: Target) -> Iterator[str]:

@@ -53,7 +53,7 @@ def install(
         made = _resolve(order, given, known, installer, work)
     progress(0.4, "installing")
     folder = work / "code" / "python"
-    folder.mkdir(parents=True)
+    folder.mkdir()
     local = [sources.pinned(given.local[each.name], each.name) for each in made.local]
     installer.install([each.line for each in (*local, *made.pins)], order.target, folder, work)
     found = tree.installed(folder)

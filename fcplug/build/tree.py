@@ -20,9 +20,11 @@ _IMPORTS_TESTS = re.compile(
     rb"|from\s+[\w.]+\s+import\s[^\n]*\btests\b)",
     re.MULTILINE,
 )
-# of fcplug only what serves; bootstrap and 'fcplug --version' need these two of its tools
-_TOOLS = ("build", "inspection", "platform", "testing", "tools", "pytest_plugin.py")
-_KEPT_TOOLS = ("tools/__init__.py", "tools/exit_code.py")
+# of fcplug only what serves
+_COMMANDS = ("build", "console", "inspection", "manifest", "ray", "tools")
+_TOOLS = (*_COMMANDS, "platform", "testing", "pytest_plugin.py")
+# these say what is missing to those who ask for a command
+_KEPT_TOOLS = tuple(f"tools/{each}.py" for each in ("__init__", "exit_code", "reload", "served"))
 
 
 class Installed(NamedTuple):

@@ -21,7 +21,10 @@ _NOT_FOUND = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*) was not found in"
     r"|No matching distribution found for (?P<pip>[A-Za-z0-9][\w.-]*)"
 )
-_DEPENDS = r"(?P<who>[A-Za-z0-9][\w.-]*)(?:[=<>!~]=?\S*)? depends on {}\b"
+_DEPENDS = (
+    r"(?P<uv>[A-Za-z0-9][\w.-]*)(?:[=<>!~]=?\S*)? depends? on {0}\b"
+    r"|requirement {0}\b[^()]* \(from (?P<pip>[A-Za-z0-9][\w.-]*)"
+)
 _NOISE = re.compile(r"^(?:warning|hint|\[notice\]|WARNING)\b", re.IGNORECASE)
 _PRIVATE = re.compile(r"(?: @ )?file://\S*/(?=[^/\s]+\.whl)")
 _MOST_LINES = 30
@@ -49,8 +52,8 @@ def not_resolved(stderr: str, target: Target, why: Mapping[str, str]) -> BuildEr
     if match := _NOT_FOUND.search(said):
         name = next(filter(None, match.groups()))
         fix = (
-            "correct the name; for a package of your own, install it from its folder or wheel, or "
-            "name that in requirements.txt"
+            "correct the name, or choose a version that has a wheel for it; a package of your own: "
+            "install it from its folder or wheel, or name that in requirements.txt"
         )
         what = f"there is no {name} for {target} in any index"
         return BuildError(what, *_required_by(name, said, why), said, fix=fix)
@@ -89,8 +92,9 @@ def _required_by(name: str, said: str, why: Mapping[str, str]) -> Iterator[str]:
     if reason := why.get(canonical(name)):
         yield f"needed by: {reason}"
     for match in re.finditer(_DEPENDS.format(re.escape(name)), said, re.IGNORECASE):
-        reason = why.get(canonical(match["who"]), "")
-        yield f"needed by: {match['who']}{reason and f', {reason}'}"
+        who = match["uv"] or match["pip"]
+        reason = why.get(canonical(who), "")
+        yield f"needed by: {who}{reason and f', {reason}'}"
 
 
 def _explanation(stderr: str) -> str:

@@ -23,14 +23,12 @@ _OF_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_U
 
 
 def for_uv(environ: Mapping[str, str], work: Path) -> dict[str, str]:
-    """Return the variables that give uv the indexes of pip's configuration.
-
-    None if the environment sets uv's own.
-    """
+    """Return variables that give uv the indexes of pip; none if the environment names uv's own."""
     if any(name in environ for name in _OF_INDEXES) or find_spec("pip") is None:
         return {}
     command = [sys.executable, "-m", "pip", "config", "list"]
-    settings = dict(_settings(subprocesses.run(command, environ, work).stdout))
+    listed = subprocesses.run(command, {**environ, "PIP_QUIET": "0"}, work).stdout
+    settings = dict(_settings(listed))
     found = {
         variable: _SEPARATORS.get(variable, " ").join(settings[name].split())
         for name, variable in _VARIABLES.items()

@@ -42,14 +42,16 @@ _OUTPUT = "code.zip"
 @click.option(
     "--image",
     type=click.Choice(list(target.IMAGES)),
-    help="What runs it; else the runtime of s.yaml, else custom.debian12.",
+    metavar="IMAGE",
+    help="custom.debian10, 11 or 12; else the runtime of s.yaml, else 12.",
 )
 @click.option("--python", metavar="VERSION", help="Another Python of the image, such as 3.13.")
 @click.option(
     "--architecture",
     type=click.Choice(target.ARCHITECTURES),
     default=target.ARCHITECTURES[0],
-    help="The processor; Function Compute has x86_64.",
+    metavar="NAME",
+    help="x86_64, as Function Compute has, or aarch64.",
 )
 @click.option("-o", "--output", metavar="FILE", help="The package; else code.zip, code-NAME.zip.")
 @click.option("--function", "functions", multiple=True, metavar="NAME", help="Pack what it needs.")
@@ -58,7 +60,12 @@ _OUTPUT = "code.zip"
 @click.option("--upgrade", is_flag=True, help="Take the newest versions.")
 @click.option("--no-compile", is_flag=True, help="Add no compiled code.")
 @click.option("--no-load", is_flag=True, help="Do not load the functions from the package.")
-@click.option("--installer", type=click.Choice(["uv", "pip"]), help="Else uv where it is.")
+@click.option(
+    "--installer",
+    type=click.Choice(["uv", "pip"]),
+    metavar="NAME",
+    help="uv or pip; else uv where it is.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1, max=archive.LIMIT),
@@ -167,9 +174,9 @@ def _print(out: Terminal, built: Built, order: Order) -> None:
     functions = f"{len(built.functions)} function{'' if len(built.functions) == 1 else 's'}"
     checked = ", loaded from it" if built.loaded else ""
     what = f"{built.outputs.package}: {functions}{checked}, for {order.target}"
-    out.print(Text.assemble(("built ", "good"), what))
+    out.print(Text.assemble(("built ", "good"), what), soft_wrap=True)
     beside = f"{built.outputs.lock} (commit it), {built.outputs.sbom}"
-    out.print(f"beside it: {beside}")
+    out.print(f"beside it: {beside}", soft_wrap=True)
 
 
 def _size(count: int) -> str:

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from support.deployed import ROOT, Answer, start
+from support.packages import PYTHON, target_options, unpack
 
 pytestmark = pytest.mark.slow
 
@@ -65,16 +65,12 @@ def test_a_new_project_is_tested_checked_called_and_deployed(
     requirements = (folder / "requirements.txt").read_text()
     assert requirements.endswith("\nfcplug\n")
     (folder / "requirements.txt").write_text(f"fcplug @ file://{environment.wheel}\n")
-    environment.run("make package", folder)
+    environment.run(f"make package BUILD='{' '.join(target_options())}'", folder)
+    assert "# local: fcplug==" in (folder / "code.lock.txt").read_text()
     assert _served_from(folder / "code.zip", tmp_path / "code").body.decode() == greeting
 
 
 def _served_from(package: Path, code: Path) -> Answer:
     """Unpack a code package as Function Compute does, and call its function."""
-    with zipfile.ZipFile(package) as archive:
-        for entry in archive.infolist():
-            file = Path(archive.extract(entry, code))
-            file.chmod(entry.external_attr >> 16)
-    python = f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
-    with start(code, environ={"FCPLUG_PYTHON": python}) as instance:  # one without fcplug
+    with start(unpack(package, code), environ={"FCPLUG_PYTHON": PYTHON}) as instance:
         return instance.invoke("hello", b"Ada")

@@ -2,9 +2,10 @@
 
 import os
 import re
-import shutil
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from email import message_from_string
 from importlib import metadata
@@ -14,6 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from support.deployed import ROOT, free_port
+from support.packages import PYTHON, target_options, unpack
 from support.photos import photo
 
 README = (ROOT / "README.md").read_text()
@@ -87,19 +89,21 @@ def test_make_run_serves_and_prints_what_the_readme_shows(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_code_package_of_the_readme_serves_the_shipped_configuration(tmp_path: Path) -> None:
+def test_the_code_package_that_the_pages_build_serves_the_shipped_configuration(
+    tmp_path: Path,
+) -> None:
     folder = checkout(tmp_path / "fcplug")
-    starts = ("pip", "python3", "zip")
-    install, compiling, archive = (line for line in commands() if line.startswith(starts))
-    shell(f"python3 -m {install} --quiet", folder)
-    shell(compiling, folder)
-    code = tmp_path / "code"
-    code.mkdir()
-    for name in archive.split()[3:]:
-        shell(f"cp -rp '{folder / name}' '{code}'", tmp_path)
-    serves(code, tmp_path / "said.txt")
-    for source in (code / "python" / "fcplug").rglob("*.py"):
-        assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")), source
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    (shown,) = re.findall(r"```console\n\$ (fcplug build\n.*?)```", page, re.DOTALL)
+    (command,) = (line for line in commands() if line.startswith("fcplug"))
+    assert command == shown.splitlines()[0]
+    fcplug = shlex.join([sys.executable, "-m", *command.split(), *target_options()])
+    printed = shell(fcplug, folder).splitlines()
+    heading, *_, built, beside = shown.splitlines()[1:]
+    assert printed[0].split() == heading.split()
+    assert printed[-1] == beside
+    assert built.partition(", for ")[0] == printed[-2].partition(", for ")[0]
+    serves(unpack(folder / "code.zip", tmp_path / "code"), tmp_path / "said.txt")
 
 
 def serves(code: Path, log: Path, function: str = "hello") -> None:
@@ -107,7 +111,8 @@ def serves(code: Path, log: Path, function: str = "hello") -> None:
     port = free_port()
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["./bootstrap"], cwd=code, env=clean_environment(FC_SERVER_PORT=str(port)), stdout=out,
+            ["./bootstrap"], cwd=code,
+            env=clean_environment(FC_SERVER_PORT=str(port), FCPLUG_PYTHON=PYTHON), stdout=out,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
@@ -126,27 +131,14 @@ def serves(code: Path, log: Path, function: str = "hello") -> None:
 
 
 @pytest.mark.slow
-def test_the_code_package_of_the_deploying_page_serves(tmp_path: Path) -> None:
+def test_the_deploying_page_makes_a_wheel_that_has_what_projects_copy(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "deploying.md").read_text()
-    consoles = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    lines = re.findall(r"^\$ (.*)$", "".join(consoles[:2]), re.MULTILINE)
-    for line, word in zip(
-        lines, ("wheel", "install", "bootstrap", "compileall", "zip"), strict=True
-    ):
-        assert word in line
-    repository, project = checkout(tmp_path / "fcplug"), tmp_path / "project"
-    (project / "config").mkdir(parents=True)
-    (project / "config" / "functions.yaml").write_text(
-        "version: 1\nfunctions:\n  hello: {handler: hello}\n"
-    )
-    plugin = f"{repository}/plugins/hello"
-    for line in lines[:-1]:  # all but the archive, which needs zip
-        command = line.replace("/path/to/fcplug", str(repository)).replace("acme-resize", plugin)
-        shell(command.replace("pip", "pip --quiet", 1), project)
-    wheel = [file for name in (project / "dist").iterdir() for file in ZipFile(name).namelist()]
-    assert "fcplug/assets/bootstrap" in wheel
-    shutil.rmtree(repository)  # what serves is the project alone
-    serves(project, tmp_path / "said.txt")
+    (line,) = re.findall(r"^\$ (.* pip wheel .*)$", page, re.MULTILINE)
+    repository = checkout(tmp_path / "fcplug")
+    command = line.replace("/path/to/fcplug", str(repository)).replace("pip", "pip --quiet", 1)
+    shell(command, tmp_path)
+    (wheel,) = (tmp_path / "dist").iterdir()
+    assert "fcplug/assets/bootstrap" in ZipFile(wheel).namelist()
 
 
 @pytest.mark.slow
@@ -187,4 +179,4 @@ def test_the_links_of_an_index_page_lead_to_files_of_the_repository() -> None:
 def test_every_command_of_the_readme_is_known_to_these_tests() -> None:
     known = {"make run", "make test"}  # CI runs `make test` itself
     rest = [command for command in commands() if command not in known]
-    assert [command.split()[0] for command in rest] == ["curl", "curl", "pip", "python3", "zip"]
+    assert [command.split()[0] for command in rest] == ["curl", "curl", "fcplug"]

@@ -120,6 +120,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         log: what the instance wrote during the call: the last MB of it.
         duration_ms, memory_mb: as FC measures and bills them.
         started: seconds since the epoch.
+        cut: ``body`` is only the beginning of what a web function streamed.
     """
 
     status: int = 200
@@ -134,6 +135,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     instance_id: str = ""
     cold: bool = False
     started: float = 0.0
+    cut: bool = False
 
     @property
     def succeeded(self) -> bool:

@@ -17,5 +17,6 @@ COMMANDS: Mapping[str, str] = {
     "dev": "run the functions of a folder as Function Compute does",
     "invoke": "call a function and print its answer",
     "logs": "print what the functions of a running platform wrote",
+    "record": "write the requests to a running platform to a file",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

@@ -10,7 +10,7 @@ from fcplug.config.location import Location
 from fcplug.errors import Problem
 
 NAMES = ("s.yaml", "s.yml")
-_MAX_SIZE = 1024 * 1024  # bytes
+_MAX_SIZE = 8 * 1024 * 1024  # bytes: some thousand functions
 _DEFAULT_TIMEOUT = 3  # seconds: FC's own, and that of the component fc3
 _UNKNOWN = "${"  # begins what only Serverless Devs can fill in
 
@@ -65,9 +65,7 @@ def read(file: str) -> tuple[list[Deployed], list[Problem]]:
     """Return the functions that a file deploys, and what keeps it from being read."""
     try:
         with open(file, encoding="utf-8") as stream:
-            text = stream.read(_MAX_SIZE)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return list(_functions(file, root)), []
+            return parse(stream.read(_MAX_SIZE), file), []
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -75,6 +73,15 @@ def read(file: str) -> tuple[list[Deployed], list[Problem]]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         what = str(error).partition("\n")[0]
         return [], [Problem(file, 0, 0, "", f"cannot be read: {what or type(error).__name__}")]
+
+
+def parse(text: str, file: str) -> list[Deployed]:
+    """Return the functions that the text of a file deploys.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return list(_functions(file, yaml.compose(text, Loader=yaml.SafeLoader)))
 
 
 def _functions(file: str, root: Any) -> Iterator[Deployed]:

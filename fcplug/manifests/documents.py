@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from fcplug import protocol
 from fcplug.config.loader import Config
 from fcplug.config.location import Path
-from fcplug.manifests import pod, seal, yaml_text
+from fcplug.manifests import pod, seal, variables, yaml_text
 from fcplug.manifests.applications import CONFIG_FILE, Application
 from fcplug.manifests.pod import Order
 
@@ -32,11 +32,19 @@ def text(title: str, arguments: Sequence[str], objects: Sequence[Object]) -> str
     return seal.sealed(title, arguments, "".join(parts))
 
 
-def config_map(order: Order, application: Application, *, reloads: bool) -> Object:
+def config_map(config: Config, order: Order, application: Application) -> Object:
     """Return the ConfigMap with the configuration of an application."""
     then = "an edit takes effect in the running pods, a minute after it at most"
+    if config.runtime.reload == "off":
+        then = "new pods take over an edit"
+    purpose = f"The configuration: {then}."
+    if _shows_secrets(application):
+        purpose += (
+            "\nThe secrets of runtime.auth are readable for all who may read ConfigMaps: write\n"
+            "${NAME} in their place, and a Secret holds them."
+        )
     return Object(
-        f"The configuration: {then if reloads else 'new pods take over an edit'}.",
+        purpose,
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -44,6 +52,17 @@ def config_map(order: Order, application: Application, *, reloads: bool) -> Obje
             "data": {CONFIG_FILE: application.text},
         },
     )
+
+
+def _shows_secrets(application: Application) -> bool:
+    """Return whether a configuration has secrets that are not taken from the environment."""
+    written = variables.written(application.text)
+    secrets = [
+        each
+        for kind in ("tokens", "keys")
+        for each in variables.at(written, ("runtime", "auth", kind)) or ()
+    ]
+    return any("${" not in each for each in secrets)
 
 
 def title(config: Config, application: Application, order: Order, where: str) -> str:

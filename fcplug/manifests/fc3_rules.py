@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fcplug.config.location import Path
+from fcplug.errors import did_you_mean
 from fcplug.inspection import platform_rules
 
 Rule = Callable[[Any], str]
@@ -14,6 +15,9 @@ Mistake = tuple[Path, str]
 
 _REFERENCE = "${"  # Serverless Devs fills it in: its value is not known here
 _MOST_VARIABLES = 4096  # bytes of names and values
+_TRIGGERS = (
+    "cdn_events", "eventbridge", "http", "log", "mns_topic", "oss", "tablestore", "timer",
+)  # fmt: skip
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -64,6 +68,7 @@ def _of_function(props: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
         if what := rule(value[last]):
             yield (*path, *way, last), what
     yield from _of_size(props, path)
+    yield from _of_triggers(props.get("triggers"), (*path, "triggers"))
     yield from _of_variables(props.get("environmentVariables"), (*path, "environmentVariables"))
 
 
@@ -94,6 +99,26 @@ def _of_variables(variables: Any, path: Path) -> Iterator[Mistake]:
         yield path, f"{size} bytes of names and values, and Function Compute takes 4096"
 
 
+def _of_triggers(triggers: Any, path: Path) -> Iterator[Mistake]:
+    if triggers is None or (isinstance(triggers, str) and _REFERENCE in triggers):
+        return
+    if not isinstance(triggers, list) or not all(isinstance(each, dict) for each in triggers):
+        yield path, "must be a list of mappings"
+        return
+    seen = set()
+    for each in triggers:
+        for key in ("triggerName", "triggerType", "triggerConfig"):
+            if key not in each:
+                yield path, f"a trigger has no {key}"
+        name = each.get("triggerName")
+        if name in seen:
+            yield path, f"two triggers have the name {name!r}"
+        seen.add(name if isinstance(name, str) else None)
+        kind = each.get("triggerType")
+        if isinstance(kind, str) and kind not in _TRIGGERS and _REFERENCE not in kind:
+            yield path, f"{kind!r} is not a type of trigger{did_you_mean(kind, _TRIGGERS)}"
+
+
 def _whole(least: int, most: int, step: int = 1) -> Rule:
     words = f"a whole number from {least} to {most}{f', a multiple of {step}' if step > 1 else ''}"
 
@@ -119,6 +144,17 @@ def _any_of(*values: Any) -> Rule:
     return lambda value: "" if value in values else f"{value} is not {words}"
 
 
+def _texts(value: Any) -> str:
+    fits = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return "" if fits else "must be a list of texts"
+
+
+def _layers(value: Any) -> str:
+    if what := _texts(value):
+        return what
+    return f"{len(value)} layers, and Function Compute takes 5" if len(value) > 5 else ""
+
+
 def _cpu(value: Any) -> str:
     steps = value / 0.05 if isinstance(value, int | float) else 0
     fits = 0.05 <= value <= 16 and abs(steps - round(steps)) < 1e-6 if steps else False
@@ -137,6 +173,9 @@ _RULES: Mapping[str, Rule] = {
     "diskSize": _any_of(512, 10240),
     "timeout": _whole(1, 86400),
     "instanceConcurrency": _whole(1, 200),
+    "layers": _layers,
+    "customRuntimeConfig.command": _texts,
+    "customRuntimeConfig.args": _texts,
     "customRuntimeConfig.port": _whole(1, 65535),
     "customRuntimeConfig.healthCheckConfig.httpGetUrl": _pattern(r"/.{0,2047}", "a path"),
     "customRuntimeConfig.healthCheckConfig.initialDelaySeconds": _whole(0, 120),

@@ -22,6 +22,12 @@ class Image(NamedTuple):
         path = ":".join(each for each in folders if each != "/usr/bin")
         return {"PATH": path, "FCPLUG_PYTHON": f"{self.folder}/python3"}
 
+    def with_python(self, version: str) -> "Image":
+        """Return the same image with another of its Pythons, where it has more than one."""
+        if version == self.version:
+            return self
+        return self._replace(version=version, folder=f"/var/fc/lang/python{version}/bin")
+
 
 IMAGES: Mapping[str, Image] = {
     image.name: image

@@ -21,7 +21,7 @@ _CONTAINER: Path = (*_POD, "containers", 0)
 def text(config: Config, application: Application, order: Order) -> str:
     """Return the file with all objects of an application."""
     objects = [
-        documents.config_map(order, application, reloads=config.runtime.reload != "off"),
+        documents.config_map(config, order, application),
         _service(config, application, order),
     ]
     title = documents.title(config, application, order, "Knative Serving")

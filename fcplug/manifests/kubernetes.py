@@ -20,7 +20,7 @@ _OPEN = (
 def text(config: Config, application: Application, order: Order) -> str:
     """Return the file with all objects of an application."""
     objects = [
-        documents.config_map(order, application, reloads=config.runtime.reload != "off"),
+        documents.config_map(config, order, application),
         _service(config, application, order),
         _deployment(config, application, order),
         _autoscaler(application, order),

@@ -1,15 +1,13 @@
 """What a container of fcplug needs on a cluster: probes, limits, rights, files and variables."""
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import json as msgspec_json
-
-from fcplug import __version__
 from fcplug.config.loader import Config
-from fcplug.manifests import container, sizing
+from fcplug.manifests import container, sizing, variables
 from fcplug.manifests.applications import CONFIG_FILE, Application
 
 FOLDER = "/etc/fcplug"
@@ -81,12 +79,12 @@ def checksums(config: Config, application: Application) -> dict[str, str]:
     """Return annotations that change when only new pods can take over an edit."""
     if config.runtime.reload == "off":
         return {"checksum/config": _digest(application.text.encode())}
-    return {"checksum/runtime": _digest(msgspec_json.encode(config.runtime))}
+    runtime = variables.written(application.text).get("runtime")
+    return {"checksum/runtime": _digest(json.dumps(runtime, sort_keys=True).encode())}
 
 
 def _digest(data: bytes) -> str:
-    # another version of fcplug may have other defaults
-    return hashlib.sha256(__version__.encode() + data).hexdigest()[:16]
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def environment(application: Application) -> list[dict[str, Any]]:

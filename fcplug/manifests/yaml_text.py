@@ -53,21 +53,27 @@ def dump(value: Mapping[str, Any], notes: Notes = _NOTHING) -> str:
 
 def comment(text: str, indent: str = "") -> Iterator[str]:
     """Yield the lines of a comment; an empty line of the text stays empty."""
-    for line in text.splitlines():
-        yield f"{indent}# {line}" if line else ""
+    for line in text.split("\n"):
+        yield f"{indent}# {_seen(line)}" if line else ""
+
+
+def _seen(text: str) -> str:
+    """Return a text on one line, as a comment can hold it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _mapping(values: Mapping[str, Any], path: Path, indent: str, notes: Notes) -> Iterator[str]:
     for key, value in values.items():
         inner = (*path, key)
-        yield from comment(notes.above.get(inner, ""), indent)
+        if above := notes.above.get(inner):
+            yield from comment(above.removesuffix("\n"), indent)
         yield from _entry(f"{indent}{_scalar(key, brackets=True)}:", value, inner, notes)
 
 
 def _entry(head: str, value: Any, path: Path, notes: Notes) -> Iterator[str]:
     """Yield the lines of a key and its value."""
     beside = notes.beside.get(path, "")
-    end = f" # {beside}" if beside else ""
+    end = f" # {_seen(beside)}" if beside else ""
     indent = head[: len(head) - len(head.lstrip())]
     if isinstance(value, str) and _fits_block(value):
         yield f"{head} {_block_head(value)}{end}"
@@ -86,7 +92,8 @@ def _entry(head: str, value: Any, path: Path, notes: Notes) -> Iterator[str]:
 def _list(values: Sequence[Any], path: Path, indent: str, notes: Notes) -> Iterator[str]:
     for index, value in enumerate(values):
         inner = (*path, index)
-        yield from comment(notes.above.get(inner, ""), indent)
+        if above := notes.above.get(inner):
+            yield from comment(above.removesuffix("\n"), indent)
         short = _short(value)
         if short is not None:
             yield f"{indent}- {short}"

@@ -10,7 +10,7 @@ from rich.text import Text
 from fcplug.inspection import checker
 from fcplug.inspection.checker import Result
 from fcplug.inspection.finding import Finding
-from fcplug.tools import exit_code, manifest_serverless
+from fcplug.tools import exit_code, manifest_drift
 from fcplug.tools.command import Command
 from fcplug.tools.excerpt import Sources, excerpt
 from fcplug.tools.progress import counting
@@ -62,7 +62,7 @@ def command(file: str | None, layout: str, strict: bool, timeout: float) -> int:
     """
     with counting("loading") as progress:
         result = checker.check(file, dict(os.environ), limit=timeout, progress=progress)
-    result = result.with_findings(list(manifest_serverless.findings(result)))
+    result = manifest_drift.with_drift(result)
     _LAYOUTS[layout](result)
     failed = result.count("error") or (strict and result.count("warning"))
     return exit_code.PROBLEM if failed else exit_code.FINE

@@ -8,7 +8,6 @@ import click
 from fcplug.config import loader
 from fcplug.inspection.locating import locate
 from fcplug.manifests import container
-from fcplug.manifests.image import IMAGES
 from fcplug.tools import exit_code, manifest_order
 from fcplug.tools.command import Command
 from fcplug.tools.exit_code import WrongUsage
@@ -25,10 +24,7 @@ from fcplug.tools.manifest_files import File
     ),
 )
 @click.option("--name", metavar="NAME", help="The project; else the name of its folder.")
-@manifest_order.image_option
-@click.option(
-    "--code", default="code.zip", show_default=True, metavar="PATH", help="The package, from -o."
-)
+@manifest_order.package_options
 @manifest_order.options
 def command(
     config: str | None, output: str | None, force: bool, as_json: bool, **asked: Any
@@ -45,9 +41,9 @@ def command(
     if what := container.check_code(asked["code"]):
         raise WrongUsage(f"--code: {what}")
     name = manifest_order.project(loaded, asked["name"])
-    arguments = ["container", "--name", name, "--image", asked["image"], "--code", asked["code"]]
+    arguments = ["container", "--name", name, *manifest_order.package_arguments(asked)]
     order = container.Order(
-        name, asked["code"], IMAGES[asked["image"]], loaded.runtime.health_path, arguments
+        name, asked["code"], manifest_order.image(asked), loaded.runtime.health_path, arguments
     )
     files = [
         File(container.FILE, container.containerfile(order)),

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import click
 
 from fcplug.config.loader import Config
 from fcplug.errors import ConfigError, did_you_mean, listing
-from fcplug.manifests.image import IMAGES
+from fcplug.manifests.image import IMAGES, Image
 from fcplug.tools import manifest_files
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
@@ -18,6 +18,7 @@ from fcplug.tools.terminal import errors, print_json, printable, write
 
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 
+_OLDEST_PYTHON = 10  # 3.10
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _OPTIONS = (
     click.option(
@@ -34,14 +35,49 @@ _OPTIONS = (
 HINT = "fcplug manifest COMMAND --config"
 """What to write before the name of another configuration, as errors advise."""
 
-image_option = click.option(
-    "--image",
-    type=click.Choice(list(IMAGES)),
-    default="custom.debian12",
-    show_default=True,
-    metavar="NAME",
-    help="What the package is built for: custom.debian10, 11 or 12.",
+_PACKAGE_OPTIONS = (
+    click.option(
+        "--image",
+        type=click.Choice(list(IMAGES)),
+        default="custom.debian12",
+        show_default=True,
+        metavar="NAME",
+        help="What the package is built for: custom.debian10, 11 or 12.",
+    ),
+    click.option("--python", metavar="VERSION", help="Another Python of the image, such as 3.13."),
+    click.option(
+        "--code", default="./code.zip", show_default=True, metavar="PATH", help="The package."
+    ),
 )
+
+
+def package_options(function: _Callable) -> _Callable:
+    """Give a command the options that say what the package is, as ``fcplug build`` has them."""
+    for option in reversed(_PACKAGE_OPTIONS):
+        function = option(function)
+    return function
+
+
+def image(asked: Mapping[str, Any]) -> Image:
+    """Return the image that a package is built for, with its Python.
+
+    Raises:
+        WrongUsage: fcplug does not run on this Python.
+    """
+    found, version = IMAGES[asked["image"]], asked["python"]
+    if version is None:
+        return found
+    match = re.fullmatch(r"(3\.([0-9]{1,2}))(\.[0-9]{1,2})?", version)
+    if not match or int(match[2]) < _OLDEST_PYTHON:
+        least = f"3.{_OLDEST_PYTHON}"
+        raise WrongUsage(f"--python: {version!r} is not a version from {least} on, such as 3.13")
+    return found.with_python(match[1])
+
+
+def package_arguments(asked: Mapping[str, Any]) -> list[str]:
+    """Return the arguments that ask for the same package again."""
+    arguments = ["--image", asked["image"], "--code", asked["code"]]
+    return arguments + (["--python", asked["python"]] if asked["python"] else [])
 
 
 def options(function: _Callable) -> _Callable:

@@ -1,22 +1,19 @@
-"""``fcplug manifest s.yaml``, and where such a file and the configuration no longer agree."""
+"""``fcplug manifest s.yaml``: one package as many functions of Function Compute."""
 
 import os
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fcplug.config import loader, search, yaml_strict
+from fcplug.config import loader
 from fcplug.config.document import Document
 from fcplug.config.loader import Config
-from fcplug.errors import ConfigError, FcplugError, Problem
+from fcplug.errors import Problem
 from fcplug.inspection import checker
 from fcplug.inspection.checker import Result
-from fcplug.inspection.finding import Finding
-from fcplug.manifests import drift, fc3_rules, overlay, s_yaml, seal, serverless, variables
-from fcplug.manifests.image import IMAGES
+from fcplug.manifests import fc3_rules, overlay, s_yaml, serverless, variables
 from fcplug.manifests.s_yaml import Order
 from fcplug.manifests.serverless import Package
 from fcplug.manifests.triggers import Triggers
@@ -27,8 +24,6 @@ from fcplug.tools.manifest_files import File
 from fcplug.tools.progress import counting
 
 _LIMIT = 60.0  # seconds that the plugins of one function may take to be imported
-_CODE = "./code.zip"
-_MOST_SHOWN = 20  # differences
 
 
 @click.command(
@@ -43,10 +38,7 @@ _MOST_SHOWN = 20  # differences
 )
 @click.option("--name", metavar="NAME", help="The project; else the name of its folder.")
 @click.option("--region", default="cn-hangzhou", show_default=True, help="Where to deploy.")
-@manifest_order.image_option
-@click.option(
-    "--code", default=_CODE, show_default=True, metavar="PATH", help="The package, from s.yaml."
-)
+@manifest_order.package_options
 @click.option(
     "--function", "-f", "functions", multiple=True, metavar="NAME", help="Only this; repeatable."
 )
@@ -64,96 +56,25 @@ def command(
     """
     with counting("loading") as progress:
         result = checker.check(config, dict(os.environ), limit=_LIMIT, progress=progress)
-    over = _overlay(Path(output or ""))
-    text = _made(_sound(result), result, over, asked)
+    text = made(result, _sound(result), Path(output or ""), asked)
     files = [File(serverless.NAME, text)]
     manifest_order.hand_over(files, output, force=force, as_json=as_json)
     return exit_code.FINE
 
 
-def findings(result: Result) -> Iterator[Finding]:
-    """Yield where an ``s.yaml`` that was made differs from what would be made now."""
-    if not result.deployment or result.config is None or result.count("error"):
-        return
-    try:
-        found = Path(result.deployment).read_text("utf-8")
-    except (OSError, ValueError):
-        return  # the check has reported it
-    sealed = seal.read(found)
-    if sealed is None or sealed.arguments[:1] != [serverless.NAME]:
-        return
-    folder = Path(result.deployment).parent
-    try:
-        asked = _asked(sealed.arguments[1:])
-        made = _made(result.config, result, _overlay(folder), asked)
-    except click.UsageError as error:
-        what = f"the command in its first lines is wrong: {error.format_message()}"
-        yield Finding.of(Problem(result.deployment, 0, 0, "", what), "warning", "fc-drift")
-        return
-    except ConfigError as error:
-        for problem in error.problems:
-            yield Finding.of(problem, "warning", "fc-drift", "s.yaml can only be made again then")
-        return
-    except FcplugError as error:
-        problem = Problem(result.deployment, 0, 0, "", f"cannot be made again: {error}")
-        yield Finding.of(problem, "warning", "fc-drift")
-        return
-    yield from _differences(result, found, made, sealed)
+def made(result: Result, config: Config, folder: Path, asked: Mapping[str, Any]) -> str:
+    """Return the text of the file.
 
-
-def _differences(result: Result, found: str, made: str, sealed: seal.Sealed) -> Iterator[Finding]:
-    there = _document(found, result.deployment)
-    if there is None:
-        return
-    again = _command(result, sealed.arguments)
-    fix = f"run {again}"
-    if not sealed.intact:
-        fix = f"write it into {overlay.NAME}, then run {again} --force"
-    has_overlay = (Path(result.deployment).parent / overlay.NAME).exists()
-    source = f"{result.file} with {overlay.NAME}" if has_overlay else result.file
-    each = list(drift.differences(there.values, yaml_strict.read(made, _as_is)[0]))
-    for path, value, wanted in each[:_MOST_SHOWN]:
-        problem = there.problem(path, f"{value} here, and {source} gives {wanted}")
-        yield Finding.of(problem, "warning", "fc-drift", fix)
-    if len(each) > _MOST_SHOWN:
-        what = f"{len(each) - _MOST_SHOWN} more values differ"
-        yield Finding.of(there.problem((), what), "warning", "fc-drift", fix)
-
-
-def _command(result: Result, arguments: Sequence[str]) -> str:
-    """Return the command that makes the file again, where it is."""
-    config = [] if result.file == search.FILE else ["--config", result.file]
-    folder = os.path.dirname(result.deployment) or "."
-    return shlex.join(["fcplug", "manifest", *arguments, *config, "-o", folder])
-
-
-def _as_is(value: str) -> tuple[str, list[str]]:
-    return value, []
-
-
-def _document(text: str, file: str) -> Document | None:
-    """Return the values of an ``s.yaml``, None if it cannot be read."""
-    try:
-        values, locations, _ = yaml_strict.read(text, _as_is)
-    except yaml_strict.UnreadableYamlError:
-        return None
-    return Document(file, values, locations)
-
-
-def _asked(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a command that a file names.
+    Args:
+        result: of a check without errors.
+        config: what was checked.
+        folder: where the file is to be, and the overlay is.
+        asked: the options of the command.
 
     Raises:
-        click.UsageError: they are not those of the command.
+        WrongUsage: an option has a value that is not possible.
+        ConfigError: Function Compute would not take a value, or the overlay has mistakes.
     """
-    context = command.make_context(serverless.NAME, list(arguments))
-    return {name: value for name, value in context.params.items() if name not in _OF_EVERY_COMMAND}
-
-
-_OF_EVERY_COMMAND = ("config", "output", "force", "as_json")
-
-
-def _made(config: Config, result: Result, over: Document | None, asked: Mapping[str, Any]) -> str:
     manifest_order.check_functions(config, asked["functions"])
     if not asked["code"].isprintable() or "${" in asked["code"]:
         raise WrongUsage(f"--code: {asked['code']!r} is not a path that s.yaml can have")
@@ -164,16 +85,16 @@ def _made(config: Config, result: Result, over: Document | None, asked: Mapping[
         name,
         asked["code"],
         asked["region"],
-        IMAGES[asked["image"]],
+        manifest_order.image(asked),
         variables.required(result.text),
         Triggers(config, result.text),
     )
-    arguments = [serverless.NAME, "--name", name]
-    for option in ("region", "image", "code"):
-        arguments += [f"--{option}", asked[option]]
+    arguments = [serverless.NAME, "--name", name, "--region", asked["region"]]
+    arguments += manifest_order.package_arguments(asked)
     for function in asked["functions"]:
         arguments += ["--function", function]
-    return s_yaml.text(config, result.hooks, Order(asked["functions"], package, arguments), over)
+    order = Order(asked["functions"], package, arguments)
+    return s_yaml.text(config, result.hooks, order, _overlay(folder))
 
 
 def _sound(result: Result) -> Config:

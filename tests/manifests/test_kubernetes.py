@@ -225,6 +225,16 @@ def test_an_open_service_is_pointed_out() -> None:
     assert "Everyone who reaches it" not in kubernetes.text(parsed(closed), application, ORDER)
 
 
+def test_secrets_that_a_config_map_would_show_are_pointed_out() -> None:
+    def made(token: str) -> str:
+        text = CONFIG.replace("drain_timeout: 20.5", f'auth: {{tokens: ["{token}"]}}')
+        config = loader.parse(text, "f.yaml", {**ENVIRON, "TOKEN": "0123456789abcdef"})
+        return kubernetes.text(config, applications.of_all(config, text, "shop"), ORDER)
+
+    assert "readable for all who may read ConfigMaps" in made("0123456789abcdef")
+    assert "readable for all" not in made("${TOKEN}")
+
+
 @pytest.mark.parametrize(
     ("function", "calls", "seconds"),
     [("", 32, 300), ("hello", 32, 61), ("resize", 8, 300), ("resize-v2", 4, 300)],

@@ -141,6 +141,27 @@ def test_an_empty_overlay_changes_nothing() -> None:
             "resources: {c: {component: fc3, props: {region: a, functionName: a}}}\n",
             "1:33: resources.c.props: has no runtime",
         ),
+        (
+            "resources: {a: {props: {layers: [a, b, c, d, e, f]}}}\n",
+            "1:25: resources.a.props.layers: 6 layers, and Function Compute takes 5",
+        ),
+        (
+            "resources: {a: {props: {customRuntimeConfig: {command: x}}}}\n",
+            "1:47: resources.a.props.customRuntimeConfig.command: must be a list of texts",
+        ),
+        (
+            "resources: {a: {props: {triggers: x}}}\n",
+            "1:25: resources.a.props.triggers: must be a list of mappings",
+        ),
+        (
+            "resources: {a: {props: {triggers: [{triggerName: t, triggerType: tmer}]}}}\n",
+            "1:25: resources.a.props.triggers: a trigger has no triggerConfig",
+        ),
+        (
+            "resources: {a: {props: {triggers: [{triggerName: t, triggerType: tmer, "
+            "triggerConfig: {}}]}}}\n",
+            "1:25: resources.a.props.triggers: 'tmer' is not a type of trigger (did you mean",
+        ),
         ("resources: {c: {}}\n", "1:13: resources.c: has no component"),
         (
             "resources: {'*': {props: {timeout: 0}}}\n",

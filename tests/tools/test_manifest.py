@@ -44,6 +44,17 @@ def site(environ, start_response): ...
 """
 
 
+CODE_WITH_HOOK = """\
+class Hello:
+    @hookimpl
+    def initialize(self, context): ...
+    @hookimpl
+    def invoke(self, event): ...
+
+handle = Hello()
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = deploy(tmp_path / "shop", CONFIG, {"app.py": CODE})
@@ -101,6 +112,26 @@ def test_a_later_edit_of_either_file_is_reported(
     assert [each["at"] for each in drifts(capsys)] == ["resources.other", "resources.site"]
 
 
+def test_a_check_gives_one_advice_for_one_edit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["manifest", "s.yaml", "-o", "."]) == 0
+    edit(folder / "config" / "functions.yaml", "timeout: 30", "timeout: 90")
+    text = CODE.replace("def handle(event, context): return event", CODE_WITH_HOOK)
+    (folder / "app.py").write_text(text)
+    capsys.readouterr()
+    run(["check", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert {(each["rule"], each["at"]) for each in found} == {
+        ("fc-drift", "resources.hello.props.timeout"),
+        ("fc-drift", "resources.hello.props.instanceLifecycleConfig"),
+    }
+    (folder / "s.overlay.yaml").write_text("resources: {hello: {props: {timeout: 5}}}\n")
+    run(["check", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert ("fc-timeout", "functions.hello.timeout") in {(e["rule"], e["at"]) for e in found}
+
+
 def test_an_edit_is_never_overwritten_without_force(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +174,33 @@ def test_line_ends_that_git_changed_are_no_edit(folder: Path) -> None:
     assert (folder / "s.yaml").read_bytes() == text
 
 
+def test_another_python_of_the_image_is_the_one_that_runs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["manifest", "s.yaml", "--python", "3.13", "-o", "."]) == 0
+    found = yaml.safe_load((folder / "s.yaml").read_text())
+    variables = found["resources"]["hello"]["props"]["environmentVariables"]
+    assert variables["FCPLUG_PYTHON"] == "/var/fc/lang/python3.13/bin/python3"
+    assert variables["PATH"].startswith("/code/python/bin:/var/fc/lang/python3.13/bin:/usr/local")
+    assert drifts(capsys) == []
+
+
+def test_a_folder_with_an_odd_name_breaks_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = deploy(tmp_path / "a\nb: {\x1b[2J\u2028", CONFIG, {"app.py": CODE})
+    (folder / "s.overlay.yaml").write_text("resources: {hello: {props: {timeout: 90}}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FC_FUNC_CODE_PATH", str(folder))
+    config = str(folder / "config" / "functions.yaml")
+    assert run(["manifest", "s.yaml", "--config", config, "-o", str(folder)]) == 0
+    assert run(["manifest", "s.yaml", "--config", config, "-o", str(folder)]) == 0
+    assert capsys.readouterr().err.endswith("s.yaml: unchanged\n")
+    fc3_schema.check(yaml.safe_load((folder / "s.yaml").read_text()))
+    assert run(["check", config]) == 0
+    assert "no problems" in capsys.readouterr().out
+
+
 def test_without_a_folder_only_the_file_is_printed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +224,8 @@ def test_without_a_folder_only_the_file_is_printed(
         (["--image", "custom"], 2, "is not one of"),
         (["--region", "Moon"], 2, "--region: 'Moon' is not a region, such as cn-hangzhou"),
         (["--name", "a\nb"], 2, "--name"),
+        (["--code", "${x}"], 2, "--code"),
+        (["--python", "3.9"], 2, "--python: '3.9' is not a version from 3.10 on"),
         (["--config", "none.yaml"], 1, "none.yaml"),
     ],
 )
@@ -208,7 +268,12 @@ def test_a_mistake_of_the_overlay_is_an_error_here_and_a_warning_of_the_check(
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("--region cn-hangzhou", "--regoin cn-hangzhou", "the command in its first lines is wrong"),
+        (
+            "--region cn-hangzhou",
+            "--regoin cn-hangzhou",
+            "cannot be run again: No such option '--regoin'",
+        ),
+        ("--region cn-hangzhou", "--help", "cannot be run again: No such option: --help"),
         ("--region cn-hangzhou", "-f nowhere", "there is no function 'nowhere'"),
     ],
 )

@@ -3,6 +3,7 @@
 import itertools
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -33,13 +34,13 @@ class History:
     def begin(self, call: Call) -> Invocation:
         """Note a call that begins."""
         with self._lock:
-            invocation = Invocation(number=next(self._numbers), call=call)
+            invocation = Invocation(number=next(self._numbers), call=call, begun=time.time())
             self._keep(invocation)
             return invocation
 
     def end(self, invocation: Invocation, outcome: Outcome) -> Invocation:
         """Note what came of a call."""
-        ended = msgspec.structs.replace(invocation, outcome=outcome)
+        ended = msgspec.structs.replace(invocation, outcome=outcome, ended=time.time())
         with self._lock:
             if invocation.number in self._kept:
                 self._bytes -= _size(invocation)

@@ -171,11 +171,16 @@ class InstanceInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """A call and what came of it, as the history keeps it; ``outcome`` is None while it runs."""
+    """A call and what came of it, as the history keeps it; ``outcome`` is None while it runs.
+
+    ``begun`` and ``ended`` are seconds since the epoch, with the time that it waited.
+    """
 
     number: int
     call: Call
     outcome: Outcome | None = None
+    begun: float = 0.0
+    ended: float = 0.0
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

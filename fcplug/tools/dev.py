@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from fcplug.tools import dev_functions, dev_keys, dev_triggers
+from fcplug.tools import dev_console, dev_functions, dev_keys, dev_triggers
 from fcplug.tools import reload as reload_tools
 from fcplug.tools.command import Command
 from fcplug.tools.dev_functions import Functions
 from fcplug.tools.dev_lines import Lines
-from fcplug.tools.dev_session import Session
+from fcplug.tools.dev_session import Session, Settings
 from fcplug.tools.progress import counting
 from fcplug.tools.terminal import output
 
@@ -36,6 +36,17 @@ _PORT = 9999
     default=_PORT,
     show_default=True,
     help="The port of the API on 127.0.0.1; 0 for any.",
+)
+@click.option(
+    "--console-port",
+    type=click.IntRange(0, 65535),
+    help="The port of the console; 0 for any. Without it 9998, or any if that is in use.",
+)
+@click.option(
+    "--host",
+    default=dev_console.LOOPBACK,
+    metavar="ADDRESS",
+    help="Where the console listens. Others than 127.0.0.1 need the token in its printed URL.",
 )
 @click.option(
     "--command", "start", metavar="TEXT", help="Start this in the current folder, not bootstrap."
@@ -72,7 +83,7 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
     Each function is served by instances of its own, which start ./bootstrap when a call needs
     them: with FC's variables, the initialize call before the first invocation, and pre-stop at the
     end. The API of FC is on a port of 127.0.0.1: the official SDKs work with it, and so does
-    'fcplug invoke' in this folder.
+    'fcplug invoke' in this folder. The console is for a browser: it shows what happens, and calls.
 
     An edit of code or YAML gives the next calls new instances. As long as it has a mistake, the
     instances from before serve on.
@@ -109,7 +120,9 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
                     )
             return functions.frozen() if options["freeze"] else functions
 
-        session = Session(read, Lines(output()), keys, buckets.folders)
+        where = dev_console.address(options["console_port"], options["host"], options["port"])
+        console = dev_console.opener(where, {**environ, **variables})
+        session = Session(read, Lines(output()), Settings(console, keys, buckets.folders))
         return session.run(options["port"], reload=reload)
 
 

@@ -8,19 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug.errors import BindError, FcplugError, listing
 from fcplug.platform.api import ApiServer, create_app
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.emulator import Emulator
-from fcplug.tools import exit_code
+from fcplug.tools import dev_console, exit_code
 from fcplug.tools.dev_folder import Claim
 from fcplug.tools.dev_functions import Functions
 from fcplug.tools.dev_lines import Lines, following
 from fcplug.tools.dev_triggers import ShownTriggers
 
 if TYPE_CHECKING:
+    from fcplug.console.service import Console
     from fcplug.tools.dev_watch import Watcher
 
 _SHOWN = 3  # changed files that are named
@@ -30,28 +31,42 @@ class PortError(FcplugError):
     """The port of the API cannot be had."""
 
 
+class Settings(NamedTuple):
+    """What a session is run with beside the functions.
+
+    Attributes:
+        console: opens the console.
+        keys: secrets by access key id, of which one must sign each request; with none, the API is
+            open to this machine.
+        buckets: the folder of each bucket.
+    """
+
+    console: dev_console.Open
+    keys: Mapping[str, str]
+    buckets: Mapping[str, Path]
+
+
 class Session:
     """Runs the functions of a folder until a stop signal.
 
     Args:
         read: returns the functions; is called again after each edit.
         lines: where everything is printed.
-        keys: secrets by access key id, of which one must sign each request; with none, the API is
-            open to this machine.
-        buckets: the folder of each bucket.
+        settings: what it is run with beside the functions.
     """
 
     def __init__(
         self,
         read: Callable[[], Functions],
         lines: Lines,
-        keys: Mapping[str, str],
-        buckets: Mapping[str, Path],
+        settings: Settings,
     ) -> None:
         self._read = read
-        self._keys = dict(keys)
+        self._open_console = settings.console
+        self._console: Console | None = None
+        self._keys = dict(settings.keys)
         self._lines = lines
-        self._buckets = buckets
+        self._buckets = settings.buckets
         self._triggers: ShownTriggers | None = None
         self._stopped = threading.Event()
         self._signal = 0
@@ -62,6 +77,7 @@ class Session:
         """Serve the API on a port, 0 for any, until SIGINT or SIGTERM; return the exit code.
 
         Raises:
+            ConsoleError: the port of the console is in use, or not ours to use.
             ConfigError: the configuration is missing or has mistakes.
             FolderError: another platform runs over the folder.
             PortError: the port is in use, or not ours to use.
@@ -85,13 +101,16 @@ class Session:
                 self._keys[own[0]] = own[1]
             server = _listen(platform, queue, port, self._keys)
             stack.callback(server.close)
+            self._console = self._open_console(platform, queue, functions.file)
+            stack.callback(self._console.close)
             claim.announce(server.port, own)
             self._triggers = stack.enter_context(ShownTriggers(queue, self._buckets, self._lines))
             self._triggers.replace(functions.configs.values())
             if reload:
                 stack.enter_context(self._watcher(functions, platform))
             names = listing(functions.configs)
-            self._lines.say(f"fcplug dev: http://127.0.0.1:{server.port}, functions: {names}")
+            places = f"http://127.0.0.1:{server.port}, console: {self._console.url}"
+            self._lines.say(f"fcplug dev: {places}, functions: {names}")
             self._stopped.wait()
             self._lines.say("ending")
         self._lines.say("ended")
@@ -111,6 +130,8 @@ class Session:
 
     def _edited(self, paths: Sequence[str], before: Functions, platform: Emulator) -> None:
         """Take an edit over, unless it has mistakes."""
+        if self._console is not None:
+            self._console.edited()
         shown = [os.path.relpath(path, before.folder) for path in paths]
         self._lines.say(f"changed: {listing(shown, _SHOWN)}")
         try:

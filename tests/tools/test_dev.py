@@ -7,6 +7,8 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -304,3 +306,21 @@ def test_a_key_without_a_secret_is_wrong_usage_that_shows_none(
     assert code == 2
     assert what in errors
     assert "my-secret" not in errors
+
+
+def test_the_console_is_served_and_knows_the_functions(project: Path) -> None:
+    with dev(project) as platform:
+        port = int(platform.wait_for(r"console: http://127\.0\.0\.1:(\d+), functions")[1])
+        with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/functions/other")
+            page = connection.getresponse().read().decode()
+    assert "<h1>other</h1>" in page
+
+
+def test_a_port_of_the_console_in_use_is_an_error(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        code, _, errors = run(project, "dev", "--port", "0", "--console-port", taken)
+    assert code == 1
+    assert f"127.0.0.1:{taken}" in errors
+    assert "fix: --console-port 0 for any" in errors

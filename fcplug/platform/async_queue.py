@@ -147,10 +147,12 @@ class AsyncQueue:
             self._settle(task, change, follow_up)
         finally:
             with self._changed:
+                was_full = task.function in self._busy()
                 self._running[task.function] -= 1
                 if not self._running[task.function]:
                     del self._running[task.function]
-                self._changed.notify()
+                if was_full:  # else this thread takes what waits, and waking another is in vain
+                    self._changed.notify()
 
     def _try(self, task: Task) -> tuple[Change, Call | None]:
         function = self._platform.functions.get(task.function)

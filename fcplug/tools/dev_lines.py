@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.text import Text
-
 from fcplug.platform.emulator import Emulator
 from fcplug.platform.model import Happening, InstanceInfo, Invocation, LogLine
 from fcplug.tools.terminal import Terminal, printable
@@ -27,15 +25,12 @@ class Lines:
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line about the platform as a whole."""
-        self._print(Text(printable(text), style))
+        self._print((_line(text), style))
 
     def function(self, name: str, text: str, style: str = "") -> None:
         """Print a line about one function."""
         clock = time.strftime("%H:%M:%S", time.localtime(time.time()))  # the default lags behind
-        row = Text.assemble(
-            (f"{clock} ", "dim"), (f"{printable(name):{_NAME}} ", "bold"), (printable(text), style)
-        )
-        self._print(row)
+        self._print((f"{clock} ", "dim"), (f"{_line(name):{_NAME}} ", "bold"), (_line(text), style))
 
     def happening(self, happening: Happening) -> None:
         """Print what happened on the platform."""
@@ -77,11 +72,11 @@ class Lines:
         """Print the last lines of a longer text, indented."""
         lines: Sequence[str] = text.rstrip().splitlines()
         for line in lines[-_SHOWN_ERROR:]:
-            self._print(Text(f"    {printable(line)}", "error"))
+            self._print((f"    {_line(line)}", "error"))
 
-    def _print(self, row: Text) -> None:
+    def _print(self, *parts: tuple[str, str]) -> None:
         with self._lock:
-            self._out.print(row, soft_wrap=True)
+            self._out.print_line(*parts)
 
 
 @contextmanager
@@ -101,6 +96,11 @@ def following(platform: Emulator, listener: Callable[[Happening], None]) -> Iter
         platform.unsubscribe(happenings)
         happenings.put(_END)
         thread.join()
+
+
+def _line(text: str) -> str:
+    """Return a text that is one line of a terminal, and no command to it."""
+    return text if text.isprintable() else printable(text).replace("\n", "\\n")
 
 
 def _style(succeeded: bool) -> str:

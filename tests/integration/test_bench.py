@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import client
+import local_platform
 from codefolder import config
 from contestants import BASE, Contestant, peers
 from environments import pinned
@@ -232,3 +233,10 @@ def test_the_smoke_run_measures_everything_and_every_answer_is_right(tmp_path: P
         r"^\| requests/s, 16 connections, pinned ", (tmp_path / "RESULTS.md").read_text(), re.M
     )
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_local_platform_is_measured_both_ways() -> None:
+    found = local_platform.measure(local_platform.Plan(rounds=1, calls=5, queued=20))
+    assert min(found.direct, found.through, found.queue_alone, found.done) > 0
+    assert found.added == pytest.approx(found.through - found.direct)

@@ -61,6 +61,14 @@ def find(config_file: str) -> str:
     return ""
 
 
+def runtime(config_file: str) -> str:
+    """Return the runtime that ``s.yaml`` gives all functions, empty if it has no such."""
+    file = find(config_file)
+    deployed, _ = read(file) if file else ([], [])
+    names = {str(each.get("runtime")) for each in deployed}
+    return names.pop() if len(names) == 1 else ""
+
+
 def read(file: str) -> tuple[list[Deployed], list[Problem]]:
     """Return the functions that a file deploys, and what keeps it from being read."""
     try:

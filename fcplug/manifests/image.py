@@ -29,6 +29,7 @@ class Image(NamedTuple):
         return self._replace(version=version, folder=f"/var/fc/lang/python{version}/bin")
 
 
+DEFAULT_IMAGE = "custom.debian12"
 IMAGES: Mapping[str, Image] = {
     image.name: image
     for image in (

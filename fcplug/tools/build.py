@@ -136,11 +136,9 @@ def _target(file: str, options: dict[str, Any]) -> Target:
 
 
 def _deployed_image(file: str) -> str:
-    """Return the runtime that ``s.yaml`` gives all functions, empty if it has no such."""
-    found = deployment.find(file)
-    deployed, _ = deployment.read(found) if found else ([], [])
-    images = {str(each.get("runtime")) for each in deployed}
-    return images.pop() if len(images) == 1 and images <= target.IMAGES.keys() else ""
+    """Return the image that ``s.yaml`` gives all functions, empty if it has no such."""
+    found = deployment.runtime(file)
+    return found if found in target.IMAGES else ""
 
 
 @contextmanager

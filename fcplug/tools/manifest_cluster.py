@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,13 +14,14 @@ from fcplug.inspection.locating import locate
 from fcplug.manifests import applications, knative, kubernetes
 from fcplug.manifests.applications import Application
 from fcplug.manifests.pod import Order
-from fcplug.tools import exit_code, manifest_order
+from fcplug.tools import exit_code, manifest_order, manifest_recall
 from fcplug.tools.command import Command
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
 
 Text = Callable[[Config, Application, Order], str]
 
+_RECALLED = ("namespace", "least", "most")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?")
 _OPTIONS = (
     click.option("--image", required=True, metavar="NAME", help="The container image to run."),
@@ -104,8 +106,12 @@ def _made(command: str, asked: dict[str, Any], text: Text, file_name: str) -> in
     file = locate(asked["config"], environ, manifest_order.HINT)
     written = loader.read(file)
     config = loader.parse(written, file, environ)
-    _check(config, asked)
     name = manifest_order.project(config, asked["name"])
+    if asked["output"] is not None:
+        first = list(config.functions) if asked["each"] else asked["functions"]
+        made_before = file_name.format(applications.label(first[0]) if first else name)
+        asked = manifest_recall.recalled(asked, Path(asked["output"]) / made_before, _RECALLED)
+    _check(config, asked)
     order = _order(command, asked, name)
     names: Sequence[str] = list(config.functions) if asked["each"] else asked["functions"]
     if names:

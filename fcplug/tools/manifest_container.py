@@ -1,17 +1,22 @@
 """``fcplug manifest container``: a Containerfile for the package of ``fcplug build``."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import click
 
 from fcplug.config import loader
+from fcplug.inspection import deployment
 from fcplug.inspection.locating import locate
 from fcplug.manifests import container
-from fcplug.tools import exit_code, manifest_order
+from fcplug.manifests.image import IMAGES
+from fcplug.tools import exit_code, manifest_order, manifest_recall
 from fcplug.tools.command import Command
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
+
+_RECALLED = ("name", "image", "python", "code")
 
 
 @click.command(
@@ -32,12 +37,17 @@ def command(
     """Write a Containerfile that runs the package of fcplug build, and a .dockerignore.
 
     The container does not run as root, and needs no file system that can be written but /tmp. It
-    has a health check and OCI labels. Without -o the Containerfile alone is printed.
+    has a health check and OCI labels. Without -o the Containerfile alone is printed. Options that
+    are not given are those that made the file before, then the image is that of s.yaml.
 
     Exit codes: 0 made, 1 mistakes, or a file was edited, 2 wrong usage.
     """
     environ = dict(os.environ)
     loaded = loader.load(locate(config, environ, manifest_order.HINT), environ)
+    if output is not None:
+        asked = manifest_recall.recalled(asked, Path(output) / container.FILE, _RECALLED)
+    runtime = deployment.runtime(loaded.file)
+    asked["image"] = asked["image"] or (runtime if runtime in IMAGES else None)
     if what := container.check_code(asked["code"]):
         raise WrongUsage(f"--code: {what}")
     name = manifest_order.project(loaded, asked["name"])

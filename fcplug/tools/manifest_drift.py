@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +14,7 @@ from fcplug.inspection import deployment, platform_rules
 from fcplug.inspection.checker import Result
 from fcplug.inspection.finding import Finding
 from fcplug.manifests import drift, overlay, seal, serverless
-from fcplug.tools import manifest_serverless
+from fcplug.tools import manifest_recall, manifest_serverless
 
 _MOST_SHOWN = 20  # differences
 
@@ -36,7 +35,7 @@ def with_drift(result: Result) -> Result:
         return result
     folder = Path(result.deployment).parent
     try:
-        asked = _asked(sealed.arguments[1:])
+        asked = manifest_recall.parsed(manifest_serverless.command, sealed.arguments[1:])
         made = manifest_serverless.made(result, result.config, folder, asked)
     except (click.UsageError, FcplugError) as error:
         return result.with_findings(list(_unmade(result, error)))
@@ -104,15 +103,3 @@ def _document(text: str, file: str) -> Document | None:
     except yaml_strict.UnreadableYamlError:
         return None
     return Document(file, values, locations)
-
-
-def _asked(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a command that a file names.
-
-    Raises:
-        click.UsageError: they are not those of the command.
-    """
-    if "--help" in arguments:
-        raise click.UsageError("No such option: --help")
-    context = manifest_serverless.command.make_context(serverless.NAME, list(arguments))
-    return context.params

@@ -10,7 +10,7 @@ import click
 
 from fcplug.config.loader import Config
 from fcplug.errors import ConfigError, did_you_mean, listing
-from fcplug.manifests.image import IMAGES, Image
+from fcplug.manifests.image import DEFAULT_IMAGE, IMAGES, Image
 from fcplug.tools import manifest_files
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
@@ -28,6 +28,9 @@ _OPTIONS = (
         "--output", "-o", metavar="FOLDER", help="Write into this folder, not to standard output."
     ),
     click.option("--force", is_flag=True, help="Overwrite files that were edited."),
+    click.option(
+        "--reset", is_flag=True, help="Forget the options that made the file in FOLDER before."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON."),
 )
 
@@ -39,10 +42,8 @@ _PACKAGE_OPTIONS = (
     click.option(
         "--image",
         type=click.Choice(list(IMAGES)),
-        default="custom.debian12",
-        show_default=True,
         metavar="NAME",
-        help="What the package is built for: custom.debian10, 11 or 12.",
+        help="What the package is built for: custom.debian10, 11, or 12 if nothing is said.",
     ),
     click.option("--python", metavar="VERSION", help="Another Python of the image, such as 3.13."),
     click.option(
@@ -64,7 +65,7 @@ def image(asked: Mapping[str, Any]) -> Image:
     Raises:
         WrongUsage: fcplug does not run on this Python.
     """
-    found, version = IMAGES[asked["image"]], asked["python"]
+    found, version = IMAGES[asked["image"] or DEFAULT_IMAGE], asked["python"]
     if version is None:
         return found
     match = re.fullmatch(r"(3\.([0-9]{1,2}))(\.[0-9]{1,2})?", version)
@@ -76,7 +77,7 @@ def image(asked: Mapping[str, Any]) -> Image:
 
 def package_arguments(asked: Mapping[str, Any]) -> list[str]:
     """Return the arguments that ask for the same package again."""
-    arguments = ["--image", asked["image"], "--code", asked["code"]]
+    arguments = ["--image", asked["image"] or DEFAULT_IMAGE, "--code", asked["code"]]
     return arguments + (["--python", asked["python"]] if asked["python"] else [])
 
 

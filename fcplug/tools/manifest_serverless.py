@@ -17,12 +17,13 @@ from fcplug.manifests import fc3_rules, overlay, s_yaml, serverless, variables
 from fcplug.manifests.s_yaml import Order
 from fcplug.manifests.serverless import Package
 from fcplug.manifests.triggers import Triggers
-from fcplug.tools import exit_code, manifest_order
+from fcplug.tools import exit_code, manifest_order, manifest_recall
 from fcplug.tools.command import Command
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
 from fcplug.tools.progress import counting
 
+_RECALLED = ("name", "region", "image", "python", "code", "functions")
 _LIMIT = 60.0  # seconds that the plugins of one function may take to be imported
 
 
@@ -50,13 +51,17 @@ def command(
 
     Limits, hooks, triggers and variables are those of functions.yaml and its plugins, which are
     imported in a process of their own. What you write into s.overlay.yaml, beside s.yaml, is merged
-    in. fcplug check says when the files no longer agree.
+    in. Options that are not given are those that made the file before. fcplug check says when the
+    files no longer agree.
 
     Exit codes: 0 made, 1 mistakes, or s.yaml was edited, 2 wrong usage.
     """
     with counting("loading") as progress:
         result = checker.check(config, dict(os.environ), limit=_LIMIT, progress=progress)
-    text = made(result, _sound(result), Path(output or ""), asked)
+    folder = Path(output or "")
+    if output is not None:
+        asked = manifest_recall.recalled(asked, folder / serverless.NAME, _RECALLED)
+    text = made(result, _sound(result), folder, asked)
     files = [File(serverless.NAME, text)]
     manifest_order.hand_over(files, output, force=force, as_json=as_json)
     return exit_code.FINE

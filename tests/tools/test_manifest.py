@@ -174,6 +174,27 @@ def test_line_ends_that_git_changed_are_no_edit(folder: Path) -> None:
     assert (folder / "s.yaml").read_bytes() == text
 
 
+def test_options_that_are_not_given_are_those_of_the_file_that_is_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--region", "eu-west-1", "--image", "custom.debian11", "-f", "hello", "--name", "my"]
+    assert run(["manifest", "s.yaml", "-o", ".", *given]) == 0
+    before = (folder / "s.yaml").read_text()
+    assert run(["manifest", "s.yaml", "-o", "."]) == 0
+    assert (folder / "s.yaml").read_text() == before
+    assert run(["manifest", "s.yaml", "-o", ".", "-f", "typed"]) == 0
+    found = yaml.safe_load((folder / "s.yaml").read_text())
+    assert (found["name"], found["vars"]["region"]) == ("my", "eu-west-1")
+    assert list(found["resources"]) == ["typed"]
+    assert run(["manifest", "s.yaml", "-o", ".", "--reset"]) == 0
+    found = yaml.safe_load((folder / "s.yaml").read_text())
+    assert (found["name"], found["vars"]["region"]) == ("shop", "cn-hangzhou")
+    assert len(found["resources"]) == 3
+    edit(folder / "s.yaml", "--region cn-hangzhou", "--help")
+    assert run(["manifest", "s.yaml", "-o", ".", "--force"]) == 0
+    assert "Usage" not in capsys.readouterr().out
+
+
 def test_another_python_of_the_image_is_the_one_that_runs(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,6 +92,38 @@ def test_a_containerfile_is_printed_or_written_with_its_ignore_file(
     assert states == ["unchanged", "unchanged"]
 
 
+def test_the_number_of_pods_stays_when_the_image_changes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def budget(*arguments: str) -> tuple[int, int, str]:
+        assert run(["manifest", "kubernetes", "-o", "k8s", *arguments]) == 0
+        found = {
+            each["kind"]: each for each in documents((folder / "k8s/my-shop.yaml").read_text())
+        }
+        scaler = found["HorizontalPodAutoscaler"]
+        spec = scaler["spec"]
+        return spec["minReplicas"], spec["maxReplicas"], scaler["metadata"].get("namespace", "")
+
+    assert budget("--image", "shop:1", "--min", "3", "--max", "50", "-n", "prod") == (3, 50, "prod")
+    assert budget("--image", "shop:2") == (3, 50, "prod")
+    assert budget("--image", "shop:2", "--max", "60") == (3, 60, "prod")
+    assert budget("--image", "shop:2", "--reset") == (2, 10, "")
+
+
+def test_a_container_has_the_python_of_the_image_in_s_yaml(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["manifest", "container"]) == 0
+    assert "python:3.11-slim" in capsys.readouterr().out
+    (folder / "app.py").write_text("def a(event, context): ...\nb = a\n")
+    assert run(["manifest", "s.yaml", "--image", "custom.debian11", "-o", "."]) == 0
+    assert run(["manifest", "container", "-o", "."]) == 0
+    assert "python:3.12-slim" in (folder / "Containerfile").read_text()
+    assert run(["manifest", "container", "--python", "3.13", "-o", "."]) == 0
+    assert run(["manifest", "container", "-o", "."]) == 0
+    assert "python:3.13-slim" in (folder / "Containerfile").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

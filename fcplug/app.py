@@ -100,6 +100,7 @@ class _Front:
         self._health_path = health_path
         self._gate = gate
         self._trusted = trusted
+        self._pages = web_requests.pages
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -116,7 +117,8 @@ class _Front:
             return _reject(_UNAUTHORIZED, Unauthorized(why), start_response)
         phase = protocol.BY_CONTROL_PATH.get(control) or protocol.phase_of(control, method, path)
         if phase is Phase.WEB:
-            return self._web(environ, start_response)
+            page = self._pages.get(path)
+            return (page or self._web)(environ, start_response)
         if phase is not Phase.INVOKE and not self._trusted:
             return _reject(_FORBIDDEN, Forbidden(phase.path), start_response)
         if self._web.takes(environ, phase):
@@ -126,7 +128,11 @@ class _Front:
 
 
 class _Web:
-    """Web requests, answered by the runtime."""
+    """Web requests, answered by the runtime.
+
+    Attributes:
+        pages: the paths that observers answer instead.
+    """
 
     def __init__(
         self,
@@ -136,6 +142,7 @@ class _Web:
         trusted: bool,
     ) -> None:
         self._runtime = runtime
+        self.pages = runtime.observers.pages if runtime.observers else {}
         self._context_of = context_of
         self._trusted = trusted
 

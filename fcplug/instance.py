@@ -25,6 +25,7 @@ from fcplug.runtime import startup
 if TYPE_CHECKING:
     from fcplug.process.handover import Handover
     from fcplug.runtime.broadcast import LifecycleHooks
+    from fcplug.runtime.observation import Observers
     from fcplug.runtime.runtime import Runtime
 
 log = logging.getLogger("fcplug")
@@ -40,6 +41,7 @@ class Instance:
         self._file = file
         self._config = config
         self._environ = environ
+        self._observers: Observers | None = None
 
     def run(self, host: str, port: int | None, handover: "Handover | None" = None) -> NoReturn:
         """Serve until SIGTERM or SIGINT, then end the process: 0, or 1 if work was abandoned.
@@ -72,6 +74,8 @@ class Instance:
         for name in protocol.hidden_variables(os.environ):
             del os.environ[name]  # from the author's code and what it starts, as FC's own does
         code = self._supervised(sock) if supervised else self._alone(sock, handover)
+        if self._observers is not None:
+            self._observers.close()
         # sys.exit would wait for every thread that a plugin left behind
         os._exit(_finish(code))
 
@@ -95,6 +99,7 @@ class Instance:
             on_exhausted=request_stop,
             code_is_watched=handover is not None,
         )
+        self._observers = runtime.observers
         _listen_for_reload(runtime)
         if handover is None:
             self._load_beside(runtime, sock)
@@ -116,6 +121,7 @@ class Instance:
         runtime = Runtime(
             self._config, self._environ, file=self._watched, on_exhausted=request_stop
         )
+        self._observers = runtime.observers
 
         preloaded = threading.Event()
 

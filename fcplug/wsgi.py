@@ -52,8 +52,14 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
         runtime,
         [name for name in runtime.wanted() if config.functions[name].isolation == "thread"],
     )
-    _at_exit(lambda: runtime.stop(STOP_LIMIT))  # nothing to do where nothing was served
+    _at_exit(lambda: _stop(runtime))  # nothing to do where nothing was served
     return guard(create_app(runtime, environ, settings))
+
+
+def _stop(runtime: Runtime) -> None:
+    runtime.stop(STOP_LIMIT)
+    if runtime.observers is not None:
+        runtime.observers.close()
 
 
 def _at_exit(stop: Callable[[], object]) -> None:

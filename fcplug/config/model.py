@@ -35,6 +35,13 @@ class AuthEntry(_Entry, frozen=True):
     ] = []
 
 
+class ObserverEntry(_Entry, frozen=True):
+    """A plugin that sees the calls of all functions, and its settings."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
 class RuntimeEntry(_Entry, frozen=True):
     """The process as a whole."""
 
@@ -99,6 +106,10 @@ class RuntimeEntry(_Entry, frozen=True):
     auth: Annotated[
         AuthEntry | None, Meta(description="who may call outside FC; null for everyone")
     ] = None
+    observers: Annotated[
+        tuple[str | ObserverEntry, ...],
+        Meta(description="plugins that see the calls of all functions, as for metrics"),
+    ] = ()
     trust_callers: Annotated[
         bool,
         Meta(

@@ -77,6 +77,9 @@ def check(
     for report in _reports(config, job, limit, progress):
         hooks[report.item] = report.answer.get("hooks", ())
         found += _of_report(config, report)
+    if config.runtime.observers:
+        for report in reports("observers", ["observers"], job, limit=limit):
+            found += _errors_of(config, report)
     found += [
         Finding.of(
             problem,
@@ -115,12 +118,7 @@ def _of_report(config: Config, report: Report) -> Iterator[Finding]:
     spec = config.functions[report.item]
     key = "handler" if spec.handler else "wsgi" if spec.wsgi else "asgi"
     answering = ("functions", spec.name, key)
-    for error in report.answer.get("errors", ()):
-        details = {"source": error["source"], "causes": tuple(error["causes"])}
-        places = [Problem(*each) for each in error["problems"]]
-        for place in places or [config.document.problem(tuple(error["path"]), error["what"])]:
-            finding = Finding.of(place, "error", error["kind"], error["fix"])
-            yield finding._replace(**details)
+    yield from _errors_of(config, report)
     for text in report.answer.get("warnings", ()):
         yield Finding.of(Problem(config.file, 0, 0, "", text), "warning", "log")
     if report.failure:
@@ -130,6 +128,16 @@ def _of_report(config: Config, report: Report) -> Iterator[Finding]:
     elif report.output.strip() and not spec.python:
         what = f"a plugin prints while it is imported{_printed(report.output)}"
         yield Finding.of(config.document.problem(answering, what), "note", "import-output")
+
+
+def _errors_of(config: Config, report: Report) -> Iterator[Finding]:
+    """Yield the plugins that could not be loaded."""
+    for error in report.answer.get("errors", ()):
+        details = {"source": error["source"], "causes": tuple(error["causes"])}
+        places = [Problem(*each) for each in error["problems"]]
+        for place in places or [config.document.problem(tuple(error["path"]), error["what"])]:
+            finding = Finding.of(place, "error", error["kind"], error["fix"])
+            yield finding._replace(**details)
 
 
 def _printed(output: str) -> str:

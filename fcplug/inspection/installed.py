@@ -1,4 +1,4 @@
-"""Every handler, middleware and application that is installed, and who uses it."""
+"""Every handler, middleware, application and observer that is installed, and who uses it."""
 
 import json
 import re
@@ -8,9 +8,15 @@ from typing import Any, NamedTuple
 from fcplug.config.loader import Config
 from fcplug.errors import FcplugError
 from fcplug.inspection.process import Progress, reports
-from fcplug.plugins.importer import ASGI, HANDLERS, MIDDLEWARE, WSGI
+from fcplug.plugins.importer import ASGI, HANDLERS, MIDDLEWARE, OBSERVERS, WSGI
 
-KINDS = {HANDLERS: "handler", MIDDLEWARE: "middleware", WSGI: "wsgi", ASGI: "asgi"}
+KINDS = {
+    HANDLERS: "handler",
+    MIDDLEWARE: "middleware",
+    WSGI: "wsgi",
+    ASGI: "asgi",
+    OBSERVERS: "observer",
+}
 """The groups of entry points, and the key of ``functions.yaml`` that names what each offers."""
 
 
@@ -29,11 +35,11 @@ class Plugin(NamedTuple):
     """A plugin that is installed, or code that ``functions.yaml`` names.
 
     Attributes:
-        kind: the key that names it: handler, middleware, wsgi, asgi.
+        kind: the key that names it: handler, middleware, wsgi, asgi, observer.
         reference: what to write in ``functions.yaml``.
         entry: the module, or module:attribute, that it means.
         package: its distribution, empty for code that is not packaged.
-        used_by: the functions that name it.
+        used_by: the functions that name it, and ``runtime`` for an observer.
         broken: why it cannot be imported, empty if it can.
         fix: what to do about that.
         settings: those it takes, None if it has no typed settings.
@@ -110,6 +116,8 @@ def _uses(config: Config) -> Iterator[tuple[str, str, str]]:
                 yield kind, reference, name
         for item in spec.middleware:
             yield "middleware", item.name, name
+    for observer in config.runtime.observers:
+        yield "observer", observer if isinstance(observer, str) else observer.name, "runtime"
 
 
 def _spellings(uses: Sequence[tuple[str, str, str]], package: str) -> set[str]:

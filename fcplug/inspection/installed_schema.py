@@ -19,8 +19,9 @@ _LIMIT = 60.0  # seconds that one plugin may take to be imported
 def installed_schema(progress: Progress) -> tuple[dict[str, Any], list[Plugin]]:
     """Return the schema, and the plugins whose settings are unknown since they are broken.
 
-    Names of handlers, middleware and applications are those that are installed, each with its
-    description; the settings of each have their types. Plugins are imported in another process.
+    Names of handlers, middleware, applications and observers are those that are installed, each
+    with its description; the settings of each have their types. Plugins are imported in another
+    process.
     """
     found = plugins(None, limit=_LIMIT, progress=progress)
     schema: dict[str, Any] = json.loads(loader.json_schema())
@@ -32,9 +33,13 @@ def installed_schema(progress: Progress) -> tuple[dict[str, Any], list[Plugin]]:
     for entry in ("FunctionEntry", "DefaultsEntry"):
         _offer(definitions[entry]["properties"]["middleware"]["items"], middleware)
     _offer(definitions["MiddlewareEntry"]["properties"]["name"], middleware)
+    observers = _of_kind(found, "observer")
+    _offer(definitions["RuntimeEntry"]["properties"]["observers"]["items"], observers)
+    _offer(definitions["ObserverEntry"]["properties"]["name"], observers)
     for entry, offered, key in (
         (function, _of_kind(found, "handler"), "handler"),
         (definitions["MiddlewareEntry"], middleware, "name"),
+        (definitions["ObserverEntry"], observers, "name"),
     ):
         if rules := list(_rules(offered, key)):
             entry["allOf"] = rules

@@ -15,7 +15,13 @@ from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import hints_of
 
-GROUPS = (importer.HANDLERS, importer.MIDDLEWARE, importer.WSGI, importer.ASGI)
+GROUPS = (
+    importer.HANDLERS,
+    importer.MIDDLEWARE,
+    importer.WSGI,
+    importer.ASGI,
+    importer.OBSERVERS,
+)
 _Parameter = inspect.Parameter
 _REST = (_Parameter.VAR_KEYWORD, _Parameter.VAR_POSITIONAL)
 _MADE = "<factory>"  # what dataclasses show for a default that is made for each object

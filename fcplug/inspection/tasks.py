@@ -20,6 +20,7 @@ from fcplug.inspection import plugin_facts, stand_in
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader
 from fcplug.plugins.shared_hooks import SharedHooks
+from fcplug.runtime import observation
 
 Task = Callable[[str], dict[str, Any]]
 
@@ -75,6 +76,21 @@ def _functions(job: Mapping[str, Any], environ: dict[str, str]) -> Task:
     return load
 
 
+def _observers(job: Mapping[str, Any], environ: dict[str, str]) -> Task:
+    config, _ = loader.examine(job["text"], job["file"], environ)
+    assert config is not None  # noqa: S101 - the parent has read the same text
+
+    def load(_: str) -> dict[str, Any]:
+        return {
+            "errors": [
+                _described(error, ("runtime", "observers", position))
+                for position, error in observation.broken(config)
+            ]
+        }
+
+    return load
+
+
 def _plugins(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: ARG001
     def look(item: str) -> dict[str, Any]:
         group, reference = json.loads(item)
@@ -92,6 +108,7 @@ def _entries(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: 
 
 _TASKS: Mapping[str, Callable[[Mapping[str, Any], dict[str, str]], Task]] = {
     "functions": _functions,
+    "observers": _observers,
     "plugins": _plugins,
     "entries": _entries,
 }

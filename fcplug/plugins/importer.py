@@ -21,12 +21,14 @@ HANDLERS = "fcplug.handlers"
 MIDDLEWARE = "fcplug.middleware"
 WSGI = "fcplug.wsgi"
 ASGI = "fcplug.asgi"
+OBSERVERS = "fcplug.observers"
 
 _ROLES = {
     HANDLERS: "handler",
     MIDDLEWARE: "middleware",
     WSGI: "WSGI application",
     ASGI: "ASGI application",
+    OBSERVERS: "observer",
     **{key: key for key in KEYS},
 }
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -23,6 +24,8 @@ from fcplug.web.response import Response
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+    from fcplug.runtime.observation import Observers
+
 log = logging.getLogger("fcplug")
 
 _QUIET = 3.0  # seconds to wait for another function's stop before the log says so
@@ -36,6 +39,7 @@ class Function:
 
     ``load`` imports the plugins, here or in workers; it is tried again until it succeeds.
     ``threads`` run invocations that have a deadline; workers have threads of their own.
+    ``observers`` see the calls.
 
     Attributes:
         spec: its entry; ``update`` replaces it by one with other limits.
@@ -44,11 +48,18 @@ class Function:
             since both may run hooks of the same module.
     """
 
-    def __init__(self, spec: FunctionSpec, load: Load, threads: ThreadPool) -> None:
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        load: Load,
+        threads: ThreadPool,
+        observers: "Observers | None" = None,
+    ) -> None:
         self.spec = spec
         self.stopped = threading.Event()
         self.after: threading.Event | None = None
         self._load = load
+        self._observers = observers
         self._loaded: Once[Backend] = Once()
         self._initialized: Once[bytes] = Once()
         self._admission = AdmissionControl(spec, threads)
@@ -112,6 +123,9 @@ class Function:
             ConcurrencyExceeded, FunctionTimeoutError: as ``Admission``.
         """
         own, admission = self._own(context), self._admission.current
+        if self._observers is not None:
+            call = self._observers.call(self.spec.name, "event", own)
+            return self._observers.invoke(call, admission, partial(self._invoke, event, own))
         if admission is None:
             return self._invoke(event, own)
         return admission.invoke(partial(self._invoke, event, own), own)
@@ -126,6 +140,9 @@ class Function:
             admission.bulkhead if admission else None,
             deadlines if self.spec.isolation == "thread" else None,
         )
+        if self._observers is not None:
+            call = self._observers.call(self.spec.name, "copy", own)
+            return self._observers.invoke(call, limits, partial(self._invoke, event, own))
         return limits.invoke(partial(self._invoke, event, own), own)
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
@@ -138,6 +155,9 @@ class Function:
             PluginError, ConcurrencyExceeded, FunctionTimeoutError: as ``invoke``.
         """
         own, admission = self._own(context), self._admission.current
+        if self._observers is not None:
+            call = self._observers.call(self.spec.name, "web", own)
+            return self._observers.web(call, admission, partial(self._web, environ, own))
         if admission is None:
             return self._web(environ, own)
         return admission.web(partial(self._web, environ, own), own)
@@ -224,7 +244,15 @@ class Function:
         if self.after and not self.after.wait(_QUIET):
             log.warning("function '%s' waits until what it replaces was stopped", self.spec.name)
             self.after.wait()
-        return encode(self.load().initialize(own))
+        begun, error = time.monotonic(), None
+        try:
+            return encode(self.load().initialize(own))
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if self._observers is not None:
+                self._observers.initialized(self.spec.name, time.monotonic() - begun, error)
 
     def _stop(self, context: Context) -> None:
         if not self.load().implements("pre_stop"):

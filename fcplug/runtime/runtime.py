@@ -21,7 +21,7 @@ from fcplug.result import Result
 from fcplug.runtime.function import Function, each
 from fcplug.runtime.missed_routes import MissedRoutes
 from fcplug.runtime.reloader import Reloader
-from fcplug.runtime.snapshot import Shared, Snapshot
+from fcplug.runtime.snapshot import Shared, Snapshot, observers_of
 from fcplug.web import exchange
 from fcplug.web.environ import peek_body
 from fcplug.web.response import Response
@@ -48,6 +48,9 @@ class Runtime:
         file: where later versions of the configuration are read.
         on_exhausted: called when abandoned invocations have worn this process out.
         code_is_watched: whether another process reacts to edits of code.
+
+    Attributes:
+        observers: see the calls; None where none are configured.
     """
 
     def __init__(
@@ -64,7 +67,8 @@ class Runtime:
         threads = ThreadPool(on_exhausted)
         code = LoadedCode(environ, watched=code_is_watched)
         hooks = SharedHooks()
-        self._shared = Shared(EventLoop(), threads, environ, os.getcwd(), hooks, code)
+        observers = self.observers = observers_of(config)
+        self._shared = Shared(EventLoop(), threads, environ, os.getcwd(), hooks, code, observers)
         self._reloader = Reloader(config, self._shared, file, environ)
         self._missed = MissedRoutes()
         self._made_shadows: Shadows | None = None
@@ -237,6 +241,8 @@ class Runtime:
 
         For processes that live on; nothing can be called afterwards.
         """
+        if self.observers is not None:
+            self.observers.close()
         self._shared.threads.close()
         return self._shared.event_loop.close(limit)
 

@@ -19,6 +19,7 @@ from fcplug.runtime.function import Function, Load
 from fcplug.runtime.routing import Router
 
 if TYPE_CHECKING:
+    from fcplug.runtime.observation import Observers
     from fcplug.workers import Workers
 
 
@@ -34,6 +35,7 @@ class Shared(NamedTuple):
     folder: str
     hooks: SharedHooks
     code: LoadedCode
+    observers: "Observers | None"
 
 
 class Snapshot:
@@ -115,7 +117,8 @@ class Snapshot:
 
     def _make(self, name: str) -> Function:
         spec = self.config.functions[name]
-        return Function(spec, self._load_of(spec), self._shared.threads)
+        shared = self._shared
+        return Function(spec, self._load_of(spec), shared.threads, shared.observers)
 
     def _load_of(self, spec: FunctionSpec) -> Load:
         return lambda: self._load(spec)
@@ -132,6 +135,15 @@ class Snapshot:
             workers.close()
             raise
         return workers
+
+
+def observers_of(config: Config) -> "Observers | None":
+    """Return the observers of a configuration, opened; None without any."""
+    if not config.runtime.observers:
+        return None
+    from fcplug.runtime.observation import Observers  # noqa: PLC0415 - where some are configured
+
+    return Observers.load(config)
 
 
 def workers_of(spec: FunctionSpec, config: Config, folder: str) -> "Workers":

@@ -31,7 +31,7 @@ _MOST_USERS = 5  # functions that are named
 @click.option("--config", metavar="FILE", help="The configuration; else as fcplug serve finds it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(with_cost: bool, config: str | None, as_json: bool) -> int:
-    """List every handler, middleware and application that is installed.
+    """List every handler, middleware, application and observer that is installed.
 
     Each has its package, the functions of functions.yaml that use it, and the settings it takes
     with their types and defaults. Code that functions.yaml names by module:attribute is listed,

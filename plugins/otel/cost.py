@@ -8,11 +8,14 @@ is the median of the rounds; the difference to the first row is what the middlew
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -52,6 +55,12 @@ def variants(url: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def runner(middleware: list[dict[str, Any]]) -> Runner:
+    """Return a runner of a function with this middleware."""
+    functions = {"echo": {"handler": f"{__name__}:echo", "middleware": middleware}}
+    return Runner.from_text(json.dumps({"version": 1, "functions": functions}))
+
+
 def measure(calls: Sequence[Callable[[], object]]) -> list[float]:
     """Return the microseconds of each call, which take turns."""
     rounds: list[list[float]] = [[] for _ in calls]
@@ -65,18 +74,18 @@ def measure(calls: Sequence[Callable[[], object]]) -> list[float]:
 
 
 def python_calls(call: Callable[[], object]) -> int:
-    """Return how many Python functions one call runs on its own thread."""
+    """Return how many Python functions one call runs, on the new thread that it gets."""
     count = 0
 
     def note(_frame: object, event: str, _given: object) -> None:
         nonlocal count
         count += event == "call"
 
-    sys.setprofile(note)
+    threading.setprofile(note)
     try:
         call()
     finally:
-        sys.setprofile(None)
+        threading.setprofile(None)
     return count
 
 
@@ -88,12 +97,12 @@ def main() -> None:
     try:
         port = collector.stdout.readline().strip() if collector.stdout else ""
         named = variants(f"http://127.0.0.1:{port}")
-        with Runner() as runner:
-            calls = [
-                partial(runner.invoke, echo, b"x", middleware=given) for given in named.values()
-            ]
-            for call in calls:
-                call()
+        with ExitStack() as stack:
+            calls: list[Callable[[], object]] = []
+            for middleware in named.values():
+                each = stack.enter_context(runner(middleware))
+                calls.append(partial(each.invoke, "echo", b"x"))
+                calls[-1]()
             times, counts = measure(calls), [python_calls(call) for call in calls]
     finally:
         collector.terminate()

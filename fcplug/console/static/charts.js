@@ -9,13 +9,13 @@
   function axes(unit) {
     const line = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     const hours = (_, all) => all.map((each) => clock(each).slice(0, 5));
-    return [{ ...line, grid: { show: false }, space: 60, values: hours, incrs: [60, 120, 300, 600, 900, 1800] }, { ...line, size: 56, values: (_, all) => all.map((each) => `${each.toLocaleString()}${unit}`) }];
+    return [{ ...line, grid: { show: false }, space: 60, size: 28, values: hours, incrs: [60, 120, 300, 600, 900, 1800] }, { ...line, size: 56, values: (_, all) => all.map((each) => `${each.toLocaleString()}${unit}`) }];
   }
 
   function options(box, unit, lines) {
     return {
       width: box.clientWidth,
-      height: 200,
+      height: 190,
       padding: [12, 8, 0, 0],
       cursor: { points: { size: 7 }, y: false },
       legend: { live: true },
@@ -112,7 +112,7 @@
 
     resize() {
       for (const [box, plot] of this.plots) {
-        if (box.clientWidth && box.clientWidth !== plot.width) plot.setSize({ width: box.clientWidth, height: 200 });
+        if (box.clientWidth && box.clientWidth !== plot.width) plot.setSize({ width: box.clientWidth, height: 190 });
       }
     }
 

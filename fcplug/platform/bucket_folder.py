@@ -17,7 +17,7 @@ import watchfiles
 from fcplug.platform.bucket_event import ObjectChange
 
 _QUIET = 0.5  # seconds without a change after which a file counts as whole
-_POLL = 1.0  # seconds between two looks where nothing can be watched
+_POLL = 0.5  # seconds between two looks where nothing can be watched
 _LOOK = 200  # milliseconds between two looks at what is not whole yet
 _LONGEST_KEY = 1023  # bytes, OSS's limit
 _TEMPORARY = ("~", ".crdownload", ".part", ".partial", ".swp", ".swx", ".tmp")
@@ -89,7 +89,7 @@ class BucketFolder(threading.Thread):
                 pass
             except (OSError, RuntimeError) as error:  # of the latter kind are those of watchfiles
                 if not self._watches:  # such as no room for a watch left in the kernel
-                    self._say_once(f"it cannot be watched, and is read each second: {error}")
+                    self._say_once(f"it cannot be watched, and is read again and again: {error}")
                     self._poll()
             self._wait_for_folder()
         self._ready.set()

@@ -1,5 +1,6 @@
 """The official SDKs, each in an environment of its own, as clients of the local platform."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from support.deployed import deploy
+from support.running import dev
 from support.small_platform import SmallPlatform, serving
 
 pytestmark = pytest.mark.slow
@@ -162,6 +165,29 @@ def test_the_sdk_of_fc_3_with_a_wrong_secret_is_refused(
     code = dedent(FC3) + 'print(json.dumps(invoke("echo", b"event")))'
     assert run_python(fc3, tmp_path, code, port, "wrong")["code"] == "SignatureNotMatch"
     assert platform.calls == []
+
+
+def test_the_sdk_of_fc_3_calls_a_function_of_fcplug_dev(fc3: Path, tmp_path: Path) -> None:
+    handler = "def handle(event, context):\n    print(context.request_id)\n    return event[::-1]\n"
+    config = "version: 1\nfunctions:\n  echo: {handler: index.handle}\n"
+    project = deploy(tmp_path / "project", config, {"index.py": handler})
+    code = """
+    found = invoke("echo", b"abc", x_fc_log_type="Tail")
+    found["task"] = invoke("echo", b"later", x_fc_invocation_type="Async")["headers"]
+    task_id = found["task"]["x-fc-async-task-id"]
+    while True:
+        task = client.get_async_task("echo", task_id, models.GetAsyncTaskRequest()).body
+        if task.end_time:
+            break
+        time.sleep(0.05)
+    print(json.dumps({**found, "task": task.to_map()}))
+    """
+    with dev(project, "--no-reload", "--key", "an-id=SECRET", SECRET="its secret") as platform:
+        found = run_python(fc3, tmp_path, dedent(FC3) + dedent(code), platform.port)
+    assert (found["status"], found["body"]) == (200, "cba")
+    log = base64.b64decode(found["headers"]["x-fc-log-result"]).decode()
+    assert f"FC Invoke End RequestId: {found['headers']['x-fc-request-id']}" in log
+    assert (found["task"]["status"], found["task"]["returnPayload"]) == ("Succeeded", "retal")
 
 
 FC2_OPEN = """

@@ -1,6 +1,5 @@
 """The asynchronous calls of the local platform in a SQLite file, so that a kill loses none."""
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -12,50 +11,19 @@ from typing import Any
 
 import msgspec
 
-from fcplug.errors import FcplugError
+from fcplug.platform import queue_file
 from fcplug.platform.answers import ApiError
 from fcplug.platform.model import Call
+from fcplug.platform.queue_file import QueueUnusable
 from fcplug.platform.task import Change, Task, TaskEvent, TaskState
 
 KEPT = 10_000  # tasks that have ended, for look-ups
 _ANSWER = 1024 * 1024  # bytes of an answer that look-ups show, as on FC
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS tasks (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    function TEXT NOT NULL,
-    id TEXT NOT NULL,
-    state TEXT NOT NULL,
-    retry INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL,
-    accepted REAL NOT NULL,
-    started REAL,
-    ended REAL,
-    duration_ms REAL,
-    instance TEXT NOT NULL DEFAULT '',
-    error TEXT NOT NULL DEFAULT '',
-    destination TEXT NOT NULL DEFAULT '',
-    events TEXT NOT NULL,
-    call BLOB NOT NULL,
-    answer BLOB NOT NULL DEFAULT x'',
-    UNIQUE (function, id)
-);
-CREATE INDEX IF NOT EXISTS waiting ON tasks (due) WHERE state IN ('Enqueued', 'Retrying');
-CREATE INDEX IF NOT EXISTS running ON tasks (state) WHERE state IN ('Running', 'Stopping');
-"""
 _COLUMNS = (
     "number, function, id, state, retry, due, accepted, started, ended, duration_ms, instance, "
     "error, destination, events, call, answer"
 )
-
-
-class QueueInUse(FcplugError):  # noqa: N818 - it is reported, not caught
-    """Another platform uses the file of the queue."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(
-            f"{file}: another platform uses this queue: stop it, or choose another folder"
-        )
 
 
 class TaskFile:
@@ -66,23 +34,17 @@ class TaskFile:
 
     Raises:
         QueueInUse: another platform has the file open.
+        QueueUnusable: it cannot be opened.
     """
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._guard = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._guard)
-            raise QueueInUse(file) from None
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # events may hold secrets
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
-        self._recover()
+        self._guard, self._database = queue_file.open_file(file)
+        try:
+            self._recover()
+        except sqlite3.Error as error:
+            self.close()
+            raise QueueUnusable(file, error) from error
 
     def close(self) -> None:
         """Close the file; another platform may open it then."""

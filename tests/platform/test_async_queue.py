@@ -19,9 +19,9 @@ import pytest
 from fcplug.platform.answers import ApiError
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.model import Call, Destinations, Outcome
+from fcplug.platform.queue_file import QueueInUse, QueueUnusable
 from fcplug.platform.task import Task, TaskChange, TaskState
-from fcplug.platform.task_file import QueueInUse
-from support import small_platform
+from support import commands, small_platform
 from support.small_platform import SmallPlatform, answer, failure
 from support.waiting import wait_until
 
@@ -297,6 +297,34 @@ def test_two_platforms_may_not_use_one_queue(
 ) -> None:
     with pytest.raises(QueueInUse, match="another platform uses this queue"):
         AsyncQueue(platform, tmp_path / "queue.db")
+
+
+def test_a_file_that_is_no_queue_is_reported_with_its_fix(
+    platform: SmallPlatform, tmp_path: Path
+) -> None:
+    (tmp_path / "queue.db").write_bytes(b"something else " * 100)
+    with pytest.raises(QueueUnusable) as caught:
+        AsyncQueue(platform, tmp_path / "queue.db")
+    assert "cannot be opened: file is not a database\n  fix: remove it" in str(caught.value)
+    for file in tmp_path.glob("queue.db*"):
+        file.unlink()
+    AsyncQueue(platform, tmp_path / "queue.db").close()  # nothing of the first one is left
+
+
+def test_a_full_disk_at_the_start_is_reported_with_its_fix(tmp_path: Path) -> None:
+    code = (
+        "import pathlib as p; from fcplug.platform import task_file as t; t.TaskFile(p.Path('q'))"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -f 4; exec "$0" -c "{code}"', sys.executable],
+        cwd=tmp_path,
+        env=commands.unmeasured(PYTHONDONTWRITEBYTECODE="1"),  # it would be cut off
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "QueueUnusable: q: the queue of asynchronous calls cannot be opened" in done.stderr
+    assert "fix: free some space on its disk, or let TMPDIR name another folder" in done.stderr
 
 
 def test_only_the_user_may_read_the_queue(queue: AsyncQueue, tmp_path: Path) -> None:

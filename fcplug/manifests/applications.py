@@ -102,17 +102,28 @@ def _too_large(config: Config, made: Sequence[Application]) -> Iterator[Problem]
 
 
 def _only(written: Mapping[str, Any], name: str) -> str:
-    """Return a configuration with one of its functions, and the routes that lead to it."""
+    """Return a configuration with one function, what it needs, and the routes that lead to it."""
     kept = {key: value for key, value in written.items() if key not in _OF_FUNCTIONS}
-    kept["functions"] = {name: written["functions"][name]}
+    functions = {each: written["functions"][each] for each in _with_shadows(written, name)}
+    kept["functions"] = functions
     routes = [
         {**route, "to": to} for route in written.get("routes") or [] if (to := _to(route, name))
     ]
     if routes:
         kept["routes"] = routes
-    if written.get("default") == name:
-        kept["default"] = name
+    if written.get("default") == name or len(functions) > 1:
+        kept["default"] = name  # calls that name no function are for this one, not for a shadow
     return yaml_text.dump(kept)
+
+
+def _with_shadows(written: Mapping[str, Any], name: str) -> list[str]:
+    """Return a function, and those that get copies of its events."""
+    found: list[str] = []
+    while name and name not in found:
+        found.append(name)
+        shadow = written["functions"][name].get("shadow")
+        name = shadow.get("to", "") if isinstance(shadow, Mapping) else shadow
+    return found
 
 
 def _to(route: Mapping[str, Any], name: str) -> Any:

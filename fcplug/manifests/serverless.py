@@ -11,6 +11,7 @@ from fcplug.config.model import FunctionSpec
 from fcplug.errors import ConfigError
 from fcplug.inspection import platform_rules
 from fcplug.manifests import sizing
+from fcplug.manifests.answering import answering
 from fcplug.manifests.image import Image
 from fcplug.manifests.triggers import HTTP, Triggers
 
@@ -105,7 +106,7 @@ def document(config: Config, names: Sequence[str], hooks: Hooks, package: Packag
             part.above["resources", name] = "\n"
         part.values["resources"][name] = {"component": "fc3", "props": {}}
         path: Path = ("resources", name, "props")
-        _add_function(_Props(part, path), config, spec, hooks.get(name, ()), package)
+        _add_function(_Props(part, path), config, spec, hooks, package)
     package.triggers.check()
     return part
 
@@ -131,27 +132,28 @@ class _Props:
 
 
 def _add_function(
-    props: _Props, config: Config, spec: FunctionSpec, hooks: Sequence[str], package: Package
+    props: _Props, config: Config, spec: FunctionSpec, hooks: Hooks, package: Package
 ) -> None:
+    specs = answering(config, spec.name)
     props.add("region", "${vars.region}")
     props.add("functionName", spec.name)
     props.add("runtime", package.image.name)
     props.add("handler", spec.name)
     props.add("code", "${vars.code}")
-    memory = sizing.memory(config, [spec])
+    memory = sizing.memory(config, specs)
     props.add("cpu", cpu(memory))
     props.add("memorySize", memory)
     props.add("diskSize", 512)
-    _add_limits(props, config, spec)
-    _add_start(props, config, spec)
-    _add_hooks(props, spec, hooks)
+    _add_limits(props, config, specs)
+    _add_start(props, config, specs)
+    _add_hooks(props, specs, hooks)
     variables = {
         name: f"${{env('{name}')}}"
         for name in package.variables
         if not platform_rules.is_set_by_fc(name)
     }
     props.add("environmentVariables", {**package.image.environment, **variables})
-    triggers = package.triggers.of(spec)
+    triggers = package.triggers.of(spec, is_web=any(each.application for each in specs))
     if triggers:
         web = triggers[0]["triggerType"] == HTTP
         note = "Callers sign their requests; authType: anonymous opens it to everybody."
@@ -164,20 +166,27 @@ def cpu(memory: int) -> float:
     return min(round(steps * _CPU_STEP, 2), _MOST_CPU)
 
 
-def _add_limits(props: _Props, config: Config, spec: FunctionSpec) -> None:
-    if spec.timeout is None:
-        props.add("timeout", _USUAL_SECONDS, "functions.yaml gives no limit")
-    else:
-        seconds = min(math.ceil(spec.timeout) + 1, _MOST_SECONDS)
-        note = f"functions.yaml: {spec.timeout:g}; a second more, so that the runtime answers first"
-        props.add("timeout", seconds, note)
-    calls = min(sizing.calls_at_once(config, spec), _MOST_CALLS)
+def _add_limits(props: _Props, config: Config, specs: Sequence[FunctionSpec]) -> None:
+    limits = [each.timeout for each in specs if each.timeout is not None]
+    waits = [each.shadow.wait for each in specs if each.shadow]
+    unlimited = [_USUAL_SECONDS] if len(limits) < len(specs) else []
+    seconds = max([*(math.ceil(limit) + 1 for limit in limits), *unlimited])
+    seconds += math.ceil(max(waits, default=0))
+    longest = f"{max(limits):g}" if limits and not unlimited else ""
+    props.add(
+        "timeout",
+        min(seconds, _MOST_SECONDS),
+        f"functions.yaml: {longest}; a second more, so that the runtime answers first"
+        if longest
+        else "functions.yaml gives no limit",
+    )
+    calls = min(max(sizing.calls_at_once(config, each) for each in specs), _MOST_CALLS)
     props.add("instanceConcurrency", calls, "as many as an instance answers at once")
 
 
-def _add_start(props: _Props, config: Config, spec: FunctionSpec) -> None:
+def _add_start(props: _Props, config: Config, specs: Sequence[FunctionSpec]) -> None:
     start: dict[str, Any] = {"port": PORT}
-    if spec.application and config.runtime.health_path:
+    if config.runtime.health_path and any(each.application for each in specs):
         start["healthCheckConfig"] = {
             "httpGetUrl": config.runtime.health_path,
             "initialDelaySeconds": 0,
@@ -189,13 +198,14 @@ def _add_start(props: _Props, config: Config, spec: FunctionSpec) -> None:
     props.add("customRuntimeConfig", start, "the command is /code/bootstrap where none is given")
 
 
-def _add_hooks(props: _Props, spec: FunctionSpec, hooks: Sequence[str]) -> None:
-    lifespan = bool(spec.asgi) and spec.phases == "hooks"
+def _add_hooks(props: _Props, specs: Sequence[FunctionSpec], hooks: Hooks) -> None:
+    lifespan = any(each.asgi and each.phases == "hooks" for each in specs)
+    found = {hook for each in specs for hook in hooks.get(each.name, ())}
     note = "the lifespan of the application" if lifespan else ""
     cycle = {
         switch: {"handler": hook, "timeout": _HOOK_SECONDS}
         for hook, switch in (("initialize", "initializer"), ("pre_stop", "preStop"))
-        if hook in hooks or lifespan
+        if hook in found or lifespan
     }
     if cycle:
         props.add("instanceLifecycleConfig", cycle, note)

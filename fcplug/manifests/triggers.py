@@ -26,9 +26,9 @@ class Triggers:
         self._written = variables.written(text)
         self.problems: list[Problem] = []
 
-    def of(self, spec: FunctionSpec) -> list[dict[str, Any]]:
-        """Return the triggers of a function, the one for web requests first."""
-        return list(self._of(spec))
+    def of(self, spec: FunctionSpec, *, is_web: bool) -> list[dict[str, Any]]:
+        """Return the triggers of a function; if it answers web requests, their trigger first."""
+        return list(self._of(spec, is_web=is_web))
 
     def check(self) -> None:
         """Check that all triggers so far can be written.
@@ -39,8 +39,8 @@ class Triggers:
         if self.problems:
             raise ConfigError(self.problems)
 
-    def _of(self, spec: FunctionSpec) -> Iterator[dict[str, Any]]:
-        if spec.application and HTTP not in spec.triggers:
+    def _of(self, spec: FunctionSpec, *, is_web: bool) -> Iterator[dict[str, Any]]:
+        if is_web and HTTP not in spec.triggers:
             yield {
                 "triggerName": HTTP,
                 "triggerType": HTTP,

@@ -116,6 +116,8 @@ def _made(command: str, asked: dict[str, Any], text: Text, file_name: str) -> in
     names: Sequence[str] = list(config.functions) if asked["each"] else asked["functions"]
     if names:
         made = applications.of_each(config, written, list(dict.fromkeys(names)))
+        for each in made:
+            loader.parse(each.text, f"{file} for {each.name} alone", environ)
     else:
         made = [applications.of_all(config, written, name)]
     files = [File(file_name.format(each.name), text(config, each, order)) for each in made]

@@ -130,6 +130,17 @@ def test_the_configuration_of_one_function_has_only_what_leads_to_it(
     assert found.runtime == whole.runtime
 
 
+def test_a_function_keeps_the_shadow_that_gets_its_events() -> None:
+    text = CONFIG.replace("timeout: 59.5}", "timeout: 59.5, shadow: {to: resize-v2, share: 5}}")
+    found = parsed(objects(text, "hello")["ConfigMap"]["data"]["functions.yaml"])
+    assert list(found.functions) == ["hello", "resize-v2"]
+    assert found.default == "hello"
+    without = CONFIG.replace("default: hello", "default: resize")
+    text = without.replace("timeout: 59.5}", "timeout: 59.5, shadow: resize-v2}")
+    found = parsed(objects(text, "hello")["ConfigMap"]["data"]["functions.yaml"])
+    assert (list(found.functions), found.default) == (["hello", "resize-v2"], "hello")
+
+
 @pytest.mark.parametrize(
     ("runtime", "seconds"),
     [

@@ -1,6 +1,7 @@
 """s.yaml from a configuration: valid by fc3's rules, and what it says of each function."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,12 @@ functions:
 HOOKS = {"hello": ["initialize"], "resize": ["initialize", "pre_stop"]}
 
 
-def made(text: str, over: str = "", image: str = "custom.debian12") -> str:
+def made(
+    text: str,
+    over: str = "",
+    image: str = "custom.debian12",
+    hooks: Mapping[str, Sequence[str]] = HOOKS,
+) -> str:
     environ = {"BUCKET": "photos", "FC_REGION": "r"}
     config = loader.parse(text, "config/functions.yaml", environ)
     package = Package(
@@ -51,7 +57,7 @@ def made(text: str, over: str = "", image: str = "custom.debian12") -> str:
         Triggers(config, text),
     )  # fmt: skip
     document = overlay.parse(over, "s.overlay.yaml") if over else None
-    return s_yaml.text(config, HOOKS, Order((), package, ["s.yaml"]), document)
+    return s_yaml.text(config, hooks, Order((), package, ["s.yaml"]), document)
 
 
 def document(text: str, over: str = "", image: str = "custom.debian12") -> dict[str, Any]:
@@ -115,6 +121,52 @@ def test_hooks_are_switched_on_where_a_plugin_has_them() -> None:
     assert list(props(FULL, "resize")["instanceLifecycleConfig"]) == ["initializer", "preStop"]
     assert list(props(FULL, "live")["instanceLifecycleConfig"]) == ["initializer", "preStop"]
     assert "instanceLifecycleConfig" not in props(FULL, "shop")
+
+
+ROUTED = """\
+version: 1
+functions:
+  shop: {handler: h, timeout: 5, concurrency: 2}
+  shop-v2: {handler: h, timeout: 50, concurrency: 4}
+  big: {handler: h, timeout: 200, isolation: process, workers: 8}
+  moved: {handler: h, timeout: 900}
+  page: {wsgi: "p:app", timeout: 9}
+routes:
+  - match: {function: shop, qualifier: canary}
+    to: {shop-v2: 1, moved: 0}
+  - match: {function: shop, event: {kind: big}}
+    to: big
+  - match: {function: "mov*"}
+    to: page
+  - match: {function: shop, handler: other}
+    to: moved
+"""
+
+
+def test_a_function_has_what_all_functions_need_that_routes_lead_it_to(tmp_path: Path) -> None:
+    hooks = {"shop-v2": ["initialize"], "big": ["pre_stop"], "moved": ["initialize"]}
+    text = made(ROUTED, hooks=hooks)
+    found = yaml.safe_load(text)["resources"]
+    shop = found["shop"]["props"]
+    assert shop["timeout"] == 201
+    assert shop["instanceConcurrency"] == 8
+    assert shop["memorySize"] == 1024
+    assert list(shop["instanceLifecycleConfig"]) == ["initializer", "preStop"]
+    moved = found["moved"]["props"]
+    assert moved["timeout"] == 10
+    assert "instanceLifecycleConfig" not in moved
+    assert moved["triggers"][0]["triggerType"] == "http"
+    assert "healthCheckConfig" in moved["customRuntimeConfig"]
+    config = loader.parse(ROUTED, "f.yaml", {})
+    deployed = deployment.parse(text, "s.yaml")
+    assert list(platform_rules.findings(config, deployed, hooks)) == []
+
+
+def test_a_shadow_that_is_waited_for_has_its_time() -> None:
+    text = "version: 1\nfunctions:\n  a: {handler: h, timeout: 5, shadow: {to: b, wait: 2.5}}\n"
+    text += "  b: {handler: h, timeout: 1}\n"
+    assert props(text, "a")["timeout"] == 9
+    assert props(text, "b")["timeout"] == 2
 
 
 def test_web_functions_have_a_health_check_and_a_trigger_for_signed_requests() -> None:

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 BARS ?=
 
-.PHONY: help run test check resilience bench bench-full format schema clean
+.PHONY: help run test check resilience release-check bench bench-full format schema clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +36,9 @@ check: $(VENV)/installed $(VENV)/dev ## check format, style, imports and types
 
 resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every resilience test at full size, or some: BARS="drain reload"
 	@PYTHONPATH=tests $(BIN)/python -m resilience $(BARS)
+
+release-check: $(VENV)/release ## build the wheel and the sdist, check them, and try them with each Python here
+	@.ci/release-check
 
 bench: $(VENV)/made ## compare fcplug with other servers, in five minutes
 	@$(BIN)/python bench --out bench/.quick
@@ -66,6 +69,10 @@ $(VENV)/dev: $(VENV)/made pyproject.toml
 
 $(VENV)/resilience: $(VENV)/made pyproject.toml
 	@$(PIP) install --group resilience || echo "no atheris for this Python: the fuzz test cannot run"
+	@touch $@
+
+$(VENV)/release: $(VENV)/made pyproject.toml
+	@$(PIP) install --group release
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made $(SOURCES)

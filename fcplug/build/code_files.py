@@ -20,14 +20,28 @@ _OF_PROJECTS = ("README*", "LICENSE*", "CHANGELOG*", "Makefile", "pyproject.toml
 _NOT_MISSED = (*_OF_PROJECTS, "requirements*.txt", "*.zip", "*.lock.txt", "*.cdx.json", "s.yaml")
 _FOLDERS = ("tests", "test", "docs", "build", "dist", "python", "config", "bootstrap")
 _TESTS = frozenset(["tests", "test"])
+_UNFINISHED = ".fcplug-build-"  # what a killed build leaves
 _OURS = frozenset(["python", "bootstrap", FILE])
 _MOST_NAMED = 8
 
 
-def copy(folder: Path, needed: Iterable[Path], includes: Sequence[str], into: Path) -> set[str]:
+def copy(
+    folder: Path,
+    needed: Iterable[Path],
+    includes: Sequence[str],
+    into: Path,
+    built: Iterable[Path] = (),
+) -> set[str]:
     """Copy the needed files of the code folder and those that patterns add.
 
     Returns the relative paths of what was copied.
+
+    Args:
+        folder: the code folder.
+        needed: modules and packages in it.
+        includes: patterns of more files.
+        into: an existing folder.
+        built: files of earlier builds, which no pattern adds.
 
     Raises:
         BuildError: a pattern matches nothing, or a link leads out of the folder.
@@ -35,12 +49,14 @@ def copy(folder: Path, needed: Iterable[Path], includes: Sequence[str], into: Pa
     chosen = {path: None for each in needed for path in _files(each, folder)}
     for pattern in includes:
         chosen.update(dict.fromkeys(_matching(folder, pattern)))
-    copied = set()
+    copied, before = set(), {os.path.abspath(path) for path in built}
     for path in chosen:
         name = path.relative_to(folder).as_posix()
+        if name.partition("/")[0] in _OURS or name == FILE or os.path.abspath(path) in before:
+            if name in includes:
+                raise BuildError(f"{name} is written by the build", fix="leave it out of --include")
+            continue
         check_name(name)
-        if name.partition("/")[0] in _OURS or name == FILE:
-            raise BuildError(f"{name} is written by the build", fix="leave it out of --include")
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
@@ -73,7 +89,8 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
         yield _inside(exact, folder)  # named as a whole, even a secret is meant
         return
     found = [exact] if exact.is_dir() else sorted(folder.glob(pattern))
-    files = [path for each in found for path in _files(each, folder)]
+    allowed = [each for each in found if not _is_excluded(each.relative_to(folder).parts)]
+    files = [path for each in allowed for path in _files(each, folder)]
     if not files:
         raise BuildError(f"--include {pattern}: no such file in {folder}", fix=_ignored_rule(found))
     yield from files
@@ -85,13 +102,18 @@ def _ignored_rule(found: Sequence[Path]) -> str:
     return "correct the pattern; it is relative to the code folder"
 
 
+def _is_excluded(parts: Sequence[str]) -> bool:
+    return any(part in _NEVER or part.startswith(_UNFINISHED) for part in parts) or bool(
+        _TESTS.intersection(parts[:-1])
+    )
+
+
 def _files(path: Path, folder: Path) -> Iterator[Path]:
     """Yield a file, or the files of a folder that may be in a package."""
     if path.is_file() or path.is_symlink():
-        if not (path.name in _NEVER or path.name.endswith(".pyc") or _is_secret(path.name)):
+        if not (path.name.endswith(".pyc") or _is_secret(path.name)):
             yield _inside(path, folder)
-        return
-    if path.name not in _NEVER and path.name not in _TESTS:
+    elif not _is_excluded((path.name, "")):
         for each in sorted(path.iterdir()):
             yield from _files(each, folder)
 
@@ -102,7 +124,9 @@ def _inside(path: Path, folder: Path) -> Path:
         what = f"{path.relative_to(folder)} is a link out of the code folder, to {path.resolve()}"
         raise BuildError(what, fix="put a copy there, or leave it out")
     if not path.is_file():
-        raise BuildError(f"{path.relative_to(folder)} is no file", fix="remove it, or leave it out")
+        what = "a link to a folder" if path.is_dir() else "no regular file"
+        fix = "put the files themselves there, or leave it out"
+        raise BuildError(f"{path.relative_to(folder)} is {what}", fix=fix)
     return path
 
 

@@ -111,7 +111,9 @@ class _Build:
         configuration = self._code / FILE
         configuration.parent.mkdir(parents=True)
         configuration.write_text(order.text, "utf-8", newline="")
-        return code_files.copy(order.folder, needed, order.includes, self._code)
+        final = order.outputs
+        built = (final.package, final.lock, final.sbom)
+        return code_files.copy(order.folder, needed, order.includes, self._code, built)
 
     def _load(self, python: str, names: Sequence[str]) -> bool:
         """Load the functions from the package, where this machine can; return whether it did."""

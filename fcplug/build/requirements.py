@@ -80,10 +80,12 @@ def _lines(line: str, file: Path, where: str, depth: int) -> Iterator[Line]:
 
 def _requirement(line: str, file: Path, where: str) -> Line:
     text = line.partition(" --hash")[0]
+    if " " not in text and text.endswith((".whl", ".tar.gz", ".zip")):
+        return _path(text, file, where)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        if "/" in text or text.startswith(".") or text.endswith(".whl"):
+        if "/" in text or text.startswith("."):
             return _path(text, file, where)
         what = str(error).splitlines()[0]
         raise BuildError(f"{where}: {text!r} is no requirement: {what}") from None

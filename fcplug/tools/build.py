@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from fcplug.build import archive, package, target
+from fcplug.build import archive, package, roots, target
 from fcplug.build.order import Built, Order, Part
 from fcplug.build.order import Progress as Report
 from fcplug.build.outputs import Outputs
 from fcplug.build.target import Target
 from fcplug.config import loader
 from fcplug.inspection import checker, deployment
+from fcplug.inspection.checker import Result
+from fcplug.inspection.finding import Finding
 from fcplug.plugins import code_path
 from fcplug.tools import check, exit_code
 from fcplug.tools.command import Command
@@ -92,6 +94,8 @@ def command(file: str | None, as_json: bool, **options: Any) -> int:
     environ = dict(os.environ)
     with counting("checking") as progress:
         result = checker.check(file, environ, limit=60.0, progress=progress)
+    if options["functions"] and not any(each.rule == "configuration" for each in result.findings):
+        result = _of_functions(result, options["functions"], environ)
     if result.count("error"):
         check.print_report(result, errors())
         return exit_code.PROBLEM
@@ -118,6 +122,20 @@ def command(file: str | None, as_json: bool, **options: Any) -> int:
     else:
         _print(output(), built, order)
     return exit_code.FINE
+
+
+def _of_functions(result: Result, names: Sequence[str], environ: Mapping[str, str]) -> Result:
+    """Return a result without what it found in functions that are not packed."""
+    config = loader.parse(result.text, result.file, environ)
+    packed = {spec.name for spec in roots.chosen(config, names)}
+
+    def counts(finding: Finding) -> bool:
+        of = [
+            name for name in config.functions if f"{finding.at}.".startswith(f"functions.{name}.")
+        ]
+        return not of or max(of, key=len) in packed
+
+    return result._replace(findings=tuple(filter(counts, result.findings)))
 
 
 def _output(functions: Sequence[str]) -> str:
@@ -172,9 +190,10 @@ def _print(out: Terminal, built: Built, order: Order) -> None:
     functions = f"{len(built.functions)} function{'' if len(built.functions) == 1 else 's'}"
     checked = ", loaded from it" if built.loaded else ""
     what = f"{built.outputs.package}: {functions}{checked}, for {order.target}"
-    out.print(Text.assemble(("built ", "good"), what), soft_wrap=True)
+    whole = not out.is_terminal  # a line that a program reads stays one
+    out.print(Text.assemble(("built ", "good"), what), soft_wrap=whole)
     beside = f"{built.outputs.lock} (commit it), {built.outputs.sbom}"
-    out.print(f"beside it: {beside}", soft_wrap=True)
+    out.print(f"beside it: {beside}", soft_wrap=whole)
 
 
 def _size(count: int) -> str:

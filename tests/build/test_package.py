@@ -10,15 +10,21 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
 from PIL import Image
 
+import fcplug
+from fcplug.build import index_settings, sources, uv
 from support.deployed import start
+from support.nobody import NOBODY, python_of_nobody
 from support.packages import (
     PYTHON,
     VERSION,
@@ -108,6 +114,80 @@ def test_another_folder_with_other_times_gives_the_same_bytes(
     assert done.returncode == 0, done.stderr
     for name in ("code.zip", "code.cdx.json"):
         assert digest(folder / name) == digest(built.folder / name)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_another_user_gets_the_same_bytes(small: Shared) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="fcplug-open-") as name:
+        home = Path(name)
+        folder = full_project(home / "shop")
+        shutil.copy(small.folder / "code-hello.lock.txt", folder)
+        (home / "bin").mkdir()
+        shutil.copy(uv.find(os.environ), home / "bin" / "uv")
+        copy_environment(home)
+        for path in [home, *home.rglob("*")]:
+            os.chown(path, 65534, 65534)
+        python = python_of_nobody(home / "site")
+        kept = {name: each for name, each in variables().items() if not name.startswith("COV")}
+        settings = {**kept, **index_settings.for_uv(kept, home)}
+        own = {"HOME": name, "PYTHONPATH": f"{home}/site", "PATH": f"{home}/bin:/usr/bin:/bin"}
+        done = subprocess.run(
+            [*NOBODY.split(), python, "-B", "-m", "fcplug", "build", *target_options(),
+             "--function", "hello", "--installer", "uv"],
+            cwd=folder, env={**settings, **own}, capture_output=True, text=True, timeout=300,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert (folder / "code-hello.zip").stat().st_uid == 65534
+        theirs, ours = entries(folder / "code-hello.zip"), entries(small.folder / "code-hello.zip")
+        if version_of(python) == version_of(sys.executable):
+            assert digest(folder / "code-hello.zip") == digest(small.folder / "code-hello.zip")
+        assert theirs == ours
+
+
+def entries(package: Path) -> dict[str, bytes]:
+    """Return the files of a package without the compiled ones."""
+    with zipfile.ZipFile(package) as archive:
+        names = [name for name in archive.namelist() if not name.endswith(".pyc")]
+        return {name: archive.read(name) for name in names}
+
+
+def version_of(python: str) -> str:
+    return subprocess.check_output([python, "-c", "import sys; print(sys.version)"], text=True)
+
+
+def copy_environment(home: Path) -> None:
+    """Copy fcplug, its tools and two plugins, with wheels in place of their sources."""
+    program = uv.find(os.environ)
+    waiting, copied = ["fcplug-hello", "fcplug-audit", "fcplug[tools]"], set[str]()
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        if requirement.name in copied or requirement.name == "uv":
+            continue
+        copied.add(requirement.name)
+        found = metadata.distribution(requirement.name)
+        for file in found.files or ():
+            if ".." not in file.parts and "__pycache__" not in file.parts and file.suffix != ".pth":
+                (home / "site" / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file.locate(), home / "site" / file)
+        for text in found.requires or ():
+            marker = Requirement(text).marker
+            extras = ({"extra": extra} for extra in ("", *requirement.extras))
+            if marker is None or any(map(marker.evaluate, extras)):
+                waiting.append(text)
+    shutil.copytree(Path(fcplug.__file__).parent, home / "site" / "fcplug", dirs_exist_ok=True)
+    for name in ("fcplug", "fcplug-hello", "fcplug-audit"):
+        (info,) = (home / "site").glob(f"{name.replace('-', '_')}-*.dist-info")
+        source = json.loads((info / "direct_url.json").read_text())["url"].removeprefix("file://")
+        out = home / f"wheel-{name}"
+        subprocess.run(
+            [program, "build", "--quiet", "--wheel", "--out-dir", out, source],
+            env={**sources.environment(variables()), **index_settings.for_uv(variables(), home)},
+            check=True,
+        )
+        (built,) = out.glob("*.whl")
+        recorded = {"url": built.as_uri(), "archive_info": {}}
+        (info / "direct_url.json").write_text(json.dumps(recorded))
 
 
 def test_pip_builds_the_same_package_as_uv(small: Shared, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import fcplug
 from support.deployed import ROOT, deploy, start
+from support.nobody import NOBODY, python_of_nobody
 
 CONFIG = """\
 version: 1
@@ -73,9 +74,6 @@ def test_the_runtime_also_starts_by_a_command(tmp_path: Path) -> None:  # item 1
         assert instance.invoke("where").status == 200
 
 
-NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs"
-
-
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """Make a folder that every user may enter, wherever the clone and the tests' folder are."""
@@ -96,26 +94,6 @@ def copy_packages(to: Path) -> None:
             if ".." not in file.parts:  # a command in bin/
                 (to / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file.locate(), to / file)
-
-
-def python_of_nobody(packages: Path) -> str:
-    """Return a Python of this version that another user may start, or skip the test."""
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    on_the_path = [Path(folder) / name for folder in os.environ["PATH"].split(":")]
-    base = Path(sys.base_prefix) / "bin" / name
-    script = f"import sys, fcplug.instance; assert sys.version_info[:2] == {sys.version_info[:2]}"
-    tried = []
-    for python in [base, *on_the_path]:
-        if python.exists():
-            command = [*NOBODY.split(), "sh", "-c", 'exec "$0" -c "$1"', str(python), script]
-            done = subprocess.run(
-                command, env={"PYTHONPATH": str(packages)}, capture_output=True, text=True,
-                cwd="/", check=False,
-            )  # fmt: skip
-            if done.returncode == 0:
-                return str(python)
-            tried.append(f"{python}: {done.stderr.strip().splitlines()[-1:]}")
-    pytest.skip(f"no {name} that another user may start; tried {tried}")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

@@ -182,7 +182,7 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path, report: ReportPr
         if name in value:
             given[name] = _walk(value[name], field.type, (*path, name), report)
         elif field.required:
-            report(path, f"the key '{name}' is missing{_only_choice(name, field.type)}")
+            report(path, f"the key '{name}' is missing{_example(name, field.type)}")
             given[name] = INVALID
     return kind(**given)
 
@@ -204,10 +204,13 @@ def _spelled_out(value: Any, kind: Any, path: Path) -> str:
     return f": write {path[-1]}: {{{main}: {text}}}"
 
 
-def _only_choice(name: str, kind: Any) -> str:
-    """Return what to write for a missing key that allows one value only."""
-    options = get_args(kind) if get_origin(kind) is Literal else ()
-    return f": write {name}: {options[0]} first" if len(options) == 1 else ""
+def _example(name: str, kind: Any) -> str:
+    """Return what to write for a missing key, if that is clear."""
+    options = get_args(kind)
+    if get_origin(kind) is Literal and len(options) == 1:
+        return f": write {name}: {options[0]} first"
+    main = getattr(options[-1], "MAIN_KEY", None) if options else None
+    return f": write {name}: {{hello: {{{main}: index.handler}}}}" if main else ""
 
 
 def _mapping(

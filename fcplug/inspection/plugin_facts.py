@@ -58,7 +58,7 @@ def _description(target: Any) -> str:
     text = inspect.getdoc(target) or ""
     if text.startswith(f"{hooks.name_of(target)}("):  # what dataclasses write by themselves
         return ""
-    return " ".join(text.partition("\n\n")[0].split())
+    return " ".join(text.partition("\n\n")[0].replace("``", "'").split())
 
 
 def _check_hooks(target: Any, source: Source) -> None:

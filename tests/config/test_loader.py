@@ -132,7 +132,7 @@ def test_a_value_of_the_wrong_kind_is_reported_with_its_path(entry: str, what: s
 def test_an_empty_file_is_reported_with_its_missing_keys(text: str) -> None:
     assert [problem.partition(": ")[2] for problem in problems_of(text)] == [
         "the key 'version' is missing: write version: 1 first",
-        "the key 'functions' is missing",
+        "the key 'functions' is missing: write functions: {hello: {handler: index.handler}}",
     ]
 
 

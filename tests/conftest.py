@@ -18,8 +18,9 @@ from fcplug.runtime.runtime import Runtime
 
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible() -> None:
-    """Let tests interrupt: a shell starts its background jobs with the signal ignored."""
+    """Undo what a shell (SIGINT) and nohup (SIGHUP) ignore: children of tests must get both."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+import fcplug
 from support.deployed import free_port
 
+PACKAGE = f"{Path(fcplug.__file__).parent}/"
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
 RECORDER = ROOT / "tests" / "support" / "walks.py"
@@ -64,9 +66,9 @@ def listed(name: str) -> list[list[str]]:
 def own(calls: list[Call]) -> list[str]:
     """Return the calls of fcplug as ``file:function``, the class or function around it left out."""
     return [
-        f"{file.rpartition('/fcplug/')[2]}:{name.rpartition('.')[2]}"
+        f"{file.removeprefix(PACKAGE)}:{name.rpartition('.')[2]}"
         for _, file, name in calls
-        if "/fcplug/" in file
+        if file.startswith(PACKAGE)
     ]
 
 
@@ -91,7 +93,7 @@ def test_a_walk_has_at_most_so_many_python_calls(recorded: dict[str, Any], name:
 
 def test_an_event_passes_ten_files_above_the_server(recorded: dict[str, Any]) -> None:
     calls: list[Call] = recorded["invoke"]
-    (answering,) = {thread for thread, file, _ in calls if file.endswith("/fcplug/app.py")}
+    (answering,) = {thread for thread, file, _ in calls if file == f"{PACKAGE}app.py"}
     names = own([call for call in calls if call[0] == answering])  # the loop may turn meanwhile
     above = names[names.index("app.py:__call__") : names.index("server/waitress/task.py:write")]
     files = {name.partition(":")[0] for name in above}

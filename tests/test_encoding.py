@@ -47,7 +47,7 @@ class WithJson:
         (decimal.Decimal("1.5"), b"1.5"),
         (datetime.date(2026, 1, 31), b'"2026-01-31"'),
         (datetime.datetime(2026, 1, 31, 12, 30), b'"2026-01-31T12:30:00"'),
-        (WithJson(), b'{\n    "b": 1.5\n}'),
+        pytest.param(WithJson(), b'{\n    "b": 1.5\n}', id="with its own JSON"),
         ({"text": "阿"}, b'{\n    "text": "\\u963f"\n}'),
     ],
     ids=repr,

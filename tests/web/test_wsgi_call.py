@@ -221,7 +221,7 @@ def test_headers_must_be_pairs(headers: Any) -> None:
         ("200 OK", (("X", "y"),), "200 OK"),
         ("200 OK", [["X", "y"]], "200 OK"),
         ("200 OK", {"X": "y"}.items(), "200 OK"),
-        ("200 OK", iter([("X", "y")]), "200 OK"),
+        pytest.param("200 OK", iter([("X", "y")]), "200 OK", id="an iterator"),
     ],
     ids=repr,
 )

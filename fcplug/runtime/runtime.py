@@ -202,6 +202,17 @@ class Runtime:
                 error = failure
             yield name, package, error
 
+    def answering(
+        self, context: Context, event: bytes | None, request: "WSGIEnvironment | None" = None
+    ) -> tuple[str, str]:
+        """Return the function that answers a call and its package; empty if there is none."""
+        try:
+            name = self._snapshot.router.resolve(context, event, request)
+        except UnknownFunction:
+            return "", ""
+        packages = [package for _, package, _ in self.load([name])]
+        return name, packages[0] if packages else ""
+
     def wanted(self) -> list[str]:
         """Return the functions to load at the start.
 

@@ -164,6 +164,33 @@ class Runner:
         fields = [*called.to_headers().items(), *fields_of(headers)]
         return self._logged(served.web(environ_of(method, url, fields, body), called.request_id))
 
+    def answering(
+        self,
+        function: str,
+        event: bytes = b"",
+        *,
+        web: tuple[str, str, Fields, bytes] | None = None,
+        context: Context | None = None,
+    ) -> tuple[str, str]:
+        """Return which function of the configuration answers a call, and its package.
+
+        Both are empty if none does; the package, such as "fcplug-hello 0.1.0", also if its plugins
+        cannot be loaded.
+
+        Args:
+            function: the name that is called.
+            event: for routes that look at the content.
+            web: in place of the event the method, URL, headers and body of a web request.
+            context: as for ``invoke``.
+        """
+        served = self._find(function, "handler", {})
+        called = self._context(served, function, context)
+        environ = None
+        if web is not None:
+            fields = [*called.to_headers().items(), *fields_of(web[2])]
+            environ = environ_of(web[0], web[1], fields, web[3])
+        return served.answering(called, event, environ)
+
     def initialize(
         self, function: Any, *, context: Context | None = None, **options: "Unpack[Options]"
     ) -> Answer:

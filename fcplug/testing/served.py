@@ -55,6 +55,15 @@ class Served:
         """Run the pre_stop hooks."""
         return self._answer(context, Phase.PRE_STOP, lambda: self._runtime.pre_stop(context))
 
+    def answering(
+        self, context: Context, event: bytes, environ: "WSGIEnvironment | None"
+    ) -> tuple[str, str]:
+        """Return the function that answers an event, or a web request, and its package."""
+        with self._stage.call(context.request_id):
+            if environ is None:
+                return self._runtime.answering(context, event)
+            return self._runtime.answering(context, self._runtime.event_of(environ), environ)
+
     def web(self, environ: "WSGIEnvironment", request_id: str) -> WebAnswer:
         """Send a web request."""
         with self._stage.call(request_id) as log:

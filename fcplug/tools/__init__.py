@@ -18,5 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "invoke": "call a function and print its answer",
     "logs": "print what the functions of a running platform wrote",
     "record": "write the requests to a running platform to a file",
+    "replay": "send recorded requests again and compare the answers",
+    "diff": "show where the answers of two configurations differ",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

@@ -72,6 +72,13 @@ def of_call(function: FunctionConfig, call: Call, outcome: Outcome, *, tail: boo
     return Answer(200, outcome.body, fields)
 
 
+def of_head(call: Call, head: Outcome) -> Answer:
+    """Return the head of a web answer whose body follows: what FC measures is not known yet."""
+    own = headers.returned(head.headers)
+    facts = [(protocol.REQUEST_ID, call.request_id), (protocol.SERVICE_VERSION, call.qualifier)]
+    return Answer(head.status, b"", [*own, *facts])
+
+
 def _facts(call: Call, outcome: Outcome) -> Fields:
     fields = [
         (protocol.REQUEST_ID, call.request_id),

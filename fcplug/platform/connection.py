@@ -8,11 +8,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _HOST = "127.0.0.1"
 _CHUNK = 1024 * 1024
 _MAX_ANSWER = 256 * 1024 * 1024  # bytes: an endless answer must not fill the memory
+_KEPT = 32 * 1024 * 1024  # bytes of an answer that is passed on as it comes
+_PART = 64 * 1024  # bytes of one part of it at most
+_LOOK = 0.2  # seconds between looks at whether somebody still waits for the answer
 _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "TRACE"}  # FC repeats them after a broken connection
 
 
@@ -31,6 +34,7 @@ class Reply(NamedTuple):
     status: int
     fields: Sequence[tuple[str, str]]
     body: bytes
+    cut: bool = False  # the body is only the beginning of what was passed on
 
     def get(self, name: str) -> str:
         """Return the value of a header, empty if there is none."""
@@ -38,7 +42,38 @@ class Reply(NamedTuple):
 
 
 class BrokenReply(Exception):  # noqa: N818 - it is the reply that is broken
-    """The runtime closed the connection, or answered what is not HTTP, or half an answer."""
+    """The runtime closed the connection, or answered what is not HTTP, or half an answer.
+
+    Attributes:
+        begun: a part of the answer was passed on.
+    """
+
+    begun = False
+
+
+class Abandoned(Exception):  # noqa: N818 - it is caught, not reported
+    """Nobody waits for the answer any more."""
+
+
+class Receiver(Protocol):
+    """Who waits for an answer, and may take its body as it comes."""
+
+    def gone(self) -> bool:
+        """Return whether nobody waits any more."""
+
+    def begin(self, head: Reply, length: int | None) -> bool:
+        """Take status and headers; return whether the body is to be written as it comes."""
+
+    def write(self, part: bytes, deadline: float) -> None:
+        """Take a part of the body.
+
+        Raises:
+            TimeoutError: it was not taken in time.
+            Abandoned: nobody waits any more.
+        """
+
+    def end(self) -> None:
+        """Take the end of the body: it is complete."""
 
 
 class InvalidMessage(ValueError):  # noqa: N818 - it is the message that is invalid
@@ -49,6 +84,7 @@ class _Socket(socket.socket):
     """A socket whose every wait ends at one deadline, on the monotonic clock."""
 
     deadline = 0.0
+    receiver: Receiver | None = None
 
     def _left(self) -> float:
         left = self.deadline - time.monotonic()
@@ -61,6 +97,11 @@ class _Socket(socket.socket):
         super().sendall(data, flags)
 
     def recv_into(self, *arguments):  # type: ignore[no-untyped-def]
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        while self.receiver is not None and not poll.poll(1000 * min(self._left(), _LOOK)):
+            if self.receiver.gone():
+                raise Abandoned
         self.settimeout(self._left())
         return super().recv_into(*arguments)
 
@@ -94,24 +135,25 @@ class Pool:
         self._open = True
         self._lock = threading.Lock()
 
-    def request(self, message: Message, deadline: float) -> Reply:
+    def request(self, message: Message, deadline: float, receiver: Receiver | None = None) -> Reply:
         """Send a request and read the answer. ``deadline`` is on the monotonic clock.
 
         After a broken connection, a request of an idempotent method is sent once more, as FC does.
 
         Raises:
+            Abandoned: the receiver has gone.
             TimeoutError: the deadline passed.
             ConnectionRefusedError: nobody listens; nothing was sent.
             BrokenReply: there is no answer, or it is not HTTP, or incomplete.
             InvalidMessage: the request cannot be sent.
         """
         try:
-            return self._exchange(self._take(deadline), message, deadline)
+            return self._exchange(self._take(deadline), message, deadline, receiver)
         except BrokenReply as broken:
-            again = isinstance(broken.__cause__, ConnectionError)
+            again = isinstance(broken.__cause__, ConnectionError) and not broken.begun
             if not again or message.method not in _IDEMPOTENT:
                 raise
-        return self._exchange(self._new(deadline), message, deadline)
+        return self._exchange(self._new(deadline), message, deadline, receiver)
 
     def close(self) -> None:
         """Close the connections, those in use after their answer."""
@@ -134,20 +176,33 @@ class Pool:
         connection.open(deadline)
         return connection
 
-    def _exchange(self, connection: _Connection, message: Message, deadline: float) -> Reply:
+    def _exchange(
+        self,
+        connection: _Connection,
+        message: Message,
+        deadline: float,
+        receiver: Receiver | None,
+    ) -> Reply:
         assert connection.sock is not None  # noqa: S101 - it is open
-        connection.sock.deadline = deadline
-        keep = False
+        connection.sock.deadline, connection.sock.receiver = deadline, receiver
+        keep = begun = False
         try:
             _send(connection, message)
             response = connection.getresponse()
-            body = _body(response)
+            head = _head(response)
+            begun = receiver is not None and receiver.begin(head, response.length)
+            if receiver is not None and begun:
+                reply = _passed_on(response, head, receiver, deadline)
+            else:
+                reply = head._replace(body=_body(response))
             keep = not response.will_close
-            return Reply(response.status, response.getheaders(), body)
+            return reply
         except TimeoutError:
             raise
         except (OSError, http.client.HTTPException) as error:
-            raise BrokenReply(_text(error)) from error
+            broken = BrokenReply(_text(error))
+            broken.begun = begun
+            raise broken from error
         finally:
             with self._lock:
                 keep = keep and self._open
@@ -171,9 +226,35 @@ def _send(connection: _Connection, message: Message) -> None:
         connection.endheaders(message.body or None)
 
 
-def _body(response: http.client.HTTPResponse) -> bytes:
+def _head(response: http.client.HTTPResponse) -> Reply:
     if response.status < 200:
         raise http.client.HTTPException(f"status {response.status} is not that of an answer")
+    return Reply(response.status, response.getheaders(), b"")
+
+
+def _passed_on(
+    response: http.client.HTTPResponse, head: Reply, receiver: Receiver, deadline: float
+) -> Reply:
+    """Give a body to its receiver as it comes, and return the reply with its beginning."""
+    left, kept, cut = response.length, bytearray(), False
+    while left is None or left > 0:
+        part = response.read1(_PART if left is None else min(left, _PART))
+        if not part:
+            break
+        receiver.write(part, deadline)
+        cut = cut or len(kept) + len(part) > _KEPT
+        if not cut:
+            kept += part
+        if left is not None:
+            left -= len(part)
+    if left:
+        raise http.client.IncompleteRead(b"", left)
+    receiver.end()
+    response.close()  # its connection may serve the next request
+    return head._replace(body=bytes(kept), cut=cut)
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
     parts: list[bytes] = []
     size = 0
     while part := response.read(_CHUNK):

@@ -12,6 +12,7 @@ from fcplug.platform.history import Followers, Happenings, History, Log
 from fcplug.platform.instance import Instance
 from fcplug.platform.model import (
     Call,
+    Client,
     FunctionConfig,
     Happening,
     InstanceInfo,
@@ -58,22 +59,25 @@ class Emulator:
         """The functions by name."""
         return {name: fleet.function for name, fleet in self._fleets.items()}
 
-    def invoke(self, call: Call) -> Outcome:
-        """Run one call to its end: find or start an instance, initialize it, call it, record it."""
+    def invoke(self, call: Call, client: Client | None = None) -> Outcome:
+        """Run one call to its end: find or start an instance, initialize it, call it, record it.
+
+        ``client``: who gets a streamed web answer as it comes, and ends the call by leaving.
+        """
         invocation = self._history.begin(call)
         self._followers.tell("invocation", lambda: invocation)
-        outcome = self._run(call)
+        outcome = self._run(call, client)
         ended = self._history.end(invocation, outcome)
         self._followers.tell("invocation", lambda: ended)
         return outcome
 
-    def _run(self, call: Call) -> Outcome:
+    def _run(self, call: Call, client: Client | None) -> Outcome:
         while not self._closing.is_set():
             fleet = self._fleets.get(call.function)
             if fleet is None:
                 return failures.unknown(call.function)
             with contextlib.suppress(FleetClosed):  # it was replaced meanwhile
-                return fleet.invoke(call)
+                return fleet.invoke(call, client)
         return failures.closed()
 
     def replace(self, functions: Iterable[FunctionConfig]) -> None:

@@ -116,6 +116,12 @@ def _failed(body: bytes, *, web: bool) -> Outcome:
     return Outcome(status=502 if web else 200, error_type=UNHANDLED, body=body)
 
 
+def canceled(measured: str) -> Outcome:
+    """Return what a call has come to whose client left before its answer was complete."""
+    text = f"Invocation canceled by client ({measured})"
+    return Outcome(status=499, code="ClientClosedRequest", message=text)
+
+
 def bad_response(why: str) -> Outcome:
     """Return what a call gets whose answer FC cannot use."""
     return Outcome(

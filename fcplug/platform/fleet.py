@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fcplug.platform import failures
 from fcplug.platform.guard import Guard
 from fcplug.platform.instance import Gone, Instance, Tell
-from fcplug.platform.model import Call, FunctionConfig, Outcome
+from fcplug.platform.model import Call, Client, FunctionConfig, Outcome
 
 
 class FleetClosed(Exception):  # noqa: N818 - it is caught, not reported
@@ -41,7 +41,7 @@ class Fleet:
         with self._changed:
             return self._closed and not (self._instances or self._tasks or self._busy)
 
-    def invoke(self, call: Call) -> Outcome:
+    def invoke(self, call: Call, client: Client | None = None) -> Outcome:
         """Run a call on an instance; wait for one up to the timeout of the function.
 
         Raises:
@@ -54,7 +54,7 @@ class Fleet:
                 return taken
             instance, cold = taken
             try:
-                return instance.serve(call, cold=cold)
+                return instance.serve(call, client, cold=cold)
             except Gone:
                 continue
             finally:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from fcplug.platform import environment, failures, headers, messages
-from fcplug.platform.connection import BrokenReply, InvalidMessage, Pool, Reply
+from fcplug.platform.connection import Abandoned, BrokenReply, InvalidMessage, Pool, Reply
 from fcplug.platform.guard import Guard
 from fcplug.platform.model import (
     Call,
+    Client,
     FunctionConfig,
     InstanceInfo,
     InstanceState,
@@ -92,7 +93,7 @@ class Instance:
             error=self._error,
         )
 
-    def serve(self, call: Call, *, cold: bool) -> Outcome:
+    def serve(self, call: Call, client: Client | None, *, cold: bool) -> Outcome:
         """Run a call to its end. The one that is ``cold`` starts the instance first.
 
         Raises:
@@ -101,7 +102,7 @@ class Instance:
         capture = self._output.begin(call.request_id)
         started = time.time()
         try:
-            outcome = (self._start(call) if cold else self._wait()) or self._run(call)
+            outcome = (self._start(call) if cold else self._wait()) or self._run(call, client)
         except Gone:
             if not cold:
                 raise
@@ -184,15 +185,16 @@ class Instance:
             body, why = reply.body, f"the initializer answered with status {reply.status}"
         raise failures.StartFailed(failures.not_initialized(body, why))
 
-    def _run(self, call: Call) -> Outcome:
+    def _run(self, call: Call, client: Client | None) -> Outcome:
         self._thaw()
         self._calls += 1
         begin = time.monotonic()
         web = bool(call.method)
         phase = Phase.WEB if web else Phase.INVOKE
         message = messages.message(self.function, call, phase, self.port)
+        receiver = messages.Passing(client, web=web) if client else None
         try:
-            reply = self._pool.request(message, begin + self.function.timeout)
+            reply = self._pool.request(message, begin + self.function.timeout, receiver)
             outcome = messages.outcome(reply, web=web)
         except InvalidMessage as error:
             outcome = failures.invalid_request(str(error))
@@ -200,6 +202,10 @@ class Instance:
             self.retired = True
             self._step(f"timed out after {self.function.timeout:g} s: {call.request_id}")
             outcome = failures.timed_out(self.function, self._measured(begin), web=web)
+        except Abandoned:
+            self.retired = self.retired or self.function.instance_concurrency == 1
+            self._step(f"canceled by the client: {call.request_id}")
+            outcome = failures.canceled(self._measured(begin))
         except ConnectionRefusedError as error:
             if self._process.exited.wait(_EXIT_DELAY):
                 raise Gone from error

@@ -8,8 +8,9 @@ from fcplug import protocol
 from fcplug.platform import answers, headers
 from fcplug.platform.answers import Answer, ApiError
 from fcplug.platform.async_queue import AsyncQueue
+from fcplug.platform.exchange import Exchange
 from fcplug.platform.lookups import find_function, send
-from fcplug.platform.model import ASYNC_PAYLOAD, SYNC_PAYLOAD, Call, Platform
+from fcplug.platform.model import ASYNC_PAYLOAD, SYNC_PAYLOAD, Call, Outcome, Platform
 
 _WEB_HEADERS = 8 * 1024  # bytes of a web request's headers at most
 _WEB_TARGET = 4 * 1024  # bytes of its path with the query
@@ -84,7 +85,7 @@ class Invoking:
             qualifier=qualifier or request.get_param("qualifier") or "LATEST",
             client_ip=request.remote_addr,
         )
-        send(response, self._answer(request, call))
+        send(response, self._answer(request, response, call))
 
     def on_proxy(self, req: falcon.Request, resp: falcon.Response, **kwargs: str) -> None:
         """Send a web request to a function, as an HTTP trigger does.
@@ -109,13 +110,21 @@ class Invoking:
             client_ip=req.remote_addr,
             kind="http",
         )
-        send(resp, self._answer(req, call))
+        send(resp, self._answer(req, resp, call))
 
-    def _answer(self, request: falcon.Request, call: Call) -> Answer:
+    def _answer(self, request: falcon.Request, response: falcon.Response, call: Call) -> Answer:
         tail = _choice(request, protocol.LOG_TYPE, "None", "Tail")
         if is_async(request):
             return self._accepted(request, call)
-        outcome = self._platform.invoke(call)
+        exchange = Exchange(request.env.get("waitress.client_disconnected", lambda: False))
+        outcome: Outcome | None
+        if call.method:
+            outcome = exchange.run(lambda: self._platform.invoke(call, exchange))
+        else:
+            outcome = self._platform.invoke(call, exchange)
+        if outcome is None:
+            response.stream, response.content_length = exchange, exchange.length
+            return answers.of_head(call, exchange.head or Outcome())
         return answers.of_call(
             find_function(self._platform, call.function), call, outcome, tail=tail
         )

@@ -48,7 +48,8 @@ def find_service(platform: Platform, service: str) -> None:
 def send(response: falcon.Response, answer: answers.Answer) -> None:
     """Make an answer the response of Falcon."""
     response.status = answer.status
-    response.data = answer.body
+    if response.stream is None:
+        response.data = answer.body
     for name, value in answer.fields:
         response.append_header(name, value)
 

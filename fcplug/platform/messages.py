@@ -3,8 +3,10 @@
 from fcplug import protocol
 from fcplug.platform import failures, headers
 from fcplug.platform.connection import Message, Reply
-from fcplug.platform.model import Call, FunctionConfig, Outcome
+from fcplug.platform.model import Call, Client, FunctionConfig, Outcome
 from fcplug.protocol import Phase
+
+_COLLECTED = 64 * 1024  # bytes of an answer that is sent as a whole, with what FC measured
 
 
 def message(function: FunctionConfig, call: Call, phase: Phase, port: int) -> Message:
@@ -40,4 +42,29 @@ def outcome(reply: Reply, *, web: bool) -> Outcome:
         body=reply.body,
         headers=headers.returned(reply.fields),
         error_type=error_type,
+        cut=reply.cut,
     )
+
+
+class Passing:
+    """Passes a web answer on to its client as it comes, unless it is short or FC refuses it.
+
+    Implements ``Receiver``. An event's answer is collected: its caller gets FC's headers first.
+    """
+
+    def __init__(self, client: Client, *, web: bool) -> None:
+        self._client = client
+        self._web = web
+        self.gone = client.gone
+        self.write = client.write
+        self.end = client.end
+
+    def begin(self, head: Reply, length: int | None) -> bool:
+        """Take status and headers; return whether the body is to be written as it comes."""
+        if not self._web or (length is not None and length <= _COLLECTED):
+            return False
+        begun = outcome(head, web=True)
+        if begun.code:
+            return False
+        self._client.begin(begun, length)
+        return True

@@ -222,6 +222,22 @@ class Followed(Protocol):
         """Return the next happening, as ``queue.Queue`` does."""
 
 
+class Client(Protocol):
+    """Who waits for the outcome of a call, and may take a web answer as the function makes it."""
+
+    def gone(self) -> bool:
+        """Return whether nobody waits any more; the call ends then."""
+
+    def begin(self, head: Outcome, length: int | None) -> None:
+        """Take status and headers of a web answer whose body follows; its length may be known."""
+
+    def write(self, part: bytes, deadline: float) -> None:
+        """Take a part of the body, until a moment on the monotonic clock."""
+
+    def end(self) -> None:
+        """Take the end of the body: it is complete."""
+
+
 class Platform(Protocol):
     """The running platform, as its API, its triggers, its queue and the console use it."""
 
@@ -229,8 +245,11 @@ class Platform(Protocol):
     def functions(self) -> Mapping[str, FunctionConfig]:
         """The functions by name."""
 
-    def invoke(self, call: Call) -> Outcome:
-        """Run one call to its end: find or start an instance, initialize it, call it, record it."""
+    def invoke(self, call: Call, client: Client | None = None) -> Outcome:
+        """Run one call to its end: find or start an instance, initialize it, call it, record it.
+
+        ``client``: who gets a streamed web answer as it comes, and ends the call by leaving.
+        """
 
     def instances(self) -> Sequence[InstanceInfo]:
         """Return every instance that lives, and those that ended lately."""

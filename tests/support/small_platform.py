@@ -19,6 +19,7 @@ from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.history import Followers, Happenings, History, Log
 from fcplug.platform.model import (
     Call,
+    Client,
     Destinations,
     FunctionConfig,
     Happening,
@@ -53,7 +54,7 @@ class SmallPlatform:
         self.functions[name] = FunctionConfig(name=name, folder=self._folder, **values)  # type: ignore[arg-type]
         self._run[name] = run
 
-    def invoke(self, call: Call) -> Outcome:
+    def invoke(self, call: Call, client: Client | None = None) -> Outcome:
         """Run one call to its end."""
         self.calls.append(call)
         begun = self._history.begin(call)

@@ -87,6 +87,16 @@ def never_listened(function: FunctionConfig, port: int, log: str) -> Outcome:
     )
 
 
+def unhealthy(port: int, seconds: int, why: str, log: str) -> Outcome:
+    """Return what an instance gets whose first health checks by HTTP have failed."""
+    return Outcome(
+        status=412,
+        code="FunctionNotStarted",
+        message=f"Function instance health check failed on port {port} in "
+        f"{quantity(seconds, 'second')} ({why}).\nLogs:{log}",
+    )
+
+
 def not_initialized(body: bytes, why: str) -> Outcome:
     """Return what a call gets whose initializer failed: its error document, or else ``why``."""
     return Outcome(error_type=INITIALIZATION, body=body if _names_error(body) else _document(why))

@@ -1,6 +1,5 @@
 """One instance of a function: a process that is started, initialized, called, frozen and ended."""
 
-import sys
 import threading
 import time
 from collections import deque
@@ -21,8 +20,9 @@ from fcplug.platform.model import (
     Outcome,
 )
 from fcplug.platform.output import Output
-from fcplug.platform.ports import free_port, listens
+from fcplug.platform.ports import free_port
 from fcplug.platform.process import InstanceProcess
+from fcplug.platform.readiness import Readiness
 from fcplug.protocol import Phase
 
 _EXIT_DELAY = 0.5  # seconds after a broken connection in which an ending process may end
@@ -59,6 +59,7 @@ class Instance:
         self._output = Output(self._wrote)
         self._pool = Pool(self.port)
         self._process = InstanceProcess(self._output, guard, self._ended)
+        self._readiness = Readiness(function, self.port, self._process, self._output, self._step)
         self._ready = threading.Event()
         self._failure: Outcome | None = None
         self._rest = threading.Lock()
@@ -128,10 +129,12 @@ class Instance:
         """Start and initialize the process; return what its calls get if that fails."""
         try:
             self._spawn()
-            self._await_port()
+            self._readiness.await_port()
             if self.function.initializer:
                 self._initialize(call)
+            self._readiness.await_health()
             self._enter(InstanceState.READY, "ready")
+            self._readiness.watch(lambda: self._state is InstanceState.FROZEN, self._give_up)
         except failures.StartFailed as failed:
             self._failure = failed.outcome
             self._fail(str(failed))
@@ -150,24 +153,6 @@ class Instance:
             except OSError as error:
                 outcome = failures.not_startable(self.function, error)
                 raise failures.StartFailed(outcome) from error
-
-    def _await_port(self) -> None:
-        deadline = time.monotonic() + self.function.startup_timeout
-        pause = 0.005
-        while not listens("127.0.0.1", self.port):
-            if self._process.exited.wait(pause):
-                raise failures.StartFailed(
-                    failures.exited(self.function, self._process.code, self._output.last)
-                )
-            if time.monotonic() > deadline:
-                raise failures.StartFailed(
-                    failures.never_listened(self.function, self.port, self._output.last)
-                )
-            pause = min(pause * 1.2, 0.05)
-        self._step("listens")
-        asked = "127.0.0.1" in self.function.command  # the start command names it on purpose
-        if sys.platform == "linux" and not asked and not listens("127.0.0.2", self.port):
-            self._step("listens on 127.0.0.1 only: Function Compute needs 0.0.0.0")
 
     def _initialize(self, call: Call) -> None:
         self._enter(InstanceState.INITIALIZING, "initializes")
@@ -203,7 +188,8 @@ class Instance:
             self._step(f"timed out after {self.function.timeout:g} s: {call.request_id}")
             outcome = failures.timed_out(self.function, self._measured(begin), web=web)
         except Abandoned:
-            self.retired = self.retired or self.function.instance_concurrency == 1
+            alone = self.function.instance_concurrency == 1
+            self.retired = self.retired or (alone and self.function.health_check is None)
             self._step(f"canceled by the client: {call.request_id}")
             outcome = failures.canceled(self._measured(begin))
         except ConnectionRefusedError as error:
@@ -264,8 +250,13 @@ class Instance:
                     request_id = headers.new_request_id("2.0")  # a UUID also on FC 3.0
                     self._try_hook(Phase.PRE_STOP, request_id, self.function.pre_stop_timeout)
                 self._enter(InstanceState.STOPPING, "stops")
+            self._readiness.close()
             self._process.stop()
             self._pool.close()
+
+    def _give_up(self) -> None:
+        self.retired = True
+        self._step("unhealthy: it gets no more calls")
 
     def _ended(self, code: int) -> None:
         self._enter(InstanceState.ENDED, f"ended with exit code {code}")

@@ -44,6 +44,20 @@ class BucketTrigger(msgspec.Struct, frozen=True, kw_only=True):
     suffix: str = ""
 
 
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """FC's health check by HTTP: GET of a path; a status of 200 to 399 is healthy.
+
+    Times are seconds; the defaults are FC's.
+    """
+
+    path: str
+    initial_delay: float = 0.0
+    period: float = 3.0
+    timeout: float = 1.0
+    failure_threshold: int = 3
+    success_threshold: int = 1
+
+
 class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One function as FC's API configures it. Times are seconds, sizes MB unless named otherwise.
 
@@ -53,6 +67,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
         initializer, pre_freeze, pre_stop: whether FC is asked to call this hook.
         freeze: stop the processes between calls (SIGSTOP), as FC freezes an instance.
         headers: which set of headers calls carry.
+        health_check: decides whether a new instance may serve, and whether it may go on.
         idle_timeout: seconds without a call after which an instance ends.
         retries: how often a failed asynchronous call is tried again.
         triggers: what calls it by itself.
@@ -79,6 +94,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     pre_stop_timeout: float = 3.0
     freeze: bool = False
     startup_timeout: float = 120.0
+    health_check: HealthCheck | None = None
     idle_timeout: float = 60.0
     headers: Literal["2.0", "3.0"] = "3.0"
     retries: int = 3

@@ -16,7 +16,7 @@ from fcplug.errors import ConfigError
 from fcplug.inspection import deployment, locating, timers
 from fcplug.inspection.deployment import Deployed
 from fcplug.inspection.process import Progress, reports
-from fcplug.platform.model import FunctionConfig
+from fcplug.platform.model import FunctionConfig, HealthCheck
 from fcplug.tools import dev_triggers
 from fcplug.tools.exit_code import WrongUsage
 
@@ -212,6 +212,15 @@ _NUMBERS = {
 }
 
 
+_CHECK = {
+    "initialDelaySeconds": "initial_delay",
+    "periodSeconds": "period",
+    "timeoutSeconds": "timeout",
+    "failureThreshold": "failure_threshold",
+    "successThreshold": "success_threshold",
+}
+
+
 def _of_deployed(deployed: Deployed) -> dict[str, Any]:
     """Return the settings that ``s.yaml`` has."""
     found: dict[str, Any] = {}
@@ -220,6 +229,12 @@ def _of_deployed(deployed: Deployed) -> dict[str, Any]:
             found[name] = value
     if isinstance(handler := deployed.get("handler"), str):
         found["handler"] = handler
+    check = deployed.get("customRuntimeConfig.healthCheckConfig")
+    if isinstance(check, dict) and isinstance(path := check.get("httpGetUrl"), str):
+        times = {
+            name: check[key] for key, name in _CHECK.items() if isinstance(check.get(key), int)
+        }
+        found["health_check"] = HealthCheck(path=path, **times)
     variables = deployed.get("environmentVariables")
     if isinstance(variables, dict):
         found["environment"] = {

@@ -15,7 +15,7 @@ class Reply(NamedTuple):
     """What a request got.
 
     Attributes:
-        function, plugin: which of the configuration answered, with its package; empty if unknown.
+        function, plugin: which of the configuration answered; empty if unknown.
         request_id: of this call, if it is not the recorded one.
     """
 

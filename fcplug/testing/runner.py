@@ -172,10 +172,10 @@ class Runner:
         web: tuple[str, str, Fields, bytes] | None = None,
         context: Context | None = None,
     ) -> tuple[str, str]:
-        """Return which function of the configuration answers a call, and its package.
+        """Return which function of the configuration answers a call, and its plugin.
 
-        Both are empty if none does; the package, such as "fcplug-hello 0.1.0", also if its plugins
-        cannot be loaded.
+        Both are empty if none does. The plugin is named as in the configuration, and its package if
+        it is installed: "hello, fcplug-hello 0.1.0".
 
         Args:
             function: the name that is called.

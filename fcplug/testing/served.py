@@ -58,7 +58,7 @@ class Served:
     def answering(
         self, context: Context, event: bytes, environ: "WSGIEnvironment | None"
     ) -> tuple[str, str]:
-        """Return the function that answers an event, or a web request, and its package."""
+        """Return the function that answers an event, or a web request, and its plugin."""
         with self._stage.call(context.request_id):
             if environ is None:
                 return self._runtime.answering(context, event)

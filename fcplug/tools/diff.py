@@ -59,8 +59,8 @@ def command(
     Each configuration runs in a process of its own, without a server.
 
     Compared are status, error type, headers, and the body: JSON by its values, text by its lines,
-    else by length and hash. For two configurations also the function that answered, and its
-    package.
+    else by length and hash. For two configurations it also says where another function or another
+    plugin answered.
 
     Exit codes: 0 all answers are the same, 1 some differ, 2 wrong usage.
     """

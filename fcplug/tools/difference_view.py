@@ -91,7 +91,7 @@ def show(out: Terminal, number: int, result: Result) -> None:
 
 
 def _show(out: Terminal, difference: Difference) -> None:
-    place = "text" if difference.lines else printable(difference.at)
+    place = place_of(difference)
     if difference.lines:
         out.print(Text(f"  {place}", "note"))
         for line in difference.lines:
@@ -106,6 +106,11 @@ def _show(out: Terminal, difference: Difference) -> None:
         return
     out.print(Text(f"  {place}", "note"))
     _changed(out, before, after)
+
+
+def place_of(difference: Difference) -> str:
+    """Return what to call the place of a difference."""
+    return "body" if difference.at == "$" else printable(difference.at)
 
 
 def _changed(out: Terminal, before: str, after: str) -> None:
@@ -169,7 +174,7 @@ def _reply(reply: Reply) -> dict[str, Any]:
         "message": answer.message or None,
         "milliseconds": answer.milliseconds,
         "function": reply.function or None,
-        "package": reply.plugin or None,
+        "plugin": reply.plugin or None,
     }
 
 

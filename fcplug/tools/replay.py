@@ -80,7 +80,7 @@ def _target(options: Any) -> Target:
 def _row(number: int, result: Result) -> tuple[Cell, ...]:
     answer = result.after.answer
     failure = answer.code or answer.error_type
-    places = [each.at for each in result.differences]
+    places = [difference_view.place_of(each) for each in result.differences]
     if places:
         more = f" and {quantity(len(places) - _PLACES, 'more')}" if len(places) > _PLACES else ""
         verdict = Text(f"differs: {', '.join(places[:_PLACES])}{more}", "error")

@@ -137,8 +137,8 @@ def test_diff_shows_where_two_configurations_differ(project: Path) -> None:
     )
     assert (done, errors) == (1, "")
     assert '#1 f  Ada\n  $.said  "Ada" -> "Hi Ada"\n' in out
-    assert "#2 f  bytes\n  $  2 bytes, sha256 " in out
-    assert "#4 site  PUT /a%20b?x=1\n  text\n" in out
+    assert "#2 f  bytes\n  body  2 bytes, sha256 " in out
+    assert "#4 site  PUT /a%20b?x=1\n  body\n" in out
     assert "    -PUT one\n    +PUT 1\n" in out
     assert out.splitlines()[-1] == "1 the same, 3 differ"
 
@@ -150,7 +150,7 @@ def test_diff_says_that_another_function_answered(project: Path) -> None:
     done, out, _ = run(project, "diff", "all.jsonl", *sides, *TIME)
     assert done == 0
     assert out.splitlines()[0] == "all 4 the same"
-    assert "3 of the same answers by f (code) -> g (code)" in out
+    assert "3 of the same answers by f (index.f) -> g (index.f)" in out
     document = json.loads(run(project, "diff", "all.jsonl", *sides, *TIME, "--json")[1])
     assert document["requests"][0]["after"]["function"] == "g"
 

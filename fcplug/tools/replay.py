@@ -62,7 +62,9 @@ def command(recording: str, as_json: bool, **options: Any) -> int:
     else:
         out = output()
         columns = ("#", "function", "request", "status", "ms", "answer")
-        print_rows(out, columns, [_row(number, each) for number, each in enumerate(found, 1)])
+        most = max(16, min(40, out.width - 60))
+        rows = [_row(number, each, most) for number, each in enumerate(found, 1)]
+        print_rows(out, columns, rows)
         out.print()
         out.print(difference_view.summary(found))
     return exit_code.PROBLEM if different else exit_code.FINE
@@ -77,7 +79,8 @@ def _target(options: Any) -> Target:
     return replay_target.of_config(config, None, limit, "fcplug replay")
 
 
-def _row(number: int, result: Result) -> tuple[Cell, ...]:
+def _row(number: int, result: Result, most: int) -> tuple[Cell, ...]:
+    """Return a row; ``most`` are the characters of its request."""
     answer = result.after.answer
     failure = answer.code or answer.error_type
     places = [difference_view.place_of(each) for each in result.differences]
@@ -89,7 +92,7 @@ def _row(number: int, result: Result) -> tuple[Cell, ...]:
     return (
         str(number),
         result.record.function,
-        difference_view.request_of(result.record, 30),
+        difference_view.request_of(result.record, most),
         failure or str(answer.status),
         f"{answer.milliseconds:.1f}",
         verdict,

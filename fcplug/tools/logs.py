@@ -105,11 +105,13 @@ def _run(asked: _Asked) -> int:
 
 def _row(line: LogLine) -> Text:
     at = datetime.fromtimestamp(line.at)
-    ids = ",".join(one[-_SHORT_ID:] for one in line.request_ids)
+    ids = line.request_ids[0][-_SHORT_ID:] if line.request_ids else "-"
+    if len(line.request_ids) > 1:  # it may belong to each of them
+        ids += f"+{len(line.request_ids) - 1}"
     return Text.assemble(
         (f"{at:%H:%M:%S}.{at.microsecond // 1000:03} ", "dim"),
         (f"{printable(line.function):{_NAME}} ", "bold"),
-        (f"{ids or '-':{_SHORT_ID}} ", "note"),
+        (f"{ids:{_SHORT_ID}} ", "note"),
         printable(line.text),
     )
 

@@ -684,3 +684,20 @@ def test_a_configuration_may_be_given_as_a_value() -> None:
     config = loader.parse(text, "f.yaml", {})
     with Runner(config) as runner:
         assert isinstance(runner.invoke("g").error, UnknownFunction)
+
+
+def test_a_runner_says_which_function_and_plugin_would_answer(code: Code) -> None:
+    code("answers", "def one(event): return 1\ndef site(environ, start): return []\n")
+    text = """\
+version: 1
+functions:
+  one: {handler: answers.one}
+  site: {wsgi: "answers:site"}
+  broken: {handler: nothing.here}
+routes: [{match: {function: alias}, to: one}]
+"""
+    with Runner.from_text(text) as runner:
+        assert runner.answering("alias") == ("one", "answers.one")
+        assert runner.answering("site", web=("GET", "/a", (), b"")) == ("site", "answers:site")
+        assert runner.answering("broken") == ("broken", "nothing.here")
+        assert runner.answering("nobody") == ("", "")

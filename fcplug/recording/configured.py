@@ -60,6 +60,10 @@ class Configured:
             message = self._message(process, self._limit)
         except BrokenPipeError:
             message = None
+        except BaseException:  # such as Ctrl-C: nothing is left to be waited for
+            self._process = None
+            self._end(process)
+            raise
         if message is None or message.answer is None:
             return Reply(self._broken(process))
         return Reply(message.answer, message.function, message.plugin)

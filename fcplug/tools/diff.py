@@ -64,6 +64,7 @@ def command(
 
     Exit codes: 0 all answers are the same, 1 some differ, 2 wrong usage.
     """
+    exit_code.end_by_signals()
     ignored = difference_view.ignored(options["ignore"])
     sides = _sides(configs, pythons)
     records = file.read(recording, options["functions"])

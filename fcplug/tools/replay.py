@@ -51,6 +51,7 @@ def command(recording: str, as_json: bool, **options: Any) -> int:
 
     Exit codes: 0 all answers are the same, 1 some differ, 2 wrong usage.
     """
+    exit_code.end_by_signals()
     ignored = difference_view.ignored(options["ignore"])
     records = file.read(recording, options["functions"])
     target = _target(options)

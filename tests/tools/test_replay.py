@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 
 from fcplug.recording.record import Answer, Record, Request, body_of, encode
 from support import commands
-from support.deployed import deploy
+from support.deployed import PATIENCE, deploy
 from support.running import dev, run, temporary
+from support.waiting import wait_until
 
 CONFIG = """\
 version: 1
@@ -199,3 +202,26 @@ def test_a_difference_fits_a_narrow_terminal_and_has_colours(project: Path, colu
     )
     assert "\x1b[1mf" in text
     assert "1 differs" in text
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_replay_and_its_process_at_once(
+    project: Path, number: signal.Signals, code: int
+) -> None:
+    hang = "def odd(event, context):\n    open('pid', 'w').write(str(os.getpid()))\n"
+    (project / "index.py").write_text(f"{CODE}\n{hang}    time.sleep(3600)\n")
+    (project / "odd.jsonl").write_bytes(record(0, "odd", Request(), Answer()))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fcplug", "replay", "odd.jsonl", "--timeout", "3600"],
+        cwd=project,
+        env=commands.unmeasured(TMPDIR=str(temporary(project))),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    pid = project / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text())
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code
+    assert b"Traceback" not in errors
+    wait_until(lambda: not Path(f"/proc/{pid.read_text()}").exists())

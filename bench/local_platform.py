@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.emulator import Emulator
-from fcplug.platform.model import Call, FunctionConfig, Outcome
+from fcplug.platform.model import Call, Client, FunctionConfig, Outcome
 from fcplug.platform.task import TaskState
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +65,7 @@ class Figures(NamedTuple):
 class Answering(Emulator):
     """A platform whose functions answer at once."""
 
-    def invoke(self, call: Call) -> Outcome:
+    def invoke(self, call: Call, client: Client | None = None) -> Outcome:  # noqa: ARG002
         return Outcome(body=call.payload)
 
 

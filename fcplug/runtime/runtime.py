@@ -202,22 +202,6 @@ class Runtime:
                 error = failure
             yield name, package, error
 
-    def answering(
-        self, context: Context, event: bytes | None, request: "WSGIEnvironment | None" = None
-    ) -> tuple[str, str]:
-        """Return the function that answers a call, and its plugin; empty if there is none.
-
-        The plugin is as in the configuration, with its package if it is installed.
-        """
-        try:
-            name = self._snapshot.router.resolve(context, event, request)
-        except UnknownFunction:
-            return "", ""
-        spec = self.config.functions[name]
-        packages = [package for _, package, _ in self.load([name])]
-        plugin = spec.handler or spec.wsgi or spec.asgi or ""
-        return name, ", ".join(filter(None, [plugin, *packages]))
-
     def wanted(self) -> list[str]:
         """Return the functions to load at the start.
 

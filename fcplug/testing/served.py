@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from fcplug import protocol
 from fcplug.config.loader import Config
 from fcplug.context import Context
+from fcplug.errors import UnknownFunction
 from fcplug.protocol import Phase
 from fcplug.result import Result
+from fcplug.runtime.routing import Router
 from fcplug.runtime.runtime import Runtime
 from fcplug.testing import call_thread
 from fcplug.testing.answers import Answer, WebAnswer
@@ -60,9 +62,16 @@ class Served:
     ) -> tuple[str, str]:
         """Return the function that answers an event, or a web request, and its plugin."""
         with self._stage.call(context.request_id):
-            if environ is None:
-                return self._runtime.answering(context, event)
-            return self._runtime.answering(context, self._runtime.event_of(environ), environ)
+            content = event if environ is None else self._runtime.event_of(environ)
+            config = self._runtime.config
+            try:
+                name = Router(config).resolve(context, content, environ)
+            except UnknownFunction:
+                return "", ""
+            spec = config.functions[name]
+            packages = [package for _, package, _ in self._runtime.load([name])]
+            plugin = spec.handler or spec.wsgi or spec.asgi or ""
+            return name, ", ".join(filter(None, [plugin, *packages]))
 
     def web(self, environ: "WSGIEnvironment", request_id: str) -> WebAnswer:
         """Send a web request."""

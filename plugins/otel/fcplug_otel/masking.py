@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,42 +15,48 @@ from opentelemetry.trace import Link, Status
 
 MASK = "***"
 _SHORTEST = 4  # characters: anything shorter is in every text by chance
-_MOST = 256  # secrets that are kept in mind; FC renews credentials every few hours
+_MOST = 64  # secrets that are kept in mind, the latest; FC renews credentials every few hours
 _SECRET_KEY = re.compile(
     r"authorization|cookie|passw|secret|(api|access)[-_.]?key|(access|auth|id|refresh|security|session)"
     r"[-_.]?token(?!s)",
     re.IGNORECASE,
 )
-_SCHEME = r"\b(?:[Bb]earer|[Bb]asic|BEARER|BASIC)\s+[\w.~+/=-]{8,}"
+_LOGIN = re.compile(r"\b(?:[Bb]earer|[Bb]asic|BEARER|BASIC)\s+[\w.~+/=-]{8,}")
 
 
 class Mask:
-    """Replaces secrets in texts: those of all calls so far, and what looks like a login."""
+    """Replaces secrets in texts: those of the latest calls, and what looks like a login."""
 
     def __init__(self) -> None:
-        self._known: dict[str, None] = {}
+        self._latest: dict[str, None] = {}
+        self._longest_first: tuple[str, ...] = ()  # a secret may be a part of another
         self._last: tuple[str, ...] = ()
-        self._pattern = re.compile(_SCHEME)
+        self._lock = threading.Lock()
 
     def learn(self, *secrets: str) -> None:
         """Mask these values from now on."""
         if secrets == self._last:
             return
         self._last = secrets
-        known = dict(self._known)
-        for secret in secrets:
-            if len(secret) >= _SHORTEST:
-                known.pop(secret, None)
-                known[secret] = None
-        if known.keys() == self._known.keys():
-            return
-        self._known = dict.fromkeys(list(known)[-_MOST:])
-        longest_first = sorted(self._known, key=len, reverse=True)
-        self._pattern = re.compile("|".join([*map(re.escape, longest_first), _SCHEME]))
+        with self._lock:
+            for secret in secrets:
+                if len(secret) >= _SHORTEST:
+                    self._latest.pop(secret, None)
+                    self._latest[secret] = None
+            for forgotten in list(self._latest)[:-_MOST]:
+                del self._latest[forgotten]
+            self._longest_first = tuple(sorted(self._latest, key=len, reverse=True))
+
+    def after_fork(self) -> None:
+        """Replace the lock, which another thread may have held."""
+        self._lock = threading.Lock()
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        return self._pattern.sub(MASK, text)
+        for secret in self._longest_first:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        return _LOGIN.sub(MASK, text)
 
     def value(self, value: Any) -> Any:
         """Return a value of an attribute or of a body; the same object if nothing is masked."""
@@ -77,6 +84,14 @@ class Mask:
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return a span without secrets."""
+        texts = [span.name, span.status.description or "", *_texts(span.attributes)]
+        for event in span.events:
+            texts += [event.name, *_texts(event.attributes)]
+        for link in span.links:
+            texts += _texts(link.attributes)
+        return span if self._clean(texts) else self._masked(span)
+
+    def _masked(self, span: ReadableSpan) -> ReadableSpan:
         name, attributes = self.text(span.name), self.attributes(span.attributes)
         description = self.value(span.status.description)
         events = [self._event(event) for event in span.events]
@@ -106,6 +121,9 @@ class Mask:
 
     def log(self, record: ReadableLogRecord) -> ReadableLogRecord:
         """Return a log record without secrets; its own object, which nobody else has."""
+        body = record.log_record.body
+        if isinstance(body, str) and self._clean([body, *_texts(record.log_record.attributes)]):
+            return record
         record.log_record.body = self.value(record.log_record.body)
         record.log_record.attributes = self.attributes(record.log_record.attributes)
         return record
@@ -124,6 +142,15 @@ class Mask:
                 )
                 for resource in data.resource_metrics
             ],
+        )
+
+    def _clean(self, texts: list[str]) -> bool:
+        """Return whether nothing in these texts, keys included, needs a closer look."""
+        whole = "\n".join(texts)
+        return not (
+            _holds_any(whole, self._longest_first)
+            or _LOGIN.search(whole)
+            or _SECRET_KEY.search(whole)
         )
 
     def _of_key(self, key: str, value: Any) -> Any:
@@ -155,6 +182,29 @@ class Mask:
     def _link(self, link: Link) -> Link:
         attributes = self.attributes(link.attributes)
         return link if attributes is link.attributes else Link(link.context, attributes)
+
+
+def _holds_any(text: str, secrets: Sequence[str]) -> bool:
+    for secret in secrets:  # noqa: SIM110 - the generator of any() costs a call for each
+        if secret in text:
+            return True
+    return False
+
+
+def _texts(attributes: Mapping[str, Any] | None) -> list[str]:
+    """Return the keys of attributes, and the texts of their values."""
+    texts: list[str] = []
+    for key, value in (attributes or {}).items():
+        texts.append(key)
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, bytes):
+            texts.append(value.decode("latin-1"))
+        elif isinstance(value, Mapping):
+            texts += _texts(value)
+        elif isinstance(value, Sequence):
+            texts += [item if isinstance(item, str) else str(item) for item in value]
+    return texts
 
 
 def _same(one: object, other: object) -> bool:

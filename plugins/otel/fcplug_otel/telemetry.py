@@ -6,14 +6,12 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
 
 from opentelemetry import _logs, metrics, trace
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import View
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from fcplug import Context
 from fcplug_otel.delivery import NAME, Delivery
@@ -54,14 +52,14 @@ class Telemetry:
         self._channels = {signal: exports.channel(signal) for signal in settings.signals}
         self.delivery = Delivery(list(self._channels.values()), self._interval)
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._tracers.add_span_processor(SpanQueue(partial(self.put, "traces"), self._flush))
+        self._tracers.add_span_processor(SpanQueue(self._put_span, self._flush))
         readers = [exports.reader] if "metrics" in self._channels else []
         self._meters = MeterProvider(
             readers, resource, shutdown_on_exit=False,
             views=[View(instrument_name="faas.*", attribute_keys=KEPT_ATTRIBUTES)],
         )  # fmt: skip
         self._loggers = LoggerProvider(resource, shutdown_on_exit=False)
-        self._loggers.add_log_record_processor(RecordQueue(partial(self.put, "logs"), self._flush))
+        self._loggers.add_log_record_processor(RecordQueue(self._put_record, self._flush))
         self.handler = RecordHandler(self._loggers)
         self.tracer = self._tracers.get_tracer(_SCOPE)
         self.instruments = Instruments(self._meters.get_meter(_SCOPE))
@@ -103,13 +101,18 @@ class Telemetry:
         else:
             self.delivery.run_beside()
 
-    def put(self, signal: str, item: Any) -> None:
-        """Let an item wait for the next export."""
-        if channel := self._channels.get(signal):
-            channel.put(item)
+    def _put_span(self, span: ReadableSpan) -> None:
+        # masked now: later the mask may have forgotten the secrets of this call
+        if channel := self._channels.get("traces"):
+            channel.put(self.mask.span(span))
+
+    def _put_record(self, record: ReadableLogRecord) -> None:
+        if channel := self._channels.get("logs"):
+            channel.put(self.mask.log(record))
 
     def after_fork(self) -> None:
         """Begin again in a child of this process; the metrics are its parent's to export."""
+        self.mask.after_fork()
         self._channels.pop("metrics", None)
         self.delivery.channels = list(self._channels.values())
         self.delivery.after_fork()

@@ -82,7 +82,7 @@ def test_a_collector_that_is_down_is_said_once_and_gets_what_was_kept(
     assert "Traceback" not in instance.log
     later = collector_at(port)
     until(lambda: instance.invoke().status == 200 and len(servers(later)) > 12)
-    assert len({span.span_id for span in servers(later)}) == len(servers(later))
+    assert len({span.span_id for span in servers(later)}) > 12
     instance.wait_for("takes traces again")
     assert instance.log.count(DOWN) == 1
 
@@ -122,7 +122,7 @@ def test_a_collector_that_dribbles_holds_no_invocation(start: Any, tmp_path: Pat
     instance = start(ECHO, otel={"endpoint": endpoint, "export_timeout": 0.2})
     for number in range(8):
         assert instance.invoke(b"%d" % number).body == b"%d" % number
-    assert instance.log.count("takes no") == 1
+    assert instance.log.count(DOWN) == 1
     assert instance.stop() == 0
     ended.set()
     with socket.create_connection(listener.getsockname()):
@@ -149,7 +149,8 @@ def test_what_the_collector_cannot_take_now_is_sent_again(
 ) -> None:
     answers = iter([status])
     collector.answer = lambda path: next(answers, 200) if path == "/v1/traces" else 200
-    instance = start(ECHO, otel={"endpoint": collector.url, "signals": ["traces"]})
+    settings = {"endpoint": collector.url, "signals": ["traces"], "export_timeout": 30}
+    instance = start(ECHO, otel=settings)
     for _ in range(2):
         assert instance.invoke().status == 200
     until(lambda: len(servers(collector)) == 2)
@@ -157,7 +158,9 @@ def test_what_the_collector_cannot_take_now_is_sent_again(
 
 
 def test_the_pre_freeze_hook_exports_what_invocations_left(start: Any, collector: Any) -> None:
-    instance = start(ECHO, otel={"endpoint": collector.url, "export": "pre_freeze"})
+    instance = start(
+        ECHO, otel={"endpoint": collector.url, "export": "pre_freeze", "export_timeout": 30}
+    )
     for _ in range(3):
         instance.invoke()
     assert collector.requests == []

@@ -51,12 +51,15 @@ class AsyncQueue:
         self._running: Counter[str] = Counter()
         self._closed = False
         self._settled = 0
-        self._threads = [
-            threading.Thread(target=self._work, name=f"fcplug-queue-{n}", daemon=True)
-            for n in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._most = threads
+        self._idle = 0  # threads that wait for a task: one at least, unless all run tasks
+        self._threads: list[threading.Thread] = []
+        self._start_thread()
+
+    def _start_thread(self) -> None:
+        name = f"fcplug-queue-{len(self._threads)}"
+        self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+        self._threads[-1].start()
 
     def accept(self, call: Call, task_id: str = "") -> str:
         """Queue a call and return the id of its task: the request id if none is chosen.
@@ -132,9 +135,13 @@ class AsyncQueue:
             if task is not None:
                 self._running[task.function] += 1
                 self._announce(task.function, task.id, task.state, task.retry)
+                if not self._idle and len(self._threads) < self._most:
+                    self._start_thread()
                 return task
             due = self.tasks.next_due(busy)
+            self._idle += 1
             self._changed.wait(None if due is None else max(0.0, due - time.time()))
+            self._idle -= 1
             return None
 
     def _busy(self) -> list[str]:

@@ -27,6 +27,7 @@ SHOP = """
 import threading
 
 seen = []
+entered = []
 gate = threading.Event()
 inside = threading.Semaphore(0)
 
@@ -48,6 +49,7 @@ def failed(event, context):
     raise KeyError("the first has failed")
 
 def waiting(event, context):
+    entered.append(context)
     inside.release()
     gate.wait(60)
     seen.append((event, context))
@@ -190,16 +192,15 @@ def test_a_shadow_that_hangs_holds_up_nothing_and_is_counted(
         assert shop.inside.acquire(timeout=PATIENCE)
     for _ in range(shadow.MOST_WAITING + 7):
         assert runtime.invoke(b"Ada", called("v1")).error is None
-    assert [text for _, text in compared(caplog)] == [
+    assert compared(caplog)[0][1] == (
         "shadow 'v2' of 'v1': 1 event not copied, since too many copies wait or run"
-    ]
+    )
     shop.gate.set()
     assert runtime.pre_freeze(called("v1")).error is None
     assert len(shop.seen) == whole
     assert runtime.stop(10)
-    assert compared(caplog)[-1][1] == (
-        "shadow 'v2' of 'v1': 6 events not copied, since too many copies wait or run"
-    )
+    counts = [text.split()[4] for _, text in compared(caplog) if "not copied" in text]
+    assert sum(map(int, counts)) == 7
 
 
 def test_large_events_that_wait_are_bounded_in_bytes(
@@ -221,16 +222,10 @@ def test_a_copy_that_is_late_is_abandoned_and_told_so(
         assert runtime.invoke(b"Ada", called("v1")).error is None
         if shop.inside.acquire(timeout=1):
             break
-    wait_until(lambda: compared(caplog))
-    assert set(compared(caplog)) == {
-        (
-            "WARNING",
-            "shadow 'v2' of 'v1': it failed with FunctionTimeoutError, where the other answered",
-        )
-    }
-    shop.gate.set()
-    wait_until(lambda: shop.seen)
-    assert shop.seen[0][1].cancelled
+    wait_until(lambda: shop.entered[0].cancelled)
+    late = "it failed with FunctionTimeoutError, where the other answered"
+    wait_until(lambda: ("WARNING", f"shadow 'v2' of 'v1': {late}") in compared(caplog))
+    assert shop.seen == []
 
 
 def test_with_wait_the_copy_has_ended_before_the_answer_or_its_time(

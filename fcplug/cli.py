@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
 from fcplug import logs, protocol
@@ -137,12 +137,23 @@ def _parser() -> "argparse.ArgumentParser":
         )
         command.add_argument("--force", action="store_true", help="replace an existing FILE")
         if name == "schema":
-            command.add_argument(
-                "--plain", action="store_true", help="leave out what is installed right now"
-            )
+            _add_schema(command)
     for name, what in COMMANDS.items():
         commands.add_parser(name, help=what)
     return parser
+
+
+def _add_schema(command: "argparse.ArgumentParser") -> None:
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--plain", action="store_true", help="leave out what is installed right now")
+    which.add_argument(
+        "--functions",
+        nargs="?",
+        const="",
+        metavar="CONFIG",
+        help="print the schemas of the functions' events and results, as OpenAPI 3.1, of this "
+        "functions.yaml, else of the one that fcplug serve finds",
+    )
 
 
 def _add_serve(command: "argparse.ArgumentParser") -> None:
@@ -183,11 +194,26 @@ def _asset(options: "argparse.Namespace") -> "Asset":
 
     from fcplug.inspection.installed_schema import installed_schema  # noqa: PLC0415
 
+    if options.functions is not None:
+        return assets.SCHEMA._replace(read=f"{json.dumps(_described(options), indent=2)}\n".encode)
+
     schema, broken = installed_schema(lambda _done, _all, _name: None)
     for plugin in broken:
         what = plugin.broken.partition("\n")[0]
         print(f"warning: {plugin.reference}: its settings are unknown: {what}", file=sys.stderr)  # noqa: T201
     return assets.SCHEMA._replace(read=f"{json.dumps(schema, indent=2)}\n".encode)
+
+
+def _described(options: "argparse.Namespace") -> dict[str, Any]:
+    """Return the OpenAPI document of the functions, and say what it lacks."""
+    from fcplug.inspection.function_schemas import function_schemas  # noqa: PLC0415
+    from fcplug.inspection.locating import locate  # noqa: PLC0415
+
+    file = locate(options.functions or None, os.environ, "fcplug schema --functions")
+    document, unknown = function_schemas(file, os.environ)
+    for name, why in unknown:
+        print(f"warning: {name}: its schema is unknown: {why}", file=sys.stderr)  # noqa: T201
+    return document
 
 
 def _print(data: bytes) -> None:

@@ -62,7 +62,7 @@ def test_the_documented_configuration_is_right() -> None:
 
 def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snippets = [*blocks("README.md", "python"), *blocks("docs/plugins.md", "python")]
-    assert len(snippets) == 7
+    assert len(snippets) == 8
     functions = {
         "readme_function": ("handle", b'{\n    "hello": "Ada",\n    "id": "r-1"\n}'),
         "readme_class": ("Greeter", b"Hello, Ada!"),

@@ -16,7 +16,7 @@ from fcplug.config.location import Path
 from fcplug.config.model import FunctionSpec, MiddlewareEntry
 from fcplug.errors import FcplugError, PluginError
 from fcplug.hookspecs import KEYS
-from fcplug.inspection import plugin_facts, stand_in
+from fcplug.inspection import described, plugin_facts, stand_in
 from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader
 from fcplug.plugins.shared_hooks import SharedHooks
@@ -91,6 +91,22 @@ def _observers(job: Mapping[str, Any], environ: dict[str, str]) -> Task:
     return load
 
 
+def _schemas(job: Mapping[str, Any], environ: dict[str, str]) -> Task:
+    config = loader.parse(job["text"], job["file"], environ)
+    plugins = Loader(config.document, EventLoop(), environ, SharedHooks())
+
+    def describe(name: str) -> dict[str, Any]:
+        spec = config.functions[name]
+        if spec.python is not None:
+            return {"error": "it runs in a Python of its own"}
+        try:
+            return {"described": described.described(plugins.load(spec))}
+        except FcplugError as error:
+            return {"error": str(error)}
+
+    return describe
+
+
 def _plugins(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: ARG001
     def look(item: str) -> dict[str, Any]:
         group, reference = json.loads(item)
@@ -109,6 +125,7 @@ def _entries(job: Mapping[str, Any], environ: dict[str, str]) -> Task:  # noqa: 
 _TASKS: Mapping[str, Callable[[Mapping[str, Any], dict[str, str]], Task]] = {
     "functions": _functions,
     "observers": _observers,
+    "schemas": _schemas,
     "plugins": _plugins,
     "entries": _entries,
 }

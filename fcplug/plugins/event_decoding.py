@@ -9,6 +9,9 @@ from fcplug.errors import PluginError
 from fcplug.plugins import annotation
 from fcplug.plugins.hooks import MARK, name_of, wraps
 
+EVENT_TYPE = "__fcplug_event_type__"
+"""The attribute of an invoke hook that holds the type by which its event is annotated."""
+
 
 def typed(
     hook: Callable[..., Any], annotated: Callable[..., Any], *, plain: bool
@@ -33,6 +36,7 @@ def typed(
     def invoke(*given: Any) -> Any:
         return hook(*given[:at], decode(given[at]), *given[at + 1 :])
 
+    setattr(invoke, EVENT_TYPE, kind)
     return invoke
 
 

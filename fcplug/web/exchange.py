@@ -22,6 +22,7 @@ from fcplug.context import Context
 from fcplug.errors import (
     ConcurrencyExceeded,
     FunctionTimeoutError,
+    InvalidEvent,
     InvalidResponse,
     UnknownFunction,
     quantity,
@@ -41,6 +42,7 @@ _FAILED = "500 Internal Server Error"
 _STATUS: Mapping[type, str] = {
     ConcurrencyExceeded: "429 Too Many Requests",
     FunctionTimeoutError: "504 Gateway Timeout",
+    InvalidEvent: "400 Bad Request",  # of a handler that answers web requests as events
     UnknownFunction: "404 Not Found",
 }
 

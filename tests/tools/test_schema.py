@@ -10,10 +10,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fcplug import cli
 from fcplug.config import loader
 from fcplug.inspection.installed_schema import installed_schema
+from support.commands import environment
+from support.deployed import deploy
 from support.lean import lean_python
 
 TYPED = '''\
@@ -143,3 +146,157 @@ def test_a_reader_that_ends_early_is_fine(tmp_path: Path) -> None:
     )  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+SHOP = """\
+from dataclasses import dataclass
+import msgspec, pydantic
+from fcplug import hookimpl
+
+class Line(msgspec.Struct):
+    sku: str
+    of: "Line | None" = None
+
+class Order(msgspec.Struct):
+    id: str
+    lines: list[Line] = []
+
+class Model(pydantic.BaseModel):
+    name: str
+
+def typed(event: Order, context): ...
+def model(event: Model): ...
+def text(event: str): ...
+def plain(event, context): ...
+app = len
+
+class Typed:
+    @hookimpl
+    async def invoke(self, event: Order): ...
+
+@dataclass
+class Described:
+    http: str | None = None
+    @hookimpl(wrapper=True)
+    def invoke(self):
+        return (yield)
+    def __fcplug_schema__(self):
+        constant = {"default": {"const": {"$ref": "#"}}}
+        result = {"$id": "urn:x", "$ref": "#/$defs/default", "$defs": constant}
+        event = {"properties": {"default": {"$ref": "#"}}, "default": {"$ref": "#"}}
+        return {"event": event, "result": result, "http": self.http}
+"""
+FUNCTIONS = {
+    "typed": {"handler": "shop:typed"},
+    "class": {"handler": "shop:Typed"},
+    "model": {"handler": "shop:model"},
+    "text": {"handler": "shop:text"},
+    "plain": {"handler": "shop:plain"},
+    "web": {"wsgi": "shop:app"},
+    "broken": {"handler": "shop:absent"},
+    "own": {"handler": "shop:plain", "isolation": "process", "python": "elsewhere"},
+    "both": {"handler": "shop:typed", "middleware": ["shop:Described"]},
+    "put": {
+        "handler": "shop:plain",
+        "middleware": [{"name": "shop:Described", "settings": {"http": "PUT /orders"}}],
+    },
+    "again": {
+        "handler": "shop:plain",
+        "middleware": [{"name": "shop:Described", "settings": {"http": "PUT /orders"}}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
+    """Return the document of FUNCTIONS, and what was said on standard error."""
+    folder = tmp_path_factory.mktemp("published")
+    config = {"version": 1, "functions": FUNCTIONS}
+    deploy(folder, json.dumps(config), {"shop.py": SHOP})
+    done = subprocess.run(
+        [sys.executable, "-m", "fcplug", "schema", "--functions"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    return json.loads(done.stdout), done.stderr.splitlines()
+
+
+Published = tuple[dict[str, Any], list[str]]
+
+
+def invoked(published: Published, name: str) -> dict[str, Any]:
+    path = f"/2023-03-30/functions/{name}/invocations"
+    operation: dict[str, Any] = published[0]["paths"][path]["post"]
+    return operation
+
+
+def test_the_functions_are_one_valid_openapi_document(published: Published) -> None:
+    OpenAPIV31SpecValidator(published[0]).validate()
+    assert published[0]["openapi"] == "3.1.0"
+    operations = [
+        each["operationId"] for path in published[0]["paths"].values() for each in path.values()
+    ]
+    assert operations == [name for name in FUNCTIONS if name not in ("web", "again")]
+
+
+def test_what_is_not_known_is_said(published: Published) -> None:
+    assert [line.split(": ")[1] for line in published[1]] == ["web", "broken", "own", "again"]
+    assert "its application answers" in published[1][0]
+    assert "Handler 'absent' is missing" in published[1][1]
+    assert "PUT /orders is that of 'put'" in published[1][3]
+    for name in ("text", "plain", "own", "broken"):
+        assert invoked(published, name)["requestBody"]["content"] == {
+            "application/octet-stream": {}
+        }
+
+
+@pytest.mark.parametrize("name", ["typed", "class", "model", "both"])
+def test_a_typed_event_is_published_and_its_references_lead_somewhere(
+    published: Published, name: str
+) -> None:
+    content = invoked(published, name)["requestBody"]["content"]["application/json"]
+    places = [f"{name}.event.1", f"{name}.event.2"] if name == "both" else [f"{name}.event"]
+    references = [{"$ref": f"#/components/schemas/{place}"} for place in places]
+    assert content["schema"] == ({"allOf": references} if name == "both" else references[0])
+    validator = jsonschema.Draft202012Validator({**published[0], **content["schema"]})
+    if name == "model":
+        assert validator.is_valid({"name": "Ada"})
+        assert not validator.is_valid({"name": 3})
+        return
+    assert validator.is_valid({"id": "a", "lines": [{"sku": "s", "of": {"sku": "t"}}]})
+    assert not validator.is_valid({"id": "a", "lines": [{"sku": "s", "of": {"sku": 3}}]})
+    assert not validator.is_valid({"lines": []})
+
+
+def test_an_http_operation_has_its_own_path_and_may_fail(published: Published) -> None:
+    operation = published[0]["paths"]["/orders"]["put"]
+    assert list(operation["responses"]) == ["200", "400"]
+    schemas = published[0]["components"]["schemas"]
+    assert schemas["put.event"] == {
+        "properties": {"default": {"$ref": "#/components/schemas/put.event"}},
+        "default": {"$ref": "#"},
+    }
+    assert schemas["put.result"] == {
+        "$ref": "#/components/schemas/put.result/$defs/default",
+        "$defs": {"default": {"const": {"$ref": "#"}}},
+    }
+
+
+def test_a_configuration_that_is_not_there_or_wrong_is_the_only_output(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fcplug", "schema", "--functions", "absent.yaml"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "absent.yaml" in done.stderr
+    both = subprocess.run(
+        [*command[:-1], "--plain"],
+        cwd=tmp_path,
+        capture_output=True,
+        env=environment(),
+        check=False,
+    )
+    assert both.returncode == 2

@@ -509,3 +509,17 @@ def test_a_status_for_fc_in_the_headers_of_a_result_is_sent(
     ((status, headers),) = sent
     assert status == "500 Internal Server Error"
     assert [value for name, value in headers if name.lower() == "x-fc-status"] == ["404"]
+
+
+def test_an_event_that_does_not_fit_is_the_clients_fault(
+    code: Callable[[str, str], Path], serve: Callable[..., Runtime]
+) -> None:
+    code("picky", "def handle(event: list, context): return event\n")
+    runtime = serve(f={"handler": "picky:handle"})
+    environ: dict[str, Any] = {"HTTP_X_FC_FUNCTION_NAME": "f", "wsgi.input": io.BytesIO()}
+    setup_testing_defaults(environ)
+    app = create_app(runtime, {}, runtime.config.runtime)
+    sent: list[str] = []
+    body = app(environ, lambda status, *_: sent.append(status))  # type: ignore[arg-type]
+    assert json.loads(b"".join(body))["errorType"] == "InvalidEvent"
+    assert sent == ["400 Bad Request"]

@@ -1,6 +1,7 @@
 """The Containerfile: what a linter says of it, and what its steps do when they are run."""
 
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ def health_check(text: str, port: int) -> Sequence[str]:
 def test_a_linter_finds_nothing(tmp_path: Path, path: str | None) -> None:
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
     if hadolint is None:
+        assert platform.machine() != "x86_64", "the dev group installs hadolint"
         pytest.skip("hadolint has no wheel for this machine")
     file = tmp_path / container.FILE
     file.write_text(made(path=path))

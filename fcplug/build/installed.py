@@ -3,7 +3,6 @@
 import importlib.util
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib import metadata
 from importlib.metadata import Distribution
 from pathlib import Path
 
@@ -21,9 +20,14 @@ class Environment:
         return {canonical(each.name): each for each in distributions.installed()}
 
     @cached_property
-    def modules(self) -> Mapping[str, list[str]]:
-        """The names of the distributions that have a top-level module, by its name."""
-        return metadata.packages_distributions()
+    def modules(self) -> Mapping[str, str]:
+        """The distribution that has a top-level module, by the module's name."""
+        found: dict[str, str] = {}
+        for each in self._all.values():
+            for file in each.distribution.files or ():
+                if file.suffix in (".py", ".so") and ".." not in file.parts:
+                    found.setdefault(file.parts[0].partition(".")[0], each.name)
+        return found
 
     @cached_property
     def _editable(self) -> Mapping[str, str]:
@@ -49,7 +53,7 @@ class Environment:
     def owner(self, module: str) -> str:
         """Return the distribution that has a top-level module, empty if none has."""
         if found := self.modules.get(module):
-            return found[0]
+            return found
         try:
             spec = importlib.util.find_spec(module)
         except (ImportError, ValueError):

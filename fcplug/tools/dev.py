@@ -33,6 +33,7 @@ _PORT = 9999
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=_PORT,
     show_default=True,
     help="The port of the API on 127.0.0.1; 0 for any.",
@@ -40,6 +41,7 @@ _PORT = 9999
 @click.option(
     "--console-port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     help="The port of the console; 0 for any. Without it 9998, or any if that is in use.",
 )
 @click.option(

@@ -94,6 +94,7 @@ def second(project: Path, code: str, config: str = CONFIG) -> str:
     return str(folder / "config" / "functions.yaml")
 
 
+@pytest.mark.slow
 def test_a_replay_at_the_platform_and_one_without_find_the_same(project: Path) -> None:
     with dev(project, "--no-reload", "--key", "ID=SECRET", SECRET="x") as platform:
         code, out, errors = run(project, "replay", "all.jsonl", *TIME)
@@ -117,6 +118,7 @@ def test_an_answer_that_differs_is_named_and_the_exit_code_is_1(project: Path) -
     assert document["requests"][2]["after"]["errorType"] == "UnhandledInvocationError"
 
 
+@pytest.mark.slow
 def test_a_function_that_ends_its_process_or_hangs_is_an_answer_and_the_others_go_on(
     project: Path,
 ) -> None:
@@ -126,7 +128,7 @@ def test_a_function_that_ends_its_process_or_hangs_is_an_answer_and_the_others_g
         (project / "index.py").write_text(text)
         lines = [record(0, "odd", Request(), Answer()), RECORDING[1]]
         (project / "odd.jsonl").write_bytes(b"".join(lines))
-        done, out, errors = run(project, "replay", "odd.jsonl", "--timeout", "3")
+        done, out, errors = run(project, "replay", "odd.jsonl", "--timeout", "2")
         assert done == 1, errors
         assert expected in out.splitlines()[1]
         assert out.splitlines()[-1] == "1 the same, 1 differs"

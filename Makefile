@@ -20,7 +20,7 @@ help: ## list these commands
 run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000; edits take effect while it runs
 	@PYTHONPATH=$(subst $() $(),:,$(PLUGINS)) ./bootstrap --host 127.0.0.1 --reload
 
-test: $(VENV)/installed $(VENV)/dev ## set up, then run all tests and check the coverage
+test: $(VENV)/installed $(VENV)/dev $(VENV)/ray ## set up, then run all tests and check the coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run $(BIN)/pytest -n 3 --dist loadfile
 	$(BIN)/coverage combine --quiet
@@ -65,6 +65,10 @@ $(VENV)/made:
 
 $(VENV)/dev: $(VENV)/made pyproject.toml
 	@$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/ray: $(VENV)/made pyproject.toml
+	@$(PIP) install --group ray
 	@touch $@
 
 $(VENV)/resilience: $(VENV)/made pyproject.toml

@@ -18,7 +18,7 @@
     ├── InvalidResult        the result of a handler cannot be written as JSON
     ├── InvalidResponse      the response of a web function cannot be sent
     ├── LifespanFailed       an ASGI application's startup or shutdown failed
-    ├── ToolsMissing         a command needs packages of the extra fcplug[tools]
+    ├── ToolsMissing         a command needs packages of an extra, such as fcplug[tools]
     ├── OutputError          a file cannot be written
     └── BindError            the listening socket cannot be opened
 
@@ -279,12 +279,12 @@ class LifespanFailed(FcplugError):  # noqa: N818 - the name is the errorType tha
 
 
 class ToolsMissing(FcplugError):  # noqa: N818 - it is reported, not caught
-    """A command needs packages that are not installed: those of the extra ``fcplug[tools]``."""
+    """A command needs packages that are not installed: those of an extra of fcplug."""
 
-    def __init__(self, command: str, packages: Sequence[str]) -> None:
+    def __init__(self, command: str, packages: Sequence[str], extra: str = "tools") -> None:
         import shlex  # noqa: PLC0415 - an error path only
 
-        install = shlex.join([sys.executable, "-m", "pip", "install", "fcplug[tools]"])
+        install = shlex.join([sys.executable, "-m", "pip", "install", f"fcplug[{extra}]"])
         super().__init__(f"{command} needs {_enumeration(packages)}: {install}")
 
 

@@ -13,6 +13,7 @@ import pytest
 from fcplug import Context, hookspecs
 from fcplug.config import loader
 from fcplug.config.model import DefaultsEntry, File, FunctionEntry, RuntimeEntry
+from fcplug.config.scale import ScaleEntry
 from fcplug.runtime.runtime import Runtime
 from fcplug.web.response import Response
 
@@ -40,6 +41,13 @@ def test_the_documented_defaults_are_the_real_ones() -> None:
         assert f"| `{field.encode_name}` | `{shown}` |" in page
 
 
+def test_every_key_of_scale_is_documented_with_its_default() -> None:
+    page = (ROOT / "docs" / "ray.md").read_text()
+    for field in msgspec.structs.fields(ScaleEntry):
+        shown = field.default if isinstance(field.default, float) else ""
+        assert f"\n| `{field.encode_name}` | {shown}" in page
+
+
 @pytest.mark.parametrize("hook", hookspecs.NAMES)
 def test_every_hook_is_documented(hook: str) -> None:
     assert f"\n| `{hook}(" in (ROOT / "docs" / "plugins.md").read_text()
@@ -54,7 +62,7 @@ def test_every_attribute_of_the_context_is_documented(name: str) -> None:
 
 
 def test_the_documented_configuration_is_right() -> None:
-    pages = ("configuration", "deploying", "moving", "web")
+    pages = ("configuration", "deploying", "moving", "ray", "web")
     for page in (f"docs/{name}.md" for name in pages):
         for text in blocks(page, "yaml"):
             loader.parse(text, page, {})

@@ -20,11 +20,13 @@ from fcplug.config.model import (
     WorkersEntry,
 )
 from fcplug.config.routes import MatchEntry, RouteEntry, ShadowEntry
+from fcplug.config.scale import ScaleEntry
 from fcplug.errors import did_you_mean
 
 Problems = Iterator[tuple[Path, str]]
 
 _HOOK_KEYS = ("handler", "initializer", "pre_freeze", "pre_stop")
+_AUTOMATIC = ("min", "max", "target", "up_after", "down_after")  # keys of a number that varies
 _ANSWER_KEYS = ("handler", "wsgi", "asgi")
 _FUNCTION_KEYS = {field.encode_name for field in fields(FunctionEntry)}
 _MATCH_KEYS = {field.encode_name for field in fields(MatchEntry)}
@@ -34,8 +36,11 @@ def contradictions(file: File, given: Mapping[str, Any]) -> Problems:
     """Yield each contradiction with its path; ``given`` holds the values of the file itself."""
     if file.runtime is not INVALID:
         yield from _check_runtime(file.runtime)
+    if file.defaults is not INVALID:
+        yield from _check_scale(("defaults", "scale"), file.defaults.scale)
     if file.functions is not INVALID:
         yield from _check_functions(file, given["functions"] or {})
+        yield from _check_pools(file, given["functions"] or {})
     if file.routes is not INVALID:
         yield from _check_routes(file, given.get("routes") or [])
     if file.default not in (None, INVALID):
@@ -64,6 +69,7 @@ def _check_functions(file: File, given: Mapping[str, Any]) -> Problems:
             from fcplug.config import trigger_rules  # noqa: PLC0415 - few functions need it
 
             yield from trigger_rules.mistakes(name, entry, given[name]["triggers"])
+        yield from _check_scale(("functions", name, "scale"), entry.scale)
         for key, what in _check_answers(entry, given[name] or {}):
             yield ("functions", name, key) if key else ("functions", name), what
         own = "middleware" in (given[name] or {})
@@ -112,6 +118,35 @@ def _check_shadow(name: str, entry: FunctionEntry, file: File) -> Problems:
         if each not in (None, INVALID) and each.handler is None:
             whose = "this function" if each is entry else f"'{to}'"
             yield path, f"events are copied, and {whose} has no handler that answers events"
+
+
+def _check_scale(path: Path, scale: ScaleEntry | None) -> Problems:
+    """Yield the keys of a ``scale`` that contradict each other."""
+    if scale in (None, INVALID):
+        return
+    automatic = [key for key in _AUTOMATIC if getattr(scale, key) not in (None, INVALID)]
+    if scale.replicas not in (None, INVALID) and automatic:
+        yield (*path, "replicas"), f"is a fixed number, and '{automatic[0]}' is not: remove one"
+    elif scale.max is None and automatic:
+        yield (*path, automatic[0]), "needs max"
+    elif INVALID not in (scale.min, scale.max) and (scale.min or 0) > (scale.max or 0) > 0:
+        yield (*path, "min"), f"is {scale.min}, above max, which is {scale.max}"
+
+
+def _check_pools(file: File, given: Mapping[str, Any]) -> Problems:
+    """Yield each function of a pool whose ``scale`` differs from the first one's of the pool."""
+    first: dict[str, tuple[str, ScaleEntry]] = {}
+    for name, entry in file.functions.items():
+        if entry is INVALID:
+            continue
+        own = "scale" in (given[name] or {}) or file.defaults is INVALID
+        scale = entry.scale if own else file.defaults.scale
+        if scale in (None, INVALID) or scale.pool in (None, INVALID):
+            continue
+        other, same = first.setdefault(scale.pool, (name, scale))
+        if same != scale:
+            what = f"differs from the one of '{other}', and a pool has one: '{scale.pool}'"
+            yield ("functions", name, "scale"), what
 
 
 def _check_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

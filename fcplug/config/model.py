@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from fcplug.config.routes import RouteEntry, ShadowEntry
+from fcplug.config.scale import ScaleEntry
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -176,6 +177,10 @@ class DefaultsEntry(WorkersEntry, frozen=True):
         Literal["thread", "process"],
         Meta(description="where the plugins run: in the runtime, or in processes of their own"),
     ] = "thread"
+    scale: Annotated[
+        ScaleEntry | None,
+        Meta(description="replicas and resources under fcplug ray; null for one small replica"),
+    ] = None
 
 
 class TimerEntry(_Entry, frozen=True, kw_only=True):
@@ -275,8 +280,9 @@ class FunctionSpec(FunctionEntry, frozen=True, kw_only=True):
         return self.wsgi or self.asgi
 
     def without_limits(self) -> "FunctionSpec":
-        """Return a copy without what a reload changes in place, and without the triggers."""
-        return replace(self, timeout=None, concurrency=None, queue=0, shadow=None, triggers={})
+        """Return a copy without what a reload changes in place, triggers and scale."""
+        free = {"timeout": None, "concurrency": None, "queue": 0, "shadow": None}
+        return replace(self, **free, triggers={}, scale=None)
 
 
 class File(_Entry, frozen=True):

@@ -70,6 +70,11 @@ class Reloader:
             if self.next_poll:
                 return  # else another was requested meanwhile: this one may have been too early
 
+    def take_over(self, config: Config) -> None:
+        """Answer by this configuration from now on, unless what it changes cannot be loaded."""
+        with self._lock:
+            self._take_over(config)
+
     def request_poll(self) -> None:
         """Read the file at once, on another thread: a signal handler must not wait."""
         if self._file:

@@ -180,6 +180,10 @@ class Runtime:
         """Have the configuration's file read at once, on another thread."""
         self._reloader.request_poll()
 
+    def take_over(self, config: Config) -> None:
+        """Answer by another version of the configuration, as after an edit of the file."""
+        self._reloader.take_over(config)
+
     @property
     def loaded(self) -> list[str]:
         """The functions that are loaded."""

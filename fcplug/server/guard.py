@@ -28,7 +28,7 @@ def guard(app: "WSGIApplication") -> "WSGIApplication":
     """
 
     def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if refusal := _reason_to_reject(environ):
+        if refusal := reason_to_reject(environ):
             fields = [*refusal.fields, ("Content-Length", str(len(refusal.body)))]
             start_response(refusal.status, fields)
             return [refusal.body]
@@ -44,7 +44,7 @@ def guard(app: "WSGIApplication") -> "WSGIApplication":
     return guarded
 
 
-def _reason_to_reject(environ: "WSGIEnvironment") -> Refusal | None:
+def reason_to_reject(environ: "WSGIEnvironment") -> Refusal | None:
     """Return the refusal for a request that must not reach the app, else None.
 
     Reads a body without a length, to measure it.

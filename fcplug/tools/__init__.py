@@ -20,5 +20,6 @@ COMMANDS: Mapping[str, str] = {
     "record": "write the requests to a running platform to a file",
     "replay": "send recorded requests again and compare the answers",
     "diff": "show where the answers of two configurations differ",
+    "ray": "run each function on a Ray cluster, on as many machines as it needs",
 }
 """Each is the module of that name in this package, with a ``command``; imported when it is used."""

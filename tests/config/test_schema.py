@@ -40,6 +40,7 @@ runtime:
   watchdog: 60
   reload: "off"
   trust_callers: true
+  observers: [metrics, {name: otel, settings: {}}]
   auth:
     tokens: [a-token-of-16-characters]
     keys: []
@@ -59,6 +60,7 @@ functions:
     timeout: null
     concurrency: 8
     queue: 0
+    scale: {replicas: 2, memory: 1000, resources: {disk: 1}, pool: small}
   hello-2:
     handler: dist:hello
     isolation: process
@@ -70,6 +72,7 @@ functions:
     pre_freeze: index.pre_freeze
     pre_stop: index.pre_stop
     shadow: {to: market, share: 12.5, timeout: 5, wait: 1, credentials: true}
+    scale: {min: 0, max: 9, target: 1.5, up_after: 1, down_after: 2, cpus: 1, gpus: 1}
     triggers:
       nightly: {timer: {cron_expression: 0 0 4 * * *, payload: all, enable: false}}
       uploads:

@@ -33,9 +33,10 @@ _FIELDS = (
     _Field("weekday", 1, 7, _DAYS, open=True),
 )
 _EXAMPLE = "'0 30 4 * * *' is 04:30 each day"
-_EVERY = re.compile(r"@every\s+([1-9][0-9]{0,5})m")
+_EVERY = r"@every\s+([1-9][0-9]{0,5})m"
 _ZONE = "CRON_TZ="
-_PART = re.compile(r"(?:(\*|\?)|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]{1,4}))?")
+# compiled when the first is needed: the check of most expressions needs none, at a cold start
+_PART = r"(?:(\*|\?)|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]{1,4}))?"
 
 
 class UnknownZone(FcplugError):  # noqa: N818 - it is a fact about an expression
@@ -53,7 +54,7 @@ def mistakes(expression: str) -> Iterator[str]:
     """Yield what keeps FC from taking an expression; its time zone is not looked up."""
     words = expression.split()
     if words and words[0].startswith("@"):
-        if not _EVERY.fullmatch(expression.strip()):
+        if not re.fullmatch(_EVERY, expression.strip()):
             yield f"expected '@every' and whole minutes, such as '@every 5m', got '{expression}'"
         return
     if words and words[0].upper().startswith((_ZONE, "TZ=")):
@@ -64,7 +65,7 @@ def mistakes(expression: str) -> Iterator[str]:
         missing = ": the first are the seconds" if len(words) == 5 else ""
         yield f"expected 6 fields, got {len(words)}{missing}; {_EXAMPLE}"
         return
-    if not re.fullmatch(r"[0-5]?[0-9]", words[0]):
+    if not _is_number(words[0], 0, 59):
         yield f"seconds: FC takes one number from 0 to 59, got '{words[0]}'"
     for field, word in zip(_FIELDS, words[1:], strict=True):
         if wrong := _mistake(word, field):
@@ -74,7 +75,9 @@ def mistakes(expression: str) -> Iterator[str]:
 def _mistake(word: str, field: _Field) -> str:
     low, high, names = field.low, field.high, field.names
     for part in word.split(","):
-        found = _PART.fullmatch(part)
+        if part == "*" or _is_number(part, low, high):
+            continue
+        found = re.fullmatch(_PART, part)
         if not found or (found[1] == "?" and (not field.open or found[4] or "," in word)):
             return f"'{part}' is not a number, a range, a list or a step of FC's cron"
         first, last = (_number(each, low, names) for each in found.group(2, 3))
@@ -88,6 +91,10 @@ def _mistake(word: str, field: _Field) -> str:
         if found[4] and not int(found[4]):
             return f"the step of '{part}' is 0"
     return ""
+
+
+def _is_number(text: str, low: int, high: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 3 and low <= int(text) <= high
 
 
 def _number(given: str | None, low: int, names: tuple[str, ...]) -> int | None:
@@ -117,7 +124,7 @@ class Schedule:
         self._start = start
         self._period, self._second, self._rest = 0, 0, ""
         self._zone: tzinfo = timezone.utc
-        if every := _EVERY.fullmatch(expression.strip()):
+        if every := re.fullmatch(_EVERY, expression.strip()):
             self._period = int(every[1]) * 60
             return
         words = expression.split()

@@ -31,9 +31,9 @@ EVENTS = (
 )
 
 _KNOWN = ("oss:ObjectCreated:", "oss:ObjectRemoved:")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_EVENT = re.compile(r"oss:[A-Za-z]+:(\*|[A-Za-z]+)")
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
+_BUCKET = r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"
+_EVENT = r"oss:[A-Za-z]+:(\*|[A-Za-z]+)"
 _PAYLOAD = 4096  # characters of a timer's payload
 _KEY_PART = 1023  # bytes of an object's key
 
@@ -48,7 +48,7 @@ def mistakes(function: str, entry: FunctionEntry, given: Mapping[str, Any]) -> P
 
 
 def _of_trigger(path: Path, entry: TriggerEntry, given: Mapping[str, Any]) -> Problems:
-    if not _NAME.fullmatch(str(path[-1])):
+    if not re.fullmatch(_NAME, str(path[-1])):
         rule = "letters, digits, '_' and '-', at most 128, a letter or '_' first"
         yield path, f"the name of a trigger has {rule}"
     if entry is INVALID or INVALID in (entry.timer, entry.oss):
@@ -71,7 +71,7 @@ def _of_timer(path: Path, entry: TimerEntry) -> Problems:
 
 
 def _of_bucket(path: Path, entry: OSSEntry) -> Problems:
-    if entry.bucket is not INVALID and not _BUCKET.fullmatch(entry.bucket):
+    if entry.bucket is not INVALID and not re.fullmatch(_BUCKET, entry.bucket):
         rule = "3 to 63 lowercase letters, digits and '-', which is neither first nor last"
         yield (*path, "bucket"), f"a bucket's name has {rule}"
     for key in ("prefix", "suffix"):
@@ -93,7 +93,7 @@ def _of_event(event: str) -> str:
     if event in EVENTS:
         return ""
     shown = _shown(event)
-    is_other = _EVENT.fullmatch(event) and not event.startswith(_KNOWN)
+    is_other = re.fullmatch(_EVENT, event) and not event.startswith(_KNOWN)
     if is_other:
         return ""
     near = did_you_mean(event, EVENTS) or did_you_mean(f"oss:{event}", EVENTS)

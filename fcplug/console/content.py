@@ -63,11 +63,17 @@ def of_log(data: bytes, secrets: Sequence[str]) -> Content:
     """Return a log: the end of it, without colours and without the secrets."""
     if not data:
         return Content("empty", "", 0)
-    text = _COLOUR.sub("", data[-MOST:].decode("utf-8", "replace"))
+    text = of_line(data[-MOST:].decode("utf-8", "replace"), secrets)
+    note = f"the last {MOST // 1024} KB" if len(data) > MOST else ""
+    return Content("text", text, len(data), note)
+
+
+def of_line(text: str, secrets: Sequence[str]) -> str:
+    """Return what an instance wrote, without colours and without the secrets."""
+    text = _COLOUR.sub("", text)
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
-    note = f"the last {MOST // 1024} KB" if len(data) > MOST else ""
-    return Content("text", printable(text), len(data), note)
+    return printable(text)
 
 
 def image_type(data: bytes) -> str:

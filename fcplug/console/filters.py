@@ -1,16 +1,16 @@
 """Which invocations a page lists, and which part of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from urllib.parse import urlencode
 
 import falcon
 
-from fcplug.platform.model import Invocation
+from fcplug.platform.model import Call, Invocation
 
 ROWS = 50  # of a page
 ALL = 1_000_000  # more than a history keeps
-KINDS = ("sync", "async", "http", "timer", "oss")
+KINDS: Sequence[str] = get_args(Call.__annotations__["kind"])
 OUTCOMES = ("succeeded", "failed", "running")
 _SEARCHED = 2048  # bytes of each event, answer and log in which a text is looked for
 

@@ -1,20 +1,23 @@
 """The overview of all functions, and the page of each."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import falcon
 
-from fcplug.console import editor, figures
+from fcplug.console import content, editor, figures
 from fcplug.console.editor import Calls, Done, Draft
 from fcplug.console.filters import ALL
 from fcplug.console.function_state import FunctionView, views
 from fcplug.console.inspection import Inspection
-from fcplug.console.invocation_pages import shown_outcome
+from fcplug.console.invocation_pages import secrets_of, shown_outcome
 from fcplug.console.pages import Pages
-from fcplug.platform.model import Platform
+from fcplug.platform.model import FunctionConfig, Platform
 
 _RECENT = 10  # calls on the page of a function
+_LINES = 200  # of its output
+_LONGEST = 1000  # characters of a line
 
 
 class FunctionPages:
@@ -74,6 +77,15 @@ class FunctionPages:
         number = invocation.number if invocation else 0
         return shown_outcome(self._platform, done.call, done.outcome, number)
 
+    def _lines(self, function: FunctionConfig) -> Sequence[tuple[float, str]]:
+        """Return the latest lines that the instances of a function wrote."""
+        own = (
+            each for each in reversed(self._platform.log_lines()) if each.function == function.name
+        )
+        latest = reversed(list(itertools.islice(own, _LINES)))
+        hidden = secrets_of(function)
+        return [(each.at, content.of_line(each.text[:_LONGEST], hidden)) for each in latest]
+
     def _view(self, name: str) -> FunctionView:
         invocations = self._platform.invocations(name, limit=ALL)
         for view in views(self._platform, self._inspection.latest(), invocations):
@@ -88,6 +100,7 @@ class FunctionPages:
             view=view,
             inspecting=self._inspection.possible,
             rows=view.recent[:_RECENT],
+            lines=self._lines(view.config),
             kinds=editor.sample_kinds(),
             modes=editor.MODES,
             methods=editor.METHODS,

@@ -9,7 +9,7 @@ from typing import Any
 import falcon
 import jinja2
 
-from fcplug.console import content
+from fcplug.console import content, source_lines
 from fcplug.console.filters import outcome_of
 from fcplug.console.security import Access
 
@@ -36,7 +36,9 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(csrf=access.csrf, boot=boot, version=version)
+        self._environment.globals.update(
+            csrf=access.csrf, boot=boot, version=version, source_around=source_lines.around
+        )
         self._environment.filters.update(
             clock=clock,
             day=day,

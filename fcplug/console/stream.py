@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import falcon
 
-from fcplug.platform.model import Followed, Happening, Platform
+from fcplug.platform.model import Followed, Platform
 
 MOST = 16  # streams at a time: each takes a thread, and pages need some, too
 _PACE = 0.5  # seconds between two messages
@@ -111,7 +111,7 @@ class _Stream:
         except queue.Empty:
             pass
         else:
-            kinds = _kinds(happening) | self._drained()
+            kinds = {happening.kind} | self._drained()
         inspected = self._streams.inspected()
         if inspected != self._inspected:
             self._inspected = inspected
@@ -123,9 +123,5 @@ class _Stream:
         kinds: set[str] = set()
         with contextlib.suppress(queue.Empty):
             for _ in range(_MOST_AT_ONCE):
-                kinds |= _kinds(self._followed.get(block=False))
+                kinds |= {self._followed.get(block=False).kind}
         return kinds
-
-
-def _kinds(happening: Happening) -> set[str]:
-    return set() if happening.kind == "log" else {happening.kind}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fcplug.platform.emulator import Emulator
-from fcplug.platform.model import Call
+from fcplug.platform.model import BucketTrigger, Call, TimerTrigger
 from support.consoles import Client, opened
 from support.platforms import event, stranger
 from support.waiting import wait_until
@@ -165,6 +165,42 @@ def test_many_calls_from_pages_do_not_take_all_threads(platform: Emulator, tmp_p
         gate.touch()
         for thread in threads:
             thread.join()
+
+
+def test_a_log_line_of_50_mb_is_shown_in_part(platform: Emulator, client: Client) -> None:
+    text = "log print('x' * 50_000_000, flush=True)"
+    page = client.post("/functions/f", mode="event", text=text)
+    assert "(cut: the line has 50000000 bytes)" in page.text
+    assert len(page.body) < 200_000
+
+
+def test_the_output_of_instances_is_shown_also_between_calls(tmp_path: Path) -> None:
+    say = "print('starting <b>now</b>', os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'], flush=True)"
+    function = stranger(
+        tmp_path, environment={"BEFORE": say}, credentials=("id", "the-secret", "the-token")
+    )
+    with Emulator([function]) as platform, opened(platform, tmp_path) as (client, _, _):
+        assert "have written nothing yet" in client.get("/functions/f").text
+        platform.invoke(event())
+        page = client.get("/functions/f").text
+    output = page.partition('id="output"')[2]
+    assert "</span> starting &lt;b&gt;now&lt;/b&gt; •••\n" in output
+    assert "the-secret" not in page
+
+
+def test_a_function_is_shown_with_its_triggers(tmp_path: Path) -> None:
+    triggers = (
+        TimerTrigger(function="f", name="nightly", expression="@every 1h"),
+        BucketTrigger(
+            function="f", name="photos", bucket="pictures", events=("oss:ObjectCreated:*",),
+            suffix=".jpg",
+        ),
+    )  # fmt: skip
+    function = stranger(tmp_path, triggers=triggers)
+    with Emulator([function]) as platform, opened(platform, tmp_path) as (client, _, _):
+        page = client.get("/functions/f").text
+    assert 'nightly <span class="mono faint">@every 1h</span>' in page
+    assert 'photos <span class="mono faint">pictures: oss:ObjectCreated:* *.jpg</span>' in page
 
 
 def test_a_function_that_is_gone_has_a_page_that_says_so(

@@ -126,7 +126,9 @@
   const all = [];
   document.addEventListener("DOMContentLoaded", () => {
     for (const section of document.querySelectorAll("[data-charts]")) all.push(new Charts(section));
-    document.body.addEventListener("console:invocation", () => all.forEach((each) => each.load()));
+    for (const kind of ["invocation", "tick"]) {
+      document.body.addEventListener(`console:${kind}`, () => all.forEach((each) => each.load()));
+    }
   });
   document.addEventListener("console:theme", () => all.forEach((each) => each.redraw()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => all.forEach((each) => each.redraw()));

@@ -1,7 +1,8 @@
 // What is live: one stream says what changed, and the page fetches the parts of it that show it.
 (() => {
   "use strict";
-  const KINDS = ["invocation", "instance", "queue", "functions", "inspection"];
+  const KINDS = ["invocation", "instance", "queue", "functions", "inspection", "log"];
+  const TICK = 5000; // milliseconds after which what moves with time is fetched again
   const RETRY = 2000; // milliseconds
   const $ = (id) => document.getElementById(id);
 
@@ -118,6 +119,7 @@
       if (document.hidden) disconnect();
       else connect();
     });
+    setInterval(() => stream && tell("tick"), TICK);
     addEventListener("pagehide", disconnect);
     addEventListener("pageshow", connect);
 

@@ -46,7 +46,7 @@ class QueuePages:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """List the tasks, of one state if the query names one."""
         state = request.get_param("state") or ""
-        before = request.get_param_as_int("before", min_value=1, default=0)
+        before = request.get_param_as_int("before", min_value=1, max_value=1 << 62, default=0)
         conditions: list[tuple[str, object]] = []
         if state in [each.value for each in TaskState]:
             conditions.append(("state = ?", state))

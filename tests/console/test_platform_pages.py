@@ -85,7 +85,12 @@ def test_the_queue_is_a_page_of_25(platform: RecordedPlatform, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/queue/f/none", 404), ("/queue?before=x", 400), ("/queue?state=odd%27", 200)],
+    [
+        ("/queue/f/none", 404),
+        ("/queue?before=x", 400),
+        ("/queue?before=99999999999999999999", 400),
+        ("/queue?state=odd%27", 200),
+    ],
 )
 def test_odd_requests_have_a_page(client: Client, path: str, status: int) -> None:
     page = client.get(path)

@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["fcplug", "fcplug-hello", "fcplug-thumbnail"])
+@pytest.mark.parametrize(
+    "name", ["fcplug", "fcplug-hello", "fcplug-metrics", "fcplug-otel", "fcplug-thumbnail"]
+)
 def test_an_edit_of_any_installed_file_installs_again(name: str) -> None:
     rules = subprocess.run(
         ["make", "--dry-run", "--print-data-base", ".venv/installed"],
@@ -36,5 +38,5 @@ def _installed(name: str) -> list[str]:
 
 def _is_a_source(file: str, sources: set[str]) -> bool:
     if ".dist-info/" in file:  # a license
-        return Path(file).name in sources
+        return Path(file).name in {Path(source).name for source in sources}
     return any(source == file or source.endswith(f"/{file}") for source in sources)

@@ -204,7 +204,7 @@ class Output:
             limit: seconds to wait each time that the reader is not ready; if negative, wait until
                 ``stop_waiting``.
         """
-        rest = data
+        rest = memoryview(data)  # a slice of bytes would copy all of a long line for each write
         try:
             while rest:
                 if limit >= 0 and not self._poll.poll(limit * 1000):
@@ -215,12 +215,12 @@ class Output:
                     if limit < 0 and not self._wait():
                         break
         except BrokenPipeError:
-            rest = b""  # the reader has ended: there is no one to inform
+            rest = rest[:0]  # the reader has ended: there is no one to inform
         except OSError:
             pass  # a full disk, for example: the lines are dropped
         self._stuck = bool(rest)
         if rest:
-            self._drop(rest)
+            self._drop(bytes(rest))
             if len(rest) < len(data):
                 self._open = _CUT_LINE
         return not rest

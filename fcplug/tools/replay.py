@@ -5,7 +5,6 @@ from typing import Any
 import click
 from rich.text import Text
 
-from fcplug.errors import quantity
 from fcplug.recording import file
 from fcplug.recording.replay import Result, Target, recorded, results
 from fcplug.tools import dev_folder, difference_view, exit_code, replay_target
@@ -86,7 +85,7 @@ def _row(number: int, result: Result, most: int) -> tuple[Cell, ...]:
     failure = answer.code or answer.error_type
     places = [difference_view.place_of(each) for each in result.differences]
     if places:
-        more = f" and {quantity(len(places) - _PLACES, 'more')}" if len(places) > _PLACES else ""
+        more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
         verdict = Text(f"differs: {', '.join(places[:_PLACES])}{more}", "error")
     else:
         verdict = Text("same", "good")

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -112,6 +113,26 @@ def test_a_line_longer_than_the_pipe_is_written_whole() -> None:
             read += os.read(pipe.reader, 1 << 16)
         assert writing.result() == len(text)
     assert read.decode() == text
+    os.close(pipe.reader)
+    os.close(pipe.writer)
+    pipe.output.close()
+
+
+def test_a_long_line_is_not_copied_for_each_part_that_the_reader_takes() -> None:
+    pipe, line = Pipe(), b"x" * 8_000_000 + b"\n"
+    os.set_blocking(pipe.reader, True)
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(pipe.output.write, line)
+            read = 0
+            while read < len(line):
+                read += len(os.read(pipe.reader, 1 << 16))
+            writing.result()
+        copied = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert copied < 1.5 * len(line)
     os.close(pipe.reader)
     os.close(pipe.writer)
     pipe.output.close()

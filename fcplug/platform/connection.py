@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from fcplug.platform.response import Response
+
 _HOST = "127.0.0.1"
 _CHUNK = 1024 * 1024
 _MAX_ANSWER = 256 * 1024 * 1024  # bytes: an endless answer must not fill the memory
@@ -107,6 +109,7 @@ class _Socket(socket.socket):
 
 
 class _Connection(http.client.HTTPConnection):
+    response_class = Response
     sock: _Socket | None
 
     def open(self, deadline: float) -> None:

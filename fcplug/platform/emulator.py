@@ -33,9 +33,13 @@ class Emulator:
     """The local platform. Its methods may be called from any thread.
 
     Use it as a context manager, or call ``close``: else its processes outlive it.
+
+    Attributes:
+        keeps_idle: whether instances without a call stay, because new ones could not start now.
     """
 
     def __init__(self, functions: Iterable[FunctionConfig]) -> None:
+        self.keeps_idle = False
         self._history = History()
         self._followers = Followers()
         self._log = Log()
@@ -140,7 +144,7 @@ class Emulator:
 
     def _keep(self) -> None:
         while not self._closing.wait(_LOOK):
-            for fleet in self._all():
+            for fleet in () if self.keeps_idle else self._all():
                 fleet.retire_idle()
             with self._lock:
                 self._replaced = [fleet for fleet in self._replaced if not fleet.ended]

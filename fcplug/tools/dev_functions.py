@@ -1,6 +1,7 @@
 """The functions that ``fcplug dev`` runs, as Function Compute would have them configured."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from fcplug.tools import dev_triggers
 from fcplug.tools.exit_code import WrongUsage
 
 START = "bootstrap"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # as in functions.yaml
 _HOOK_TIMEOUT = 30.0  # seconds, for a hook that s.yaml does not give a time: what check advises
 _TIMEOUT = 60.0  # seconds, for a function that s.yaml does not give a time
 _MARGIN = 5.0  # seconds above the function's own limit: its error says more than FC's
@@ -57,8 +59,13 @@ def of_command(name: str, command: str, environ: Mapping[str, str], folder: Path
     """Return the one function that any start command serves, such as ``python3 server.py``.
 
     Raises:
-        WrongUsage: the command cannot be split into words, or there is none.
+        WrongUsage: the command cannot be split into words or is empty, or the name is invalid.
     """
+    if not _NAME.fullmatch(name):
+        raise WrongUsage(
+            f"--function {name!r} cannot be a name: it begins with a letter, a digit or '_', then "
+            "come at most 127 of these, '.' and '-'"
+        )
     try:
         words = tuple(shlex.split(command))
     except ValueError as error:

@@ -140,7 +140,8 @@ class Session:
         except FcplugError as error:
             mistakes = str(error).splitlines()
         is_new = self._report(mistakes)
-        if set(mistakes) - set(self._known):
+        platform.keeps_idle = bool(set(mistakes) - set(self._known))
+        if platform.keeps_idle:
             if is_new:
                 self._lines.say("the last good functions serve on", "warning")
             return

@@ -179,6 +179,16 @@ def test_more_calls_get_more_instances_and_idle_ones_end(tmp_path: Path) -> None
         assert platform.invoke(event()).cold
 
 
+def test_idle_instances_stay_while_new_ones_could_not_start(tmp_path: Path) -> None:
+    with Emulator([stranger(tmp_path, idle_timeout=0.1)]) as platform:
+        platform.keeps_idle = True
+        first = platform.invoke(event())
+        threading.Event().wait(1.2)  # the platform looks for idle instances twice a second
+        assert platform.invoke(event()).instance_id == first.instance_id
+        platform.keeps_idle = False
+        wait_until(lambda: platform.instances()[0].state is InstanceState.ENDED)
+
+
 def test_a_call_that_finds_no_instance_is_refused_as_fc_does(tmp_path: Path) -> None:
     function = stranger(tmp_path, max_instances=1, timeout=1)
     calls = [event(b"run time.sleep(0.9)") for _ in range(6)]
@@ -234,6 +244,10 @@ def test_a_crash_is_reported_at_once(tmp_path: Path, method: str) -> None:
         ("self.wfile.write(b'hello\\n')", "not HTTP"),
         ("self.wfile.write(b'HTTP/1.1 200 OK\\r\\ncontent-length: 9\\r\\n\\r\\nx')", "incomplete"),
         ("self.wfile.write(b'HTTP/1.1 200 OK\\r\\n' + b'a: b\\r\\n' * 200)", "headers"),
+        ("self.wfile.write(b'HTTP/1.1 200 OK')", "incomplete"),
+        ("self.wfile.write(b'HTTP/1.1 200 OK\\r\\na: b\\r\\n')", "incomplete"),
+        ("self.wfile.write(b'HTTP/1.1 200 OK\\r\\na: b\\r\\ncontent-le')", "incomplete"),
+        ("self.wfile.write(b'HTTP/1.1 200 OK\\r\\ncontent-length: -2\\r\\n\\r\\nx')", "'-2'"),
         ("", "without an answer"),
     ],
 )

@@ -166,6 +166,7 @@ def test_a_bootstrap_that_may_not_be_run_is_reported_with_chmod(project: Path) -
     [
         (["--command", "true"], "--command and --function belong together"),
         (["--command", "'", "--function", "f"], "cannot be used"),
+        (["--command", "true", "--function", "a/../b"], "'a/../b' cannot be a name"),
         (["--env", "THERE_IS_NONE"], "--env THERE_IS_NONE=VALUE"),
     ],
 )

@@ -37,7 +37,8 @@ def invoke(event: bytes, context: Context) -> Any:
     implementation that is not a wrapper. ``event`` is the body of the request, or the body decoded
     into the type by which the handler annotates it. A result of ``bytes`` or ``str`` is sent as it
     is, any other as JSON. If the hook raises, the caller gets an error document with the class of
-    the exception, its text and the frames of the plugin.
+    the exception, its text and the frames of the plugin. A wrapper that returns before its
+    ``yield`` answers in place of the handler and of the middleware inside of it.
     """
 
 

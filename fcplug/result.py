@@ -16,6 +16,7 @@ from fcplug.errors import FcplugError
 from fcplug.identity import Credentials
 
 _PLUGGY = os.path.dirname(pluggy.__file__) + os.sep
+_ANSWERING = os.path.join(os.path.dirname(__file__), "plugins", "answering.py")
 _OWN_FILES = (
     os.path.dirname(__file__) + os.sep,
     _PLUGGY,
@@ -173,7 +174,8 @@ def _users(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
     """Return the frames of user code, without middleware that only passed the error on.
 
     Such a frame is where a wrapper yields: next comes the function of pluggy that calls all hooks
-    in turn. A wrapper that raised an error of its own is the last frame, or calls user code next.
+    in turn, or ours that lets a wrapper answer. A wrapper that raised an error of its own is the
+    last frame, or calls user code next.
     """
     return [
         frame
@@ -183,7 +185,10 @@ def _users(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
 
 
 def _calls_hooks(frame: traceback.FrameSummary | None) -> bool:
-    return bool(frame and frame.name == "_multicall" and frame.filename.startswith(_PLUGGY))
+    if frame is None:
+        return False
+    by_pluggy = frame.name == "_multicall" and frame.filename.startswith(_PLUGGY)
+    return by_pluggy or (frame.name == "run_wrapper" and frame.filename == _ANSWERING)
 
 
 def _traceback(error: BaseException, *, keep_own: bool) -> str:

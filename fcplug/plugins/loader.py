@@ -14,6 +14,7 @@ from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.errors import PluginError
 from fcplug.plugins import application, definition, importer, slow_import
+from fcplug.plugins.answering import answer_of
 from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.registration import Registration
@@ -217,4 +218,4 @@ def _direct(manager: pluggy.PluginManager) -> Callable[[bytes, Context], Any]:
     if len(implementations) == 1 and implementations[0].argnames == ("event", "context"):
         alone: Callable[[bytes, Context], Any] = implementations[0].function
         return alone
-    return lambda event, context: hook(event=event, context=context)
+    return lambda event, context: answer_of(lambda: hook(event=event, context=context))

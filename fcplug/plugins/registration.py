@@ -12,6 +12,7 @@ from fcplug.config.model import FunctionSpec
 from fcplug.errors import PluginError
 from fcplug.hookspecs import PROJECT
 from fcplug.plugins import event_decoding, hooks
+from fcplug.plugins.answering import answering
 from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.settings import Settings
 from fcplug.plugins.shared_hooks import SharedUse
@@ -121,9 +122,10 @@ class Registration:
         hooks.check(name, hook)
         if inspect.iscoroutinefunction(hook):
             return self._event_loop.synchronous(hook, self._function)
-        if hasattr(hook, "__wrapped__") and not hooks.wraps(getattr(hook, hooks.MARK)):
+        wraps = hooks.wraps(getattr(hook, hooks.MARK))
+        if hasattr(hook, "__wrapped__") and not wraps:
             return self._event_loop.completing(hook, self._function)
-        return hook
+        return answering(hook) if wraps and name == "invoke" else hook
 
     def _complete(self, result: Any) -> Any:
         return self._event_loop.complete(result, self._function)

@@ -1,0 +1,157 @@
+"""What the tests share: a real server of Redis, and instances in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
+
+
+def wait_until(claim: Callable[[], object]) -> None:
+    """Return once the claim holds."""
+    end = time.monotonic() + PATIENCE
+    while not claim():
+        assert time.monotonic() < end, "did not come true in time"
+        time.sleep(0.02)
+
+
+class RedisServer:
+    """A running ``redis-server``."""
+
+    def __init__(self, program: str, folder: Path, password: str = "") -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"redis://{password and f':{password}@'}127.0.0.1:{self.port}/0"
+        self.process = subprocess.Popen(
+            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--appendonly", "no", "--dir", str(folder),
+             *(["--requirepass", password] if password else [])],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self._answers)
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "redis-server does not start"
+        with self.client() as client:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
+
+Begin = Callable[..., RedisServer]
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Begin]:
+    """Return what starts a server; without the program the test is skipped, and fails in CI."""
+    program = shutil.which("redis-server")
+    if program is None:
+        why = "this test needs the program redis-server"
+        if os.environ.get("CI"):
+            pytest.fail(f"{why}: .ci/run must install it")
+        pytest.skip(why)
+    started: list[RedisServer] = []
+
+    def begin(password: str = "") -> RedisServer:
+        started.append(RedisServer(program, tmp_path, password))
+        return started[-1]
+
+    yield begin
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the setting of each kind of store, empty."""
+    if request.param == "sqlite":
+        return str(tmp_path / "records.db")
+    server: RedisServer = request.getfixturevalue("redis_server")()
+    return server.url
+
+
+class Instance:
+    """A runtime in a process of its own."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fcplug", "serve", "--port", "0", "--config",
+                 str(folder / "functions.yaml")],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                env={"PATH": os.environ["PATH"], "FC_FUNC_CODE_PATH": str(folder)},
+            )  # fmt: skip
+        self._port = ""
+        wait_until(self._serves)
+
+    def call(self, function: str, event: object) -> tuple[int, Any]:
+        """Return status and document of an answer; status 0 if the process died."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}/invoke",
+            json.dumps(event).encode(),
+            {"x-fc-function-name": function},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+        except (OSError, ValueError):
+            return 0, None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _serves(self) -> bool:
+        text = self._log.read_text()
+        assert self.process.poll() is None, text
+        found = re.search(r"on port (\d+) ", text)
+        self._port = found[1] if found else ""
+        return bool(found)
+
+
+Start = Callable[[str, dict[str, Any]], Instance]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return what starts an instance with this code and these functions."""
+    started: list[Instance] = []
+
+    def begin(code: str, functions: dict[str, Any]) -> Instance:
+        (tmp_path / "shop.py").write_text(code)
+        config = {"version": 1, "functions": functions}
+        (tmp_path / "functions.yaml").write_text(json.dumps(config))
+        started.append(Instance(tmp_path, tmp_path / f"instance-{len(started)}.log"))
+        return started[-1]
+
+    yield begin
+    for instance in started:
+        instance.kill()

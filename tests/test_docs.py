@@ -70,7 +70,7 @@ def test_the_documented_configuration_is_right() -> None:
 
 def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snippets = [*blocks("README.md", "python"), *blocks("docs/plugins.md", "python")]
-    assert len(snippets) == 8
+    assert len(snippets) == 9
     functions = {
         "readme_function": ("handle", b'{\n    "hello": "Ada",\n    "id": "r-1"\n}'),
         "readme_class": ("Greeter", b"Hello, Ada!"),
@@ -92,6 +92,20 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         headers = {"x-fc-function-name": module, "x-fc-request-id": "r-1"}
         answer = runtime.invoke(b"Ada", Context.from_headers(headers, {}))
         assert (answer.body, answer.error) == (expected, None)
+
+
+def test_the_documented_cache_answers_in_place_of_the_handler(
+    code: Callable[[str, str], Path],
+) -> None:
+    (snippet,) = (text for text in blocks("docs/plugins.md", "python") if "class Cached" in text)
+    code("cached", snippet)
+    code("counting", "acts = []\ndef handle(event):\n  acts.append(event)\n  return len(acts)\n")
+    text = "version: 1\nfunctions: {f: {handler: 'counting:handle', middleware: ['cached:Cached']}}"
+    runtime = Runtime(loader.parse(text, "f.yaml", {}), {})
+    context = Context.from_headers({"x-fc-function-name": "f"}, {})
+    assert [runtime.invoke(event, context).body for event in (b"a", b"a", b"b")] == [
+        b"1", b"1", b"2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

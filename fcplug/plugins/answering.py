@@ -30,7 +30,10 @@ def answering(hook: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(hook)
     def run_wrapper(*given: Any) -> Wrapper:  # tracebacks leave it out by this name
         wrapper: Wrapper = hook(*given)
-        _start(wrapper)
+        try:
+            next(wrapper)
+        except StopIteration as early:
+            raise Answered(early.value) from None
         try:
             result = yield
             if old_style:
@@ -38,8 +41,12 @@ def answering(hook: Callable[..., Any]) -> Callable[..., Any]:
         except Answered as answered:
             result = answered.result
         except BaseException as error:
-            return _ended(wrapper, functools.partial(wrapper.throw, error))
-        return _ended(wrapper, functools.partial(wrapper.send, result))
+            return _thrown(wrapper, error)
+        try:
+            wrapper.send(result)
+        except StopIteration as end:
+            return end.value
+        raise _second_yield(wrapper)
 
     return run_wrapper
 
@@ -52,26 +59,23 @@ def answer_of(call: Callable[[], Any]) -> Any:
         return answered.result
 
 
-def _start(wrapper: Wrapper) -> None:
-    """Run a wrapper up to its ``yield``."""
-    try:
-        next(wrapper)
-        return
-    except StopIteration as early:
-        answered = Answered(early.value)
-    raise answered
-
-
 def _unwrap(outcome: "pluggy.Result[Any]") -> None:
     """Give a wrapper of the old style the result of one that answered."""
     if isinstance(outcome.exception, Answered):
         outcome.force_result(outcome.exception.result)
 
 
-def _ended(wrapper: Wrapper, resume: Callable[[], None]) -> Any:
+def _thrown(wrapper: Wrapper, error: BaseException) -> Any:
+    """Return what a wrapper makes of an error."""
     try:
-        resume()
+        wrapper.throw(error)
     except StopIteration as end:
         return end.value
+    finally:
+        del error  # its traceback has this frame: a reference cycle
+    raise _second_yield(wrapper)
+
+
+def _second_yield(wrapper: Wrapper) -> RuntimeError:
     wrapper.close()
-    raise RuntimeError("the wrapper 'invoke' yields twice: it has one result = yield")
+    return RuntimeError("the wrapper 'invoke' yields twice: it has one result = yield")

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -59,7 +58,7 @@ class Claim:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = _path(folder)
+        self._path = path = _path(folder)
         self.queue = path.with_suffix(".sqlite")
         try:
             _make_home(path.parent)
@@ -73,10 +72,17 @@ class Claim:
         os.ftruncate(self._file, 0)
 
     def announce(self, port: int, key: tuple[str, str] = ("", "")) -> None:
-        """Let other commands of this user find the platform, and sign with a key."""
+        """Let other commands of this user find the platform, and sign with a key.
+
+        Raises:
+            FolderError: the file cannot be written.
+        """
         found = {"pid": os.getpid(), "port": port, "keyId": key[0], "secret": key[1]}
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(found).encode(), 0)
+        try:
+            os.pwrite(self._file, json.dumps(found).encode(), 0)
+        except OSError as error:  # such as a full disk
+            raise FolderError(f"{self._path} cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
         """Let another platform have the folder."""
@@ -151,7 +157,13 @@ def _taken(folder: Path, other: Running | None) -> str:
 
 def _path(folder: Path) -> Path:
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:20]
-    return Path(tempfile.gettempdir(), f"fcplug-{os.geteuid()}", f"{name}.json")
+    return Path(_temporary_folder(), f"fcplug-{os.geteuid()}", f"{name}.json")
+
+
+def _temporary_folder() -> str:
+    """Return the folder for temporary files, the same if it is full: ``tempfile`` tries others."""
+    named = os.environ.get("TMPDIR", "")
+    return os.path.abspath(named) if os.path.isdir(named) else "/tmp"  # noqa: S108 - see _make_home
 
 
 def _make_home(home: Path) -> None:

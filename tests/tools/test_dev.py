@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from fcplug.platform.signatures import SignedRequest, sign
+from support.commands import unmeasured
 from support.deployed import PATIENCE, deploy
-from support.running import dev, run
+from support.running import dev, run, temporary
 from support.waiting import wait_until
 
 CONFIG = """\
@@ -174,6 +176,19 @@ def test_wrong_usage_is_refused(project: Path, arguments: Sequence[str], what: s
     code, _, errors = run(project, "dev", "--port", "0", *arguments)
     assert code == 2
     assert what in errors
+
+
+def test_a_command_finds_the_platform_while_the_disk_is_full(project: Path) -> None:
+    code = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+    code += "sys.argv = ['fcplug', 'invoke', 'f']; runpy.run_module('fcplug', run_name='__main__')"
+    with dev(project) as platform:
+        found = subprocess.run(
+            [sys.executable, "-B", "-c", code],
+            cwd=project, env=unmeasured(TMPDIR=str(temporary(project))),
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert f"127.0.0.1:{platform.port}" in found.stderr.decode()
+        assert found.stdout == b"one"
 
 
 def test_an_edit_of_code_gives_the_next_call_a_new_instance(project: Path) -> None:

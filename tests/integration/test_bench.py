@@ -204,6 +204,7 @@ def test_the_benchs_own_client_asks_again_on_connections_kept_or_closed(
     assert shown["p50"] <= shown["p99"]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_smoke_run_measures_everything_and_every_answer_is_right(tmp_path: Path) -> None:
     for _ in range(3):  # a machine that stalls for seconds costs a case, and not three times
@@ -235,6 +236,7 @@ def test_the_smoke_run_measures_everything_and_every_answer_is_right(tmp_path: P
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_local_platform_is_measured_both_ways() -> None:
     found = local_platform.measure(local_platform.Plan(rounds=1, calls=5, queued=20))

@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from statistics import median
 
@@ -118,14 +118,14 @@ class Soak:
 
     def kill(self, _index: int, stop: threading.Event) -> None:
         """Kill a worker twice a second, one that had the time to start."""
-        dice, known = random.Random(7), set[int]()
+        dice, looks = random.Random(7), deque[set[int]](maxlen=4)
         while not stop.wait(0.5):
-            there = set(processes.descendants(self._instance.process.pid))
-            if grown := sorted(there & known):
+            looks.append(set(processes.descendants(self._instance.process.pid)))
+            grown = sorted(set.intersection(*looks)) if len(looks) == looks.maxlen else []
+            if grown:
                 with suppress(ProcessLookupError):
                     os.kill(dice.choice(grown), signal.SIGKILL)
                     self.note("kills")
-            known = there
 
     def edit(self, _index: int, stop: threading.Event) -> None:
         """Edit the configuration ten times a second; every tenth edit is wrong."""

@@ -7,6 +7,8 @@ import pytest
 from resilience.bar import Bar, Report
 from resilience.registry import bars
 
+pytestmark = pytest.mark.alone
+
 SLOW = {"soak", "drain", "neighbour", "kill", "crash", "clients", "freeze", "bodies", "settle"}
 SLOW |= {"unread", "signals"}
 

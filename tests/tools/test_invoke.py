@@ -321,7 +321,7 @@ def test_an_interrupt_between_repeated_calls_ends_them_with_130(project: Path) -
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.endswith(b"\ninterrupted\n")
+    assert b"\ninterrupted\n" in stderr  # the call that runs may still write its last line
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ _MAX_ANSWER = 256 * 1024 * 1024  # bytes: an endless answer must not fill the me
 _KEPT = 32 * 1024 * 1024  # bytes of an answer that is passed on as it comes
 _PART = 64 * 1024  # bytes of one part of it at most
 _LOOK = 0.2  # seconds between looks at whether somebody still waits for the answer
+# else a runtime that writes head and body apart waits 40 ms for the delayed ACK of its head (Linux)
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "TRACE"}  # FC repeats them after a broken connection
 
 
@@ -99,6 +101,8 @@ class _Socket(socket.socket):
         super().sendall(data, flags)
 
     def recv_into(self, *arguments):  # type: ignore[no-untyped-def]
+        if _QUICK_ACK is not None:
+            self.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         poll = select.poll()
         poll.register(self, select.POLLIN)
         while self.receiver is not None and not poll.poll(1000 * min(self._left(), _LOOK)):

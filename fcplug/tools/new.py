@@ -51,6 +51,7 @@ def project(name: str) -> None:
             "fcplug check": "look for mistakes in config/functions.yaml",
             "fcplug invoke hello --event Ada": "call it, without a server",
             "make run": "serve it; edits take effect while it runs",
+            "fcplug dev": "run it as Function Compute does, with a console in the browser",
         },
     )
 

@@ -145,8 +145,8 @@ def test_an_instance_is_frozen_between_calls(tmp_path: Path) -> None:
             assert platform.invoke(current).succeeded
             wait_until(lambda: platform.instances()[0].state is InstanceState.FROZEN)
         [instance] = platform.instances()
-        status = Path(f"/proc/{instance.pid}/status").read_text()
-        assert "State:\tT" in status
+        status = Path(f"/proc/{instance.pid}/status")
+        wait_until(lambda: "State:\tT" in status.read_text())
     assert not lives(instance.pid)
     assert f"GET /pre-freeze {call.request_id}" in lines(followed)
 

@@ -155,9 +155,12 @@ class Session:
         """Print mistakes that have not just been printed; return whether there are any new ones."""
         new = tuple(mistakes) != tuple(self._reported)
         self._reported = mistakes
-        for mistake in mistakes if new else ():
+        if not new or not mistakes:
+            return False
+        self._lines.say("there are mistakes; 'fcplug check' shows each with its line:", "error")
+        for mistake in mistakes:
             self._lines.detail(mistake)
-        return new and bool(mistakes)
+        return True
 
 
 def _listen(platform: Emulator, queue: AsyncQueue, port: int, keys: Mapping[str, str]) -> ApiServer:

@@ -153,7 +153,11 @@ def spawned(box: Box, log: Path, stdin: int = subprocess.DEVNULL) -> Iterator[Bo
             fcntl.ioctl(sock, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
         yield instance
     finally:
-        process.kill()  # and the kernel ends all processes of the box
+        # setpriv takes the signal of --kill-child away with the user: end the first process itself
+        if process.poll() is None and instance.inside:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(instance.inside, signal.SIGKILL)  # the kernel ends all others of the box
+        process.kill()
         process.wait(PATIENCE)
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.deployed import deploy
+from support.programs import needed
 from support.running import dev
 from support.small_platform import SmallPlatform, serving
 
@@ -58,10 +58,9 @@ def fc2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (shutil.which("npm") and shutil.which("node")):
-        pytest.skip("npm and node are not installed")
+    needed("node")
     folder = tmp_path_factory.mktemp("node")
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "@alicloud/fc2"]
+    command = [needed("npm"), "install", "--silent", "--no-audit", "--no-fund", "@alicloud/fc2"]
     subprocess.run(command, cwd=folder, check=True)
     return folder
 

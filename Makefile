@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 BARS ?=
 
-.PHONY: help run test check resilience release-check bench bench-full format schema clean
+.PHONY: help run test check resilience release-check bench bench-full docs docs-serve format schema clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,7 +32,7 @@ check: $(VENV)/installed $(VENV)/dev ## check format, style, imports and types
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy fcplug tests
-	$(BIN)/mypy bench
+	$(BIN)/mypy bench docs_tools
 	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/mypy --config-file ../../pyproject.toml .) || exit 1; done
 
 resilience: $(VENV)/installed $(VENV)/dev $(VENV)/resilience ## set up, then run every resilience test at full size, or some: BARS="drain reload"
@@ -47,6 +47,13 @@ bench: $(VENV)/made ## compare fcplug with other servers, in five minutes
 bench-full: $(VENV)/made ## measure everything, in half an hour; writes bench/RESULTS.md
 	@$(BIN)/python bench --full --out bench
 
+docs: $(VENV)/dev ## build the site of the documentation into site/, and check every link
+	@NO_COLOR=1 $(BIN)/zensical build --strict --clean
+	@$(BIN)/python docs_tools/site_check.py
+
+docs-serve: $(VENV)/dev ## show the documentation on http://localhost:8000 while you write it
+	@$(BIN)/zensical serve
+
 format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
@@ -55,7 +62,7 @@ schema: $(VENV)/installed ## write config/functions.schema.json, for editors
 	$(BIN)/python -c 'from fcplug.config.loader import json_schema; print(json_schema(), end="")' > config/functions.schema.json
 
 clean: ## remove all generated files
-	rm -rf $(VENV) bench/.envs bench/.quick .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .cache bench/.envs bench/.quick .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/made:
 	@echo "setting up $(VENV)"

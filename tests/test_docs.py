@@ -28,13 +28,13 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", [File, RuntimeEntry, DefaultsEntry, FunctionEntry])
 def test_every_key_of_the_configuration_is_documented(kind: type[msgspec.Struct]) -> None:
-    page = (ROOT / "docs" / "configuration.md").read_text()
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
     for field in msgspec.structs.fields(kind):
         assert f"\n| `{field.encode_name}` |" in page
 
 
 def test_the_documented_defaults_are_the_real_ones() -> None:
-    page = (ROOT / "docs" / "configuration.md").read_text()
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
     for field in msgspec.structs.fields(RuntimeEntry):
         default = field.default
         shown = default if isinstance(default, str) else f"{json.dumps(default)}".removesuffix(".0")
@@ -42,7 +42,7 @@ def test_the_documented_defaults_are_the_real_ones() -> None:
 
 
 def test_every_key_of_scale_is_documented_with_its_default() -> None:
-    page = (ROOT / "docs" / "ray.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "ray.md").read_text()
     for field in msgspec.structs.fields(ScaleEntry):
         shown = field.default if isinstance(field.default, float) else ""
         assert f"\n| `{field.encode_name}` | {shown}" in page
@@ -50,7 +50,7 @@ def test_every_key_of_scale_is_documented_with_its_default() -> None:
 
 @pytest.mark.parametrize("hook", hookspecs.NAMES)
 def test_every_hook_is_documented(hook: str) -> None:
-    assert f"\n| `{hook}(" in (ROOT / "docs" / "plugins.md").read_text()
+    assert f"\n| `{hook}(" in (ROOT / "docs" / "how-to" / "plugins.md").read_text()
     assert getattr(hookspecs, hook).__doc__
 
 
@@ -58,18 +58,21 @@ def test_every_hook_is_documented(hook: str) -> None:
 def test_every_attribute_of_the_context_is_documented(name: str) -> None:
     aliases = {"requestId", "accountId", "retryCount"}
     ours = {"from_headers", "to_headers", "variables", "age", "for_function", "cancel"}
-    assert name in aliases | ours or f"`{name}" in (ROOT / "docs" / "plugins.md").read_text()
+    assert (
+        name in aliases | ours
+        or f"`{name}" in (ROOT / "docs" / "how-to" / "plugins.md").read_text()
+    )
 
 
 def test_the_documented_configuration_is_right() -> None:
-    pages = ("configuration", "deploying", "moving", "ray", "web")
-    for page in (f"docs/{name}.md" for name in pages):
+    guides = ("deploying", "moving", "ray", "web")
+    for page in ("docs/reference/configuration.md", *(f"docs/how-to/{name}.md" for name in guides)):
         for text in blocks(page, "yaml"):
             loader.parse(text, page, {})
 
 
 def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snippets = [*blocks("README.md", "python"), *blocks("docs/plugins.md", "python")]
+    snippets = [*blocks("README.md", "python"), *blocks("docs/how-to/plugins.md", "python")]
     assert len(snippets) == 9
     functions = {
         "readme_function": ("handle", b'{\n    "hello": "Ada",\n    "id": "r-1"\n}'),
@@ -97,7 +100,9 @@ def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_documented_cache_answers_in_place_of_the_handler(
     code: Callable[[str, str], Path],
 ) -> None:
-    (snippet,) = (text for text in blocks("docs/plugins.md", "python") if "class Cached" in text)
+    (snippet,) = (
+        text for text in blocks("docs/how-to/plugins.md", "python") if "class Cached" in text
+    )
     code("cached", snippet)
     code("counting", "acts = []\ndef handle(event):\n  acts.append(event)\n  return len(acts)\n")
     text = "version: 1\nfunctions: {f: {handler: 'counting:handle', middleware: ['cached:Cached']}}"
@@ -118,11 +123,11 @@ def test_the_documented_cache_answers_in_place_of_the_handler(
 def test_the_documented_applications_serve(
     code: Callable[[str, str], Path], number: int, target: str, expected: object
 ) -> None:
-    code(("shop", "market")[number], blocks("docs/web.md", "python")[number])
+    code(("shop", "market")[number], blocks("docs/how-to/web.md", "python")[number])
     path, _, query = target.partition("?")
     environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query}
     setup_testing_defaults(environ)
-    runtime = Runtime(loader.parse(blocks("docs/web.md", "yaml")[number], "f.yaml", {}), {})
+    runtime = Runtime(loader.parse(blocks("docs/how-to/web.md", "yaml")[number], "f.yaml", {}), {})
     answer = runtime.web(environ, Context.from_headers({"x-fc-request-id": "r-1"}, {}))
     assert isinstance(answer, Response)
     assert json.loads(b"".join(answer.body)) == expected

@@ -6,7 +6,7 @@ from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.observerspecs import Call
 from support.deployed import ROOT
 
-PAGE = (ROOT / "docs" / "plugins.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "plugins.md").read_text()
 
 
 @pytest.mark.parametrize("hook", observerspecs.NAMES)

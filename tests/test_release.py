@@ -10,7 +10,7 @@ import yaml
 import fcplug
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "releasing.md").read_text()
+PAGE = (ROOT / "docs" / "contributing" / "releasing.md").read_text()
 
 
 def workflow() -> dict[str, Any]:

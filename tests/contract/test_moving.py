@@ -8,7 +8,7 @@ import pytest
 from support.conformance import ROWS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "moving.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "moving.md").read_text()
 CLAIMS = [
     cells
     for line in PAGE.splitlines()

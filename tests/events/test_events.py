@@ -756,7 +756,7 @@ def public(kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def test_every_type_of_an_event_can_be_imported_and_has_its_fields_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text()
     assert sorted(events.__all__) == dir(events)
     for name in {*events.__all__} - {"decode"}:
         kind = getattr(events, name)
@@ -772,7 +772,10 @@ def test_the_source_of_every_kind_of_event_is_named() -> None:
     for kind in TYPES:
         type_ = samples.type_of(kind)
         assert "Source: " in (getattr(type_, "__origin__", type_).__doc__ or ""), kind
-        assert f"| `{kind}` |" in (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+        assert (
+            f"| `{kind}` |"
+            in (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text()
+        )
 
 
 def test_a_handler_pays_for_the_types_that_it_asks_for() -> None:
@@ -791,7 +794,7 @@ def test_the_documented_handlers_run(
     serve: Callable[..., Runtime],
     called: Callable[..., Context],
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text()
     snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     order = b'{"id": "o-1", "sizes": [3, 4]}'
     expected = (

@@ -93,7 +93,7 @@ def test_the_code_package_that_the_pages_build_serves_the_shipped_configuration(
     tmp_path: Path,
 ) -> None:
     folder = checkout(tmp_path / "fcplug")
-    page = (ROOT / "docs" / "deploying.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "deploying.md").read_text()
     (shown,) = re.findall(r"```console\n\$ (fcplug build\n.*?)```", page, re.DOTALL)
     (command,) = (line for line in commands() if line.startswith("fcplug"))
     assert command == shown.splitlines()[0]
@@ -132,7 +132,7 @@ def serves(code: Path, log: Path, function: str = "hello") -> None:
 
 @pytest.mark.slow
 def test_the_deploying_page_makes_a_wheel_that_has_what_projects_copy(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "deploying.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "deploying.md").read_text()
     (line,) = re.findall(r"^\$ (.* pip wheel .*)$", page, re.MULTILINE)
     repository = checkout(tmp_path / "fcplug")
     command = line.replace("/path/to/fcplug", str(repository)).replace("pip", "pip --quiet", 1)

@@ -1,4 +1,4 @@
-"""What docs/testing.md shows is run, as a reader would."""
+"""What docs/how-to/testing.md shows is run, as a reader would."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from fcplug.testing import contexts, process_rules
 
-PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "testing.md").read_text()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``docs/commands.md``: the outputs that it shows are those of the commands."""
+"""``docs/reference/commands.md``: the outputs that it shows are those of the commands."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from fcplug.tools import COMMANDS
 from support.commands import environment
 from support.deployed import ROOT, deploy
 
-PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
 CHECKED = ("check", "plugins", "route", "doctor")
 _BLOCK = re.compile(r"^```(yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -11,8 +11,8 @@ from fcplug.tools.main import run
 from support import fc3_schema
 from support.deployed import ROOT, deploy
 
-PAGES = ("s-yaml", "kubernetes", "commands")
-PAGE = (ROOT / "docs" / "s-yaml.md").read_text("utf-8")
+PAGES = ("how-to/s-yaml", "how-to/kubernetes", "reference/commands")
+PAGE = (ROOT / "docs" / "how-to" / "s-yaml.md").read_text("utf-8")
 CONFIG, SHOWN, OVERLAY = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 

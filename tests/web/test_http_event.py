@@ -481,7 +481,7 @@ def test_the_handler_of_the_page_answers(
     serve: Callable[..., Runtime],
     called: Callable[..., Context],
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "web.md").read_text()
     (snippet,) = re.findall(r"```python\n(import json\n.*?)```", page, re.DOTALL)
     code("index", snippet)
     runtime = serve(f="index.handle")

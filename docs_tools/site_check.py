@@ -1,0 +1,108 @@
+"""Check the built site: every link, anchor, picture and file of the repository exists.
+
+``zensical build --strict`` checks the links between Markdown files. This also checks pictures,
+links in HTML, links to files of the repository, and that the navigation names exactly the pages
+that exist.
+"""
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import tomli
+
+ROOT = Path(__file__).resolve().parents[1]
+_VIEWS = ("blob", "edit", "raw", "tree")
+
+
+class Page(HTMLParser):
+    """The links of a page, and the anchors that it offers."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note where the tag leads, and the name that it gives itself."""
+        for name, value in attrs:
+            if name == "id" or (tag == "a" and name == "name"):
+                self.anchors.add(value or "")
+            elif name in ("href", "src") and value and tag != "form":
+                self.links.append(value)
+
+
+@cache
+def read(file: Path) -> Page:
+    """Parse a page of the site."""
+    return Page(file.read_text("utf-8"))
+
+
+def check(project: Path, site: Path) -> list[str]:
+    """Return a line for each mistake of the site that was built from the project."""
+    config = tomli.loads((project / "zensical.toml").read_text("utf-8"))["project"]
+    found = list(_pages(project / "docs", [*_named(config["nav"])]))
+    for file in sorted(site.rglob("*.html")):
+        for link in dict.fromkeys(read(file).links):
+            if link.startswith(config["repo_url"] + "/"):
+                reason = _wrong_in_repository(link.removeprefix(config["repo_url"] + "/"), project)
+            else:
+                reason = _wrong(link, file, site, config["site_url"])
+            if reason:
+                found.append(f"{file.relative_to(site)}: {link}: {reason}")
+    return found
+
+
+def _named(nav: object) -> Iterator[str]:
+    """Yield the page of each entry of the navigation."""
+    if isinstance(nav, str):
+        yield nav
+    for inner in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from _named(inner)
+
+
+def _pages(docs: Path, named: list[str]) -> Iterator[str]:
+    there = {file.relative_to(docs).as_posix() for file in docs.rglob("*.md")}
+    for page in sorted(set(named) - there):
+        yield f"zensical.toml: {page}: the navigation names it, and it does not exist"
+    for page in sorted(there - set(named)):
+        yield f"zensical.toml: {page}: it exists, and the navigation does not name it"
+
+
+def _wrong_in_repository(link: str, project: Path) -> str:
+    """Return why a link to a file of the repository leads nowhere, or ''."""
+    view, _, path = link.partition("/main/")
+    exists = view not in _VIEWS or (project / unquote(urlsplit(path).path)).exists()
+    return "" if exists else "the repository has no such file"
+
+
+def _wrong(link: str, file: Path, site: Path, home: str) -> str:
+    """Return why a link of a page leads nowhere, or ''; home is the address of the site."""
+    parts = urlsplit(link)
+    if parts.scheme and not link.startswith(home):
+        return ""
+    path, root = unquote(parts.path), urlsplit(home).path
+    inside = site / path.removeprefix(root) if path.startswith(root) else file.parent / path
+    target = inside if path else file
+    if target.is_dir():
+        target /= "index.html"
+    if not target.exists():
+        return "the site has no such file"
+    if parts.fragment and unquote(parts.fragment) not in read(target.resolve()).anchors:
+        return "the page has no such anchor"
+    return ""
+
+
+def main() -> int:
+    """Print the mistakes of ``site/``, and fail if there are any."""
+    found = check(ROOT, ROOT / "site")
+    print("\n".join(found) or "every link, anchor and picture of the site exists")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

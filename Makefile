@@ -48,8 +48,7 @@ bench-full: $(VENV)/made ## measure everything, in half an hour; writes bench/RE
 	@$(BIN)/python bench --full --out bench
 
 docs: $(VENV)/dev ## build the site of the documentation into site/, and check every link
-	@NO_COLOR=1 $(BIN)/zensical build --strict --clean
-	@$(BIN)/python docs_tools/site_check.py
+	@$(BIN)/python docs_tools/site_build.py
 
 docs-serve: $(VENV)/dev ## show the documentation on http://localhost:8000 while you write it
 	@$(BIN)/zensical serve

@@ -5,9 +5,7 @@ links in HTML, links to files of the repository, and that the navigation names e
 that exist.
 """
 
-import sys
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -36,24 +34,19 @@ class Page(HTMLParser):
                 self.links.append(value)
 
 
-@cache
-def read(file: Path) -> Page:
-    """Parse a page of the site."""
-    return Page(file.read_text("utf-8"))
-
-
-def check(project: Path, site: Path) -> list[str]:
+def check(project: Path, site: Path, config_file: Path) -> list[str]:
     """Return a line for each mistake of the site that was built from the project."""
-    config = tomli.loads((project / "zensical.toml").read_text("utf-8"))["project"]
+    config = tomli.loads(config_file.read_text("utf-8"))["project"]
     found = list(_pages(project / "docs", [*_named(config["nav"])]))
-    for file in sorted(site.rglob("*.html")):
-        for link in dict.fromkeys(read(file).links):
+    pages = {file: Page(file.read_text("utf-8")) for file in sorted(site.resolve().rglob("*.html"))}
+    for file, page in pages.items():
+        for link in dict.fromkeys(page.links):
             if link.startswith(config["repo_url"] + "/"):
                 reason = _wrong_in_repository(link.removeprefix(config["repo_url"] + "/"), project)
             else:
-                reason = _wrong(link, file, site, config["site_url"])
+                reason = _wrong(link, file, (site, config["site_url"]), pages)
             if reason:
-                found.append(f"{file.relative_to(site)}: {link}: {reason}")
+                found.append(f"{file.relative_to(site.resolve())}: {link}: {reason}")
     return found
 
 
@@ -80,8 +73,9 @@ def _wrong_in_repository(link: str, project: Path) -> str:
     return "" if exists else "the repository has no such file"
 
 
-def _wrong(link: str, file: Path, site: Path, home: str) -> str:
-    """Return why a link of a page leads nowhere, or ''; home is the address of the site."""
+def _wrong(link: str, file: Path, at: tuple[Path, str], pages: Mapping[Path, Page]) -> str:
+    """Return why a link of a page leads nowhere, or ''; the site has a folder and an address."""
+    site, home = at
     parts = urlsplit(link)
     if parts.scheme and not link.startswith(home):
         return ""
@@ -92,17 +86,7 @@ def _wrong(link: str, file: Path, site: Path, home: str) -> str:
         target /= "index.html"
     if not target.exists():
         return "the site has no such file"
-    if parts.fragment and unquote(parts.fragment) not in read(target.resolve()).anchors:
+    page = pages.get(target.resolve())
+    if parts.fragment and page and unquote(parts.fragment) not in page.anchors:
         return "the page has no such anchor"
     return ""
-
-
-def main() -> int:
-    """Print the mistakes of ``site/``, and fail if there are any."""
-    found = check(ROOT, ROOT / "site")
-    print("\n".join(found) or "every link, anchor and picture of the site exists")
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

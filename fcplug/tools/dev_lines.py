@@ -59,9 +59,10 @@ class Lines:
         if outcome is None:
             return
         what = f"{call.method} {call.target}" if call.method else call.kind
-        text = f"{what}: {outcome.status} in {outcome.duration_ms:.1f} ms"
-        if outcome.cold:
-            text += ", first call of its instance"
+        text = f"{what}: {outcome.status}"
+        if outcome.duration_ms:  # else no instance could be called
+            first = ", first call of its instance" if outcome.cold else ""
+            text += f" in {outcome.duration_ms:.1f} ms{first}"
         for fact in (outcome.error_type, outcome.code):
             text += f", {fact}" if fact else ""
         self.function(call.function, f"{text}  {call.request_id}", _style(outcome.succeeded))

@@ -113,6 +113,7 @@ class _Watcher(threading.Thread):
     def _watch(self) -> None:
         import watchfiles  # noqa: PLC0415 - from the extra; its absence was reported before
 
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # what counts is logged here
         code = watchfiles.PythonFilter()
         for changes in watchfiles.watch(
             *self._folders,

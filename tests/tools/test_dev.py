@@ -120,7 +120,7 @@ def test_a_start_command_that_fails_is_reported_with_its_last_output(tmp_path: P
     with dev(tmp_path, "--command", command, "--function", "mine") as platform:
         assert b"CAExited" in platform.invoke("mine")
         platform.wait_for("no such luck")
-        platform.wait_for("CAExited")
+        platform.wait_for("sync: 412, CAExited")
 
 
 def test_a_port_in_use_is_an_error_that_names_another_one(project: Path) -> None:

@@ -60,6 +60,7 @@ def test_an_edit_of_code_takes_effect_on_the_port_that_stays_open(tmp_path: Path
         (tmp_path / "lib" / "words.py").write_text("WORD = 'six'\n")  # as long, in the same second
         answers(instance, "six")
         assert "changed: lib/words.py; starting a new process" in instance.log
+        assert "detected" not in instance.log  # watchfiles' own line of the same fact
         assert instance.stop() == 0
 
 

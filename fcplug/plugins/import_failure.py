@@ -159,8 +159,16 @@ def line_of(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
         return f", {error.filename}:{error.lineno or 1}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not is_own_file(frame.filename)]
-    return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+    theirs = [frame for frame in frames if not is_own_file(frame.filename)]
+    # what they call in the standard library fails by how they call it
+    last = [frame for frame in theirs if not _is_standard(frame.filename)][-1:] or theirs[-1:]
+    return f", {last[0].filename}:{last[0].lineno}" if last else ""
+
+
+def _is_standard(filename: str) -> bool:
+    library = os.path.dirname(os.__file__) + os.sep
+    installed = filename.startswith(f"{library}site-packages{os.sep}")
+    return filename.startswith("<frozen ") or (filename.startswith(library) and not installed)
 
 
 def _relative_import(error: BaseException, missing: str) -> str:

@@ -427,6 +427,16 @@ def test_a_syntax_error_without_a_file_says_what_it_can(install: Install, text: 
     assert error.where.endswith("broken.py:1")
 
 
+@pytest.mark.parametrize(
+    "line", ["os.environ['FCPLUG_NO_SUCH_NAME']", "json.loads('{')", "importlib.import_module('')"]
+)
+def test_an_error_inside_the_standard_library_is_located_at_the_line_that_calls_it(
+    install: Install, line: str
+) -> None:
+    error = broken(install, f"import importlib, json, os\n\n{line}\n")
+    assert error.where.endswith("broken.py:3")
+
+
 def test_the_error_has_the_whole_chain_of_causes_without_our_frames(install: Install) -> None:
     text = "try:\n    {}['key']\nexcept KeyError as error:\n    raise OSError('no') from error\n"
     error = broken(install, text)

@@ -73,10 +73,9 @@ def test_the_documented_configuration_is_right() -> None:
 
 def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snippets = [*blocks("README.md", "python"), *blocks("docs/how-to/plugins.md", "python")]
-    assert len(snippets) == 9
+    assert len(snippets) == 8
     functions = {
         "readme_function": ("handle", b'{\n    "hello": "Ada",\n    "id": "r-1"\n}'),
-        "readme_class": ("Greeter", b"Hello, Ada!"),
         "page_function": ("handle", b'{\n    "hello": "Ada"\n}'),
         "page_module": ("", b"Ada"),
         "page_class": ("Resize", b"320 pixels"),

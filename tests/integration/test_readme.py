@@ -141,26 +141,6 @@ def test_the_deploying_page_makes_a_wheel_that_has_what_projects_copy(tmp_path: 
     assert "fcplug/assets/bootstrap" in ZipFile(wheel).namelist()
 
 
-@pytest.mark.slow
-def test_the_package_of_the_readme_contains_its_module_even_among_other_files(
-    tmp_path: Path,
-) -> None:
-    (project,) = [text for text in blocks("toml") if "acme-greeter" in text]
-    (module,) = [text for text in blocks("python") if "# greeter.py" in text]
-    folder = tmp_path / "greeter"
-    for beside in ("config", "docs", "python"):
-        (folder / beside).mkdir(parents=True)
-    (folder / "pyproject.toml").write_text(project)
-    (folder / "greeter.py").write_text(module)
-    shell(f"python3 -m pip --quiet wheel --no-deps --wheel-dir '{tmp_path}' .", folder)
-    (wheel,) = tmp_path.glob("acme_greeter-1.0-*.whl")
-    assert "greeter.py" in ZipFile(wheel).namelist()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
 def test_the_links_of_an_index_page_lead_to_files_of_the_repository() -> None:
     described = message_from_string(metadata.distribution("fcplug").read_text("METADATA") or "")
     urls = dict(line.split(", ", 1) for line in described.get_all("Project-URL") or ())
@@ -174,6 +154,10 @@ def test_the_links_of_an_index_page_lead_to_files_of_the_repository() -> None:
         )
         assert page, link
         assert (ROOT / page[1]).exists(), link
+
+
+def test_the_readme_can_be_read_at_once() -> None:
+    assert len(README.splitlines()) <= 120
 
 
 def test_every_command_of_the_readme_is_known_to_these_tests() -> None:

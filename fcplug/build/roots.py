@@ -15,8 +15,9 @@ from fcplug.build.origin import INDEX, Origin
 from fcplug.build.target import Target
 from fcplug.config.loader import Config
 from fcplug.config.model import FunctionSpec
+from fcplug.errors import UnknownFunction
 from fcplug.hookspecs import KEYS
-from fcplug.inspection.explanation import Question, explain
+from fcplug.inspection.reachable import reachable
 from fcplug.plugins import importer
 from fcplug.plugins.entry_points import EntryPointIndex
 from fcplug.plugins.importer import ASGI, HANDLERS, MIDDLEWARE, WSGI, Source
@@ -47,7 +48,7 @@ class Needs(NamedTuple):
 
 
 def chosen(config: Config, names: Sequence[str]) -> list[FunctionSpec]:
-    """Return the functions that answer the named ones, all if none is named.
+    """Return the functions that may answer the named ones, and their shadows; all if none is named.
 
     Raises:
         BuildError: none answers a name.
@@ -56,13 +57,13 @@ def chosen(config: Config, names: Sequence[str]) -> list[FunctionSpec]:
         return list(config.functions.values())
     found: dict[str, None] = {}
     for name in names:
-        answer = explain(config, Question(function=name))
-        if answer.failure:
-            raise BuildError(
-                str(answer.failure), fix="name one of them, or an FC function with a route"
-            )
-        found.update(dict.fromkeys(answer.weights))
-    return [config.functions[name] for name in found]
+        answering = reachable(config, name, name)
+        if not answering:
+            why = str(UnknownFunction(name, "", config.functions))
+            raise BuildError(why, fix="name one of them, or an FC function with a route")
+        found.update(dict.fromkeys(answering))
+    shadows = [spec.shadow.to for name in found if (spec := config.functions[name]).shadow]
+    return [config.functions[name] for name in dict.fromkeys([*found, *shadows])]
 
 
 def needs(

@@ -10,6 +10,7 @@ from fcplug.errors import UnknownFunction, did_you_mean
 from fcplug.inspection.deployment import Deployed
 from fcplug.inspection.explanation import Question, explain
 from fcplug.inspection.finding import Finding
+from fcplug.inspection.reachable import reachable
 
 Hooks = Mapping[str, Sequence[str]]
 """The hooks that the plugins of each function have."""
@@ -80,18 +81,20 @@ def _of_name(config: Config, each: Deployed) -> Generator[Finding, None, list[st
     handler = each.get("handler")
     handler = handler if isinstance(handler, str) else ""
     answer = explain(config, Question(function=each.name, handler=handler))
+    names = reachable(config, each.name, handler)
     if isinstance(answer.failure, UnknownFunction):
         hint = did_you_mean(each.name, config.functions)
         what = f"no function of {config.file} answers '{each.name}'{hint}"
+        if names:
+            what = f"{config.file} answers only some calls of '{each.name}', by its routes"
         yield _theirs(each, "functionName", what, "fc-function", "add the function, or a default")
-        return []
     if answer.by == "default":
         what = f"'{each.name}' is not in {config.file}: the default, '{config.default}', answers"
         yield _theirs(each, "functionName", what, "fc-function", "add the function, or a route")
     if answer.by == "name" and handler in config.functions and handler != each.name:
         what = f"'{each.name}' answers, and not '{handler}': the name comes before the handler"
         yield _theirs(each, "handler", what, "fc-handler", f"write handler: {each.name}")
-    return list(answer.weights)
+    return names
 
 
 def _of_timeout(config: Config, spec: FunctionSpec, each: Deployed) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from fcplug.config.location import Path
 from fcplug.config.model import FunctionSpec
 from fcplug.errors import ConfigError
 from fcplug.inspection import platform_rules
+from fcplug.inspection.reachable import reachable
 from fcplug.manifests import sizing
-from fcplug.manifests.answering import answering
 from fcplug.manifests.image import Image
 from fcplug.manifests.triggers import HTTP, Triggers
 
@@ -134,7 +134,7 @@ class _Props:
 def _add_function(
     props: _Props, config: Config, spec: FunctionSpec, hooks: Hooks, package: Package
 ) -> None:
-    specs = answering(config, spec.name)
+    specs = [config.functions[name] for name in reachable(config, spec.name, spec.name)]
     props.add("region", "${vars.region}")
     props.add("functionName", spec.name)
     props.add("runtime", package.image.name)

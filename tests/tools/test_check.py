@@ -273,6 +273,40 @@ def test_hooks_that_fc_is_not_asked_to_call_are_warnings(tmp_path: Path) -> None
     assert findings(folder) == []
 
 
+@pytest.mark.parametrize(
+    ("match", "to"),
+    [
+        ("function: a, qualifier: prod", "b"),
+        ("qualifier: 'rel-*'", "{a: 9, b: 1}"),
+        ("function: a, event: {kind: order}", "b"),
+    ],
+)
+def test_a_function_is_compared_that_only_some_calls_of_another_reach(
+    tmp_path: Path, match: str, to: str
+) -> None:
+    text = functions(
+        "  a: {handler: greeter.handle}\n  b: {handler: typed:Typed, timeout: 400}\n"
+        f"routes:\n  - {{match: {{{match}}}, to: {to}}}\n"
+    )
+    folder = deploy(tmp_path, text, {**GOOD, "typed.py": TYPED, "s.yaml": DEPLOYED})
+    found = findings(folder)
+    assert [(each["rule"], each["at"]) for each in found] == [
+        ("fc-initialize", "functions.b"),
+        ("fc-pre-stop", "functions.b"),
+        ("fc-timeout", "functions.b.timeout"),
+    ]
+
+
+def test_a_function_that_routes_answer_for_some_versions_only_is_a_warning(tmp_path: Path) -> None:
+    text = functions("  b: {handler: greeter.handle}\n  c: {handler: greeter.handle}\n") + (
+        "routes:\n  - {match: {function: a, qualifier: prod}, to: b}\n"
+    )
+    folder = deploy(tmp_path, text, {**GOOD, "s.yaml": DEPLOYED})
+    found = the_only(findings(folder))
+    assert found["rule"] == "fc-function"
+    assert "answers only some calls of 'a'" in found["what"]
+
+
 def test_a_variable_that_s_yaml_does_not_set_is_a_warning_without_its_value(tmp_path: Path) -> None:
     text = functions(
         "  # ${SECRET} in a comment\n"

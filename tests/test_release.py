@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 import fcplug
@@ -58,3 +60,15 @@ def test_the_check_of_a_release_is_a_command_of_make() -> None:
     subprocess.run(["bash", "-n", script], check=True)
     for program in ("build", "twine", "check-wheel-contents", "cyclonedx-py"):
         assert program in script.read_text()
+
+
+@pytest.mark.slow
+def test_the_wheel_passes_the_check_of_its_contents(tmp_path: Path) -> None:
+    made = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "pip", *made, str(ROOT)], check=True)
+    (wheel,) = tmp_path.glob("fcplug-*.whl")
+    done = subprocess.run(
+        [sys.executable, "-m", "check_wheel_contents", str(wheel)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

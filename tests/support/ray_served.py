@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 from support.commands import unmeasured
 from support.conformance import Call
 from support.deployed import Answer, free_port
-from support.waiting import wait_until
+from support.waiting import PATIENCE, wait_until
 
 _NODES = Path(__file__).with_name("ray_nodes.py")
 _READY = r"(?m)^serving \d+ function"
+_START = 240.0  # seconds; a dozen processes import Ray at once
 
 
 class Nodes(NamedTuple):
@@ -68,7 +69,7 @@ class OnRay:
             self._log += "".join(line for line in lines if not line.startswith((":actor", ":job")))
         return self._log
 
-    def wait_to_say(self, pattern: str, after: int = 0) -> re.Match[str]:
+    def wait_to_say(self, pattern: str, after: int = 0, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until the command has printed a match, after so many characters."""
         found: list[re.Match[str]] = []
 
@@ -79,7 +80,7 @@ class OnRay:
             return bool(found)
 
         try:
-            wait_until(look)
+            wait_until(look, seconds)
         except AssertionError:
             raise AssertionError(f"no {pattern!r} in:\n{self.said[after:]}") from None
         return found[0]
@@ -184,7 +185,7 @@ def on_ray(code: Path, cluster: Nodes, environ: Mapping[str, str]) -> Iterator[O
         )
     served = OnRay(code, cluster, process, port)
     try:
-        served.wait_to_say(_READY)
+        served.wait_to_say(_READY, seconds=_START)
         yield served
     finally:
         process.terminate()

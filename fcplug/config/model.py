@@ -179,7 +179,7 @@ class DefaultsEntry(WorkersEntry, frozen=True):
     ] = "thread"
     scale: Annotated[
         ScaleEntry | None,
-        Meta(description="replicas and resources under fcplug ray; null for one small replica"),
+        Meta(description="replicas and resources on a cluster: of Ray, Kubernetes or Knative"),
     ] = None
 
 

@@ -9,7 +9,7 @@ Moment = Annotated[float, Meta(ge=0, le=86400)]
 
 
 class ScaleEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """How ``fcplug ray`` runs a function; nothing else reads it."""
+    """How ``fcplug ray`` runs a function, and the files of ``fcplug manifest`` for a cluster."""
 
     replicas: Annotated[
         Count | None, Meta(description="replicas, always as many; null for one")
@@ -23,7 +23,7 @@ class ScaleEntry(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     target: Annotated[
         Annotated[float, Meta(gt=0, le=10_000)] | None,
-        Meta(description="with max: calls at once that each replica should have; null for 2"),
+        Meta(description="with max: calls at once that each replica should have"),
     ] = None
     up_after: Annotated[
         Moment | None, Meta(description="with max: seconds of load before replicas are added")
@@ -32,9 +32,9 @@ class ScaleEntry(Struct, frozen=True, forbid_unknown_fields=True):
         Moment | None, Meta(description="with max: seconds without load before they are removed")
     ] = None
     cpus: Annotated[
-        Annotated[float, Meta(ge=0, le=10_000)],
+        Annotated[float, Meta(ge=0, le=10_000)] | None,
         Meta(description="processor cores that each replica reserves"),
-    ] = 0.1
+    ] = None
     gpus: Annotated[
         Annotated[float, Meta(ge=0, le=10_000)], Meta(description="GPUs that each replica reserves")
     ] = 0

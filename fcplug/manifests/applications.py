@@ -15,6 +15,13 @@ _OF_FUNCTIONS = ("functions", "routes", "default")
 _MOST_BYTES = 1_000_000  # of the data of a ConfigMap: Kubernetes takes 1 MiB
 
 
+class Group(NamedTuple):
+    """Functions that run together, under the name of the function or of their pool."""
+
+    name: str
+    functions: tuple[str, ...]
+
+
 class Application(NamedTuple):
     """Something that is deployed under one name.
 
@@ -57,18 +64,32 @@ def of_all(config: Config, text: str, name: str) -> Application:
     return made
 
 
-def of_each(config: Config, text: str, names: Sequence[str]) -> list[Application]:
-    """Return an application for each of the functions that are named.
+def by_themselves(names: Sequence[str]) -> list[Group]:
+    """Return a group for each function that is named."""
+    return [Group(name, (name,)) for name in dict.fromkeys(names)]
+
+
+def by_pool(config: Config) -> list[Group]:
+    """Return all functions of a configuration, those of a pool together."""
+    groups: dict[tuple[str, bool], list[str]] = {}
+    for name, spec in config.functions.items():
+        pool = spec.scale.pool if spec.scale else None
+        groups.setdefault((pool or name, bool(pool)), []).append(name)
+    return [Group(name, tuple(functions)) for (name, _), functions in groups.items()]
+
+
+def of_each(config: Config, text: str, groups: Sequence[Group]) -> list[Application]:
+    """Return an application for each group.
 
     Raises:
         ConfigError: names that Kubernetes does not take, or that become the same there.
     """
-    _raise(config, _of_names(config, names))
+    _raise(config, _of_names(config, groups))
     written = variables.written(text)
     made = []
-    for name in names:
-        own = _only(written, name)
-        made.append(Application(label(name), (name,), own, variables.required(own)))
+    for name, functions in groups:
+        own = _only(written, functions)
+        made.append(Application(label(name), functions, own, variables.required(own)))
     _raise(config, _too_large(config, made))
     return made
 
@@ -79,10 +100,10 @@ def _raise(config: Config, problems: Iterator[Problem]) -> None:
         raise ConfigError(found, fix if "name" in found[0].what else "")
 
 
-def _of_names(config: Config, names: Sequence[str]) -> Iterator[Problem]:
+def _of_names(config: Config, groups: Sequence[Group]) -> Iterator[Problem]:
     taken: dict[str, str] = {}
-    for name in names:
-        converted, path = label(name), ("functions", name)
+    for name, functions in groups:
+        converted, path = label(name), ("functions", functions[0])
         if check_label(converted):
             what = f"'{name}' would have the name '{converted}' on Kubernetes: {_RULE}"
             yield config.document.problem(path, what)
@@ -101,18 +122,20 @@ def _too_large(config: Config, made: Sequence[Application]) -> Iterator[Problem]
             yield config.document.problem((), what)
 
 
-def _only(written: Mapping[str, Any], name: str) -> str:
-    """Return a configuration with one function, what it needs, and the routes that lead to it."""
+def _only(written: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return a configuration with functions, what they need, and the routes that lead to them."""
     kept = {key: value for key, value in written.items() if key not in _OF_FUNCTIONS}
-    functions = {each: written["functions"][each] for each in _with_shadows(written, name)}
-    kept["functions"] = functions
+    needed = dict.fromkeys(each for name in names for each in _with_shadows(written, name))
+    kept["functions"] = {each: written["functions"][each] for each in needed}
     routes = [
-        {**route, "to": to} for route in written.get("routes") or [] if (to := _to(route, name))
+        {**route, "to": to} for route in written.get("routes") or [] if (to := _to(route, names))
     ]
     if routes:
         kept["routes"] = routes
-    if written.get("default") == name or len(functions) > 1:
-        kept["default"] = name  # calls that name no function are for this one, not for a shadow
+    if written.get("default") in names:
+        kept["default"] = written["default"]
+    elif len(names) == 1 and len(needed) > 1:
+        kept["default"] = names[0]  # of calls that name no function: not the shadow
     return yaml_text.dump(kept)
 
 
@@ -126,9 +149,9 @@ def _with_shadows(written: Mapping[str, Any], name: str) -> list[str]:
     return found
 
 
-def _to(route: Mapping[str, Any], name: str) -> Any:
-    """Return what of a route leads to a function, None if nothing does."""
+def _to(route: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Return what of a route leads to functions, None if nothing does."""
     to = route["to"]
     if isinstance(to, Mapping):
-        return {name: to[name]} if to.get(name) else None
-    return to if to == name else None
+        return {name: weight for name, weight in to.items() if weight and name in names} or None
+    return to if to in names else None

@@ -5,15 +5,20 @@ from typing import Any
 
 from fcplug.config.loader import Config
 from fcplug.config.location import Path
-from fcplug.manifests import container, documents, pod, sizing
+from fcplug.manifests import container, documents, pod, scaling, sizing
 from fcplug.manifests.applications import Application
 from fcplug.manifests.documents import Object
 from fcplug.manifests.pod import Order
+from fcplug.manifests.scaling import Scaling
 
 _SCALE = "autoscaling.knative.dev"
 _USUAL_SECONDS = 300  # Knative's own limit of a call
 _MOST_SECONDS = 600  # unless the cluster's config-defaults say otherwise
 _MOST_CALLS = 1000
+_USUAL_LEAST = 0  # pods, where nothing says how many
+_LEAST_TARGET = 0.01
+_MOST_DELAY = 3600  # seconds
+_ANNOTATIONS: Path = ("spec", "template", "metadata", "annotations")
 _POD: Path = ("spec", "template", "spec")
 _CONTAINER: Path = (*_POD, "containers", 0)
 
@@ -30,6 +35,7 @@ def text(config: Config, application: Application, order: Order) -> str:
 
 def _service(config: Config, application: Application, order: Order) -> Object:
     seconds = _seconds(config, application)
+    scale = scaling_of(config, application, order)
     values = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -39,8 +45,7 @@ def _service(config: Config, application: Application, order: Order) -> Object:
                 "metadata": {
                     "labels": pod.labels(order, application),
                     "annotations": {
-                        f"{_SCALE}/min-scale": str(order.least),
-                        f"{_SCALE}/max-scale": str(order.most),
+                        **_annotations(scale),
                         **pod.checksums(config, application),
                     },
                 },
@@ -48,7 +53,7 @@ def _service(config: Config, application: Application, order: Order) -> Object:
                     "containerConcurrency": _calls(config, application),
                     "timeoutSeconds": seconds,
                     "enableServiceLinks": False,
-                    "containers": [_container(config, application, order)],
+                    "containers": [_container(config, application, order, scale)],
                     "volumes": pod.volumes(application),
                 },
             }
@@ -60,21 +65,42 @@ def _service(config: Config, application: Application, order: Order) -> Object:
     beside = {
         (*_POD, "containerConcurrency"): "as many as a pod answers at once",
         (*_POD, "timeoutSeconds"): limit,
-        ("spec", "template", "metadata", "annotations", f"{_SCALE}/min-scale"): (
-            '"0": no pod while there are no calls; the next one waits for a start'
-        ),
+        (*_ANNOTATIONS, f"{_SCALE}/target"): "scale.target: calls at once for each pod",
     }
-    return Object("The functions, with as many pods as their calls need.", values, {}, beside)
+    if scale.least == 0:
+        least: Path = (*_ANNOTATIONS, f"{_SCALE}/min-scale")
+        beside[least] = "no pod while there are no calls; the next one waits for a start"
+    above, more = pod.notes_of_resources(scale, (*_CONTAINER, "resources"))
+    purpose = "The functions, with as many pods as their calls need."
+    return Object(purpose, values, above, {**beside, **more})
 
 
-def _container(config: Config, application: Application, order: Order) -> dict[str, Any]:
+def scaling_of(config: Config, application: Application, order: Order) -> Scaling:
+    """Return how an application is scaled."""
+    return scaling.scaling(config, application, order.pods, _USUAL_LEAST)
+
+
+def _annotations(scale: Scaling) -> dict[str, str]:
+    """Return what the autoscaler reads."""
+    texts = {"min-scale": str(scale.least), "max-scale": str(scale.most)}
+    if scale.target is not None:
+        texts["target"] = f"{max(scale.target, _LEAST_TARGET):g}"
+        texts["target-utilization-percentage"] = "100"  # else 70 percent of the target
+    if scale.down_after is not None:
+        texts["scale-down-delay"] = f"{min(round(scale.down_after), _MOST_DELAY)}s"
+    return {f"{_SCALE}/{key}": text for key, text in texts.items()}
+
+
+def _container(
+    config: Config, application: Application, order: Order, scale: Scaling
+) -> dict[str, Any]:
     return {
         "name": "functions",
         "image": order.image,
         "ports": [{"name": "http1", "containerPort": container.PORT}],
         "env": pod.environment(application),
         **pod.probes(config, {}),  # Knative knows its port, and asks while the pod starts
-        "resources": pod.resources(config, application),
+        "resources": pod.resources(config, application, scale),
         "securityContext": pod.rights(),
         "volumeMounts": pod.mounts(),
     }

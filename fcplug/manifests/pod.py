@@ -3,12 +3,15 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fcplug.config.loader import Config
+from fcplug.config.location import Path
 from fcplug.manifests import container, sizing, variables
 from fcplug.manifests.applications import CONFIG_FILE, Application
+from fcplug.manifests.scaling import Pods, Scaling
 
 FOLDER = "/etc/fcplug"
 ENDPOINT_SECONDS = 5  # until no new request is sent to a pod that is to end
@@ -17,6 +20,13 @@ _SUPERVISOR_SECONDS = 5  # that a supervisor waits longer than its processes
 _SPARE_SECONDS = 5
 _START_SECONDS = 120
 _CPU = 500  # thousandths of a CPU for each process
+_MIB = 1024 * 1024
+_GPU = "nvidia.com/gpu"
+# a resource that nodes of a cluster may have: a domain that is not Kubernetes' own, and a name
+_DEVICE = re.compile(
+    r"(?!([a-z0-9-.]+\.)?kubernetes\.io/)[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?"
+    r"/[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+)
 
 
 class Order(NamedTuple):
@@ -26,15 +36,14 @@ class Order(NamedTuple):
         project: the name of the whole.
         image: of the container.
         namespace: where to, empty for where kubectl is.
-        least, most: how many replicas.
+        pods: how many, as far as the command says it.
         arguments: of the command that makes this again.
     """
 
     project: str
     image: str
     namespace: str
-    least: int
-    most: int
+    pods: Pods
     arguments: Sequence[str]
 
 
@@ -99,12 +108,51 @@ def environment(application: Application) -> list[dict[str, Any]]:
     ]
 
 
-def resources(config: Config, application: Application) -> dict[str, Any]:
+def resources(config: Config, application: Application, scale: Scaling) -> dict[str, Any]:
     """Return what a pod is promised, and what it may not exceed."""
     functions = [config.functions[name] for name in application.functions]
-    memory = f"{sizing.memory(config, functions)}Mi"
-    cpu = f"{_CPU * config.runtime.processes}m"
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+    needed = sizing.memory(config, functions)
+    reserved = needed if scale.memory is None else math.ceil(scale.memory / _MIB)
+    requests = {"cpu": f"{cpu(config, scale)}m", "memory": f"{reserved}Mi"}
+    if scale.cpus == 0:
+        del requests["cpu"]
+    limits = {"memory": f"{max(needed, reserved)}Mi"}
+    for name, amount in _devices(scale).items():
+        requests[name] = limits[name] = str(math.ceil(amount))
+    return {"requests": requests, "limits": limits}
+
+
+def cpu(config: Config, scale: Scaling) -> int:
+    """Return the thousandths of a CPU that a pod needs."""
+    if scale.cpus:
+        return max(1, round(scale.cpus * 1000))
+    return _CPU * config.runtime.processes
+
+
+def notes_of_resources(scale: Scaling, path: Path) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Return comments above and beside what a pod is promised.
+
+    Args:
+        scale: what the configuration says.
+        path: of the resources, in their object.
+    """
+    above, beside = {}, {}
+    unknown = [name for name in scale.resources if not _DEVICE.fullmatch(name)]
+    if unknown:
+        above[path] = (
+            f"Not here: {', '.join(unknown)} of scale.resources. Kubernetes names resources with\n"
+            "their domain, as in example.com/disk; a nodeSelector chooses nodes by labels."
+        )
+    for name, amount in _devices(scale).items():
+        if amount % 1:
+            place: Path = (*path, "limits", name)
+            beside[place] = f"functions.yaml: {amount:g}; a pod has whole ones"
+    return above, beside
+
+
+def _devices(scale: Scaling) -> dict[str, float]:
+    own = {name: amount for name, amount in scale.resources.items() if _DEVICE.fullmatch(name)}
+    return {**({_GPU: scale.gpus} if scale.gpus else {}), **own}
 
 
 def probes(config: Config, port: Mapping[str, str]) -> dict[str, Any]:

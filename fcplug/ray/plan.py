@@ -16,6 +16,7 @@ from fcplug.ray.messages import Limits
 
 ENTRY = "@entry"  # the deployment that routes; no function can have the name
 _POOL = "@pool"
+_CPUS = 0.1
 _TARGET = 2.0  # calls at once for each replica, as Ray's own default
 _UP_AFTER, _DOWN_AFTER = 30.0, 600.0  # seconds, as Ray's own defaults
 _LOOK_BACK = 30.0  # seconds, at most, over which Ray averages the load
@@ -161,7 +162,7 @@ def _replicas(scale: ScaleEntry) -> dict[str, Any]:
 
 
 def _resources(scale: ScaleEntry) -> dict[str, Any]:
-    given: dict[str, Any] = {"num_cpus": scale.cpus}
+    given: dict[str, Any] = {"num_cpus": _CPUS if scale.cpus is None else scale.cpus}
     if scale.gpus:
         given["num_gpus"] = scale.gpus
     if scale.memory:

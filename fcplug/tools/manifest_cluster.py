@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -14,13 +14,24 @@ from fcplug.inspection.locating import locate
 from fcplug.manifests import applications, knative, kubernetes
 from fcplug.manifests.applications import Application
 from fcplug.manifests.pod import Order
+from fcplug.manifests.scaling import Pods, Scaling
 from fcplug.tools import exit_code, manifest_order, manifest_recall
 from fcplug.tools.command import Command
 from fcplug.tools.exit_code import WrongUsage
 from fcplug.tools.manifest_files import File
 
-Text = Callable[[Config, Application, Order], str]
 
+class _Kind(NamedTuple):
+    """A kind of cluster: the name of its command and of a file, and how both are made."""
+
+    command: str
+    file_name: str
+    text: Callable[[Config, Application, Order], str]
+    scaling_of: Callable[[Config, Application, Order], Scaling]
+
+
+_KUBERNETES = _Kind("kubernetes", "{}.yaml", kubernetes.text, kubernetes.scaling_of)
+_KNATIVE = _Kind("knative", "{}.knative.yaml", knative.text, knative.scaling_of)
 _RECALLED = ("namespace", "least", "most")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?")
 _OPTIONS = (
@@ -37,8 +48,8 @@ _OPTIONS = (
     ),
     click.option("--each", is_flag=True, help="Run each function by itself."),
     click.option(
-        "--max", "most", type=click.IntRange(min=1, max=1000), default=10, show_default=True,
-        metavar="N", help="The most pods.",
+        "--max", "most", type=click.IntRange(min=1, max=10_000),
+        metavar="N", help="The most pods; else by scale in functions.yaml, else 10.",
     ),
 )  # fmt: skip
 
@@ -60,19 +71,20 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_options
 @click.option(
-    "--min", "least", type=click.IntRange(min=1, max=1000), default=2, show_default=True,
-    metavar="N", help="The least pods.",
+    "--min", "least", type=click.IntRange(min=1, max=10_000),
+    metavar="N", help="The least pods; else by scale in functions.yaml, else 2.",
 )  # fmt: skip
 @manifest_order.options
 def for_kubernetes(**asked: Any) -> int:
     """Write a Deployment and what belongs to it: ConfigMap, Service, autoscaler, budget.
 
-    One Deployment runs all functions, or each function has its own: NAME.yaml for each. An edit of
-    the ConfigMap takes effect in the running pods.
+    One Deployment runs all functions, or each function has its own: NAME.yaml for each. The key
+    scale of a function says how many pods there are, and what each reserves. An edit of the
+    ConfigMap takes effect in the running pods.
 
     Exit codes: 0 made, 1 mistakes, or a file was edited, 2 wrong usage.
     """
-    return _made("kubernetes", asked, kubernetes.text, "{}.yaml")
+    return _made(_KUBERNETES, asked)
 
 
 @click.command(
@@ -86,41 +98,46 @@ def for_kubernetes(**asked: Any) -> int:
 )
 @_options
 @click.option(
-    "--min", "least", type=click.IntRange(min=0, max=1000), default=0, show_default=True,
-    metavar="N", help="The least pods.",
+    "--min", "least", type=click.IntRange(min=0, max=10_000),
+    metavar="N", help="The least pods; else by scale in functions.yaml, else 0.",
 )  # fmt: skip
 @manifest_order.options
 def for_knative(**asked: Any) -> int:
     """Write a Knative Service and its ConfigMap.
 
     One Service runs all functions, or each function has its own: NAME.knative.yaml for each. Pods
-    come and go with the calls.
+    come and go with the calls, as the key scale of a function says.
 
     Exit codes: 0 made, 1 mistakes, or a file was edited, 2 wrong usage.
     """
-    return _made("knative", asked, knative.text, "{}.knative.yaml")
+    return _made(_KNATIVE, asked)
 
 
-def _made(command: str, asked: dict[str, Any], text: Text, file_name: str) -> int:
+def _made(kind: _Kind, asked: dict[str, Any]) -> int:
     environ = dict(os.environ)
     file = locate(asked["config"], environ, manifest_order.HINT)
     written = loader.read(file)
     config = loader.parse(written, file, environ)
     name = manifest_order.project(config, asked["name"])
+    groups = applications.by_themselves(asked["functions"])
+    if asked["each"]:
+        groups = applications.by_pool(config)
     if asked["output"] is not None:
-        first = list(config.functions) if asked["each"] else asked["functions"]
-        made_before = file_name.format(applications.label(first[0]) if first else name)
+        made_before = kind.file_name.format(applications.label(groups[0].name) if groups else name)
         asked = manifest_recall.recalled(asked, Path(asked["output"]) / made_before, _RECALLED)
     _check(config, asked)
-    order = _order(command, asked, name)
-    names: Sequence[str] = list(config.functions) if asked["each"] else asked["functions"]
-    if names:
-        made = applications.of_each(config, written, list(dict.fromkeys(names)))
+    order = _order(kind.command, asked, name)
+    if groups:
+        made = applications.of_each(config, written, groups)
         for each in made:
             loader.parse(each.text, f"{file} for {each.name} alone", environ)
     else:
         made = [applications.of_all(config, written, name)]
-    files = [File(file_name.format(each.name), text(config, each, order)) for each in made]
+    for each in made:
+        _check_pods(each, kind.scaling_of(config, each, order))
+    files = [
+        File(kind.file_name.format(each.name), kind.text(config, each, order)) for each in made
+    ]
     manifest_order.hand_over(files, asked["output"], force=asked["force"], as_json=asked["as_json"])
     return exit_code.FINE
 
@@ -132,11 +149,17 @@ def _check(config: Config, asked: dict[str, Any]) -> None:
         raise WrongUsage(f"--namespace: {what}")
     if asked["name"] and (what := applications.check_label(asked["name"])):
         raise WrongUsage(f"--name: {what}")
-    if asked["least"] > asked["most"]:
-        raise WrongUsage(f"--min {asked['least']} is above --max {asked['most']}")
     if asked["each"] and asked["functions"]:
         raise WrongUsage("--each runs all functions: leave --function out")
     manifest_order.check_functions(config, asked["functions"])
+
+
+def _check_pods(application: Application, scale: Scaling) -> None:
+    if scale.least > scale.most:
+        what = f"--min {scale.least} is above --max {scale.most}"
+        if scale.given:
+            what += f": one of them is of scale in functions.yaml, for {application.name}"
+        raise WrongUsage(what)
 
 
 def _order(command: str, asked: dict[str, Any], name: str) -> Order:
@@ -146,5 +169,7 @@ def _order(command: str, asked: dict[str, Any], name: str) -> Order:
     for function in asked["functions"]:
         arguments += ["--function", function]
     arguments += ["--each"] if asked["each"] else []
-    arguments += ["--min", str(asked["least"]), "--max", str(asked["most"])]
-    return Order(name, asked["image"], asked["namespace"], asked["least"], asked["most"], arguments)
+    for option, number in (("--min", asked["least"]), ("--max", asked["most"])):
+        arguments += [] if number is None else [option, str(number)]
+    pods = Pods(asked["least"], asked["most"])
+    return Order(name, asked["image"], asked["namespace"], pods, arguments)

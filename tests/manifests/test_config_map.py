@@ -9,6 +9,7 @@ import yaml
 from fcplug.config import loader
 from fcplug.manifests import applications, kubernetes
 from fcplug.manifests.pod import Order
+from fcplug.manifests.scaling import Pods
 from support.deployed import deploy, start
 from support.waiting import wait_until
 
@@ -33,7 +34,7 @@ def config(greeting: str) -> str:
 
 def manifest(text: str) -> str:
     loaded = loader.parse(text, "functions.yaml", {})
-    order = Order("shop", "shop:1", "", 1, 2, ())
+    order = Order("shop", "shop:1", "", Pods(1, 2), ())
     return kubernetes.text(loaded, applications.of_all(loaded, text, "shop"), order)
 
 

@@ -13,6 +13,7 @@ from fcplug.errors import ConfigError
 from fcplug.manifests import applications, knative, kubernetes
 from fcplug.manifests.applications import Application
 from fcplug.manifests.pod import Order
+from fcplug.manifests.scaling import Pods
 from support import knative_schema
 
 CONFIG = """\
@@ -34,7 +35,7 @@ routes:
 default: hello
 """
 ENVIRON = {"BUCKET": "photos", "FC_REGION": "r"}
-ORDER = Order("shop", "registry.example.com/shop:1.0", "", 2, 10, ("kubernetes",))
+ORDER = Order("shop", "registry.example.com/shop:1.0", "", Pods(), ("kubernetes",))
 VERSION = "1.31"  # of Kubernetes
 
 Text = Callable[[Config, Application, Order], str]
@@ -50,7 +51,7 @@ def objects(
     """Return what is made, by kind; everything is checked by its schema."""
     config = parsed(text)
     if function:
-        (application,) = applications.of_each(config, text, [function])
+        (application,) = applications.of_each(config, text, applications.by_themselves([function]))
     else:
         application = applications.of_all(config, text, "shop")
     found = list(yaml.safe_load_all(make(config, application, order)))
@@ -262,7 +263,10 @@ def test_knative_sends_as_many_calls_as_a_pod_answers(
 def names(*functions: str) -> list[str]:
     entries = "".join(f"  '{name}': {{handler: h}}\n" for name in functions)
     text = f"version: 1\nfunctions:\n{entries}"
-    return [each.name for each in applications.of_each(parsed(text), text, functions)]
+    return [
+        each.name
+        for each in applications.of_each(parsed(text), text, applications.by_themselves(functions))
+    ]
 
 
 def test_names_become_those_of_kubernetes() -> None:

@@ -23,6 +23,23 @@ _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 _NAME = {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"}
 _METADATA = _object(["name"], name=_NAME, namespace=_NAME, labels=_TEXTS, annotations=_TEXTS)
+_COUNT = {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"}
+_AUTOSCALING = {
+    "min-scale": _COUNT,
+    "max-scale": _COUNT,
+    "target": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+    "target-utilization-percentage": {"const": "100"},
+    "scale-down-delay": {
+        "type": "string",
+        "pattern": "^([0-9]|[1-9][0-9]{1,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s$",
+    },
+}
+_ANNOTATIONS = {
+    "type": "object",
+    "properties": {f"autoscaling.knative.dev/{key}": rule for key, rule in _AUTOSCALING.items()},
+    "patternProperties": {"^checksum/": _TEXT},
+    "additionalProperties": False,
+}
 _PROBE = {
     **_object(
         [],
@@ -95,7 +112,7 @@ SERVICE = _object(
     spec=_object(
         ["template"],
         template=_object(
-            ["spec"], metadata=_object([], labels=_TEXTS, annotations=_TEXTS), spec=_SPEC
+            ["spec"], metadata=_object([], labels=_TEXTS, annotations=_ANNOTATIONS), spec=_SPEC
         ),
     ),
 )

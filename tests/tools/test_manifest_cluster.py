@@ -110,6 +110,20 @@ def test_the_number_of_pods_stays_when_the_image_changes(
     assert budget("--image", "shop:2", "--reset") == (2, 10, "")
 
 
+def test_a_pool_has_one_file_and_an_option_that_contradicts_scale_is_wrong_usage(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaled = "version: 1\ndefaults: {scale: {pool: both, min: 3, max: 9}}\n"
+    (folder / "config" / "functions.yaml").write_text(CONFIG.replace("version: 1\n", scaled))
+    arguments = ["manifest", "knative", "--image", "shop:1", "--each"]
+    assert run([*arguments, "-o", "out"]) == 0
+    assert os.listdir(folder / "out") == ["both.knative.yaml"]
+    capsys.readouterr()
+    assert run([*arguments, "--max", "2"]) == 2
+    error = capsys.readouterr().err
+    assert "--min 3 is above --max 2: one of them is of scale in functions.yaml, for both" in error
+
+
 def test_a_container_has_the_python_of_the_image_in_s_yaml(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

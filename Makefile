@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 BARS ?=
 
-.PHONY: help run test check resilience release-check bench bench-full docs docs-serve format schema clean
+.PHONY: help run test check resilience release-check bench bench-full docs docs-serve captures format schema clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,6 +52,9 @@ docs: $(VENV)/dev ## build the site of the documentation into site/, and check e
 
 docs-serve: $(VENV)/dev ## show the documentation on http://localhost:8000 while you write it
 	@$(BIN)/zensical serve
+
+captures: $(VENV)/installed $(VENV)/dev ## run what the tutorial and the page of errors show, and write its output into them
+	@PYTHONPATH=tests $(BIN)/python -m captured
 
 format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix --quiet .

@@ -27,7 +27,7 @@ class Idempotency:
     """A middleware that lets the same event act once.
 
     Attributes:
-        store: the path of a file for SQLite, or the URL of Redis.
+        store: the path of a file for SQLite, or the URL of Redis or of a table of Tablestore.
         key: the JMESPath of the key in a JSON event; without it and ``header``, the request id.
         header: in place of it the name of a header.
         payload: the JMESPath of what must be the same under one key; without it, the whole event.
@@ -100,6 +100,7 @@ class Idempotency:
             token=uuid.uuid4().hex,
             lease=lease,
             expiry=self.expires,
+            caller=context,
         )
 
     def _finish(self, claim: Claim, result: bytes) -> None:
@@ -125,8 +126,23 @@ class Idempotency:
 def _opened(store: str) -> Store:
     if store.startswith(("redis://", "rediss://")):
         return RedisStore(store)
+    if store.startswith(("tablestore://", "tablestore+http://")):
+        return _tablestore(store)
     if "://" in store:
-        raise ValueError("store: give the path of a file, or a URL that begins with redis://")
+        raise ValueError(
+            "store: give the path of a file, or a URL that begins with redis:// or tablestore://"
+        )
     if not store.strip():
-        raise ValueError("store: it is empty: give the path of a file, or the URL of Redis")
+        raise ValueError("store: it is empty: give the path of a file, or a URL")
     return SqliteStore(Path(store))
+
+
+def _tablestore(url: str) -> Store:
+    try:
+        from fcplug_idempotency.tablestore_store import TablestoreStore  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ValueError(
+            "store: Tablestore needs its SDK: pip install 'fcplug-idempotency[tablestore]' "
+            f"({error})"
+        ) from None
+    return TablestoreStore(url)

@@ -14,8 +14,10 @@ it expires. Key and payload are hashes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from fcplug import Context
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Claim:
         token: identifies this call.
         lease: how long the record is held for this call if it does not end.
         expiry: how long the record is kept.
+        caller: the context of the call, for a store that signs with the keys of the call.
     """
 
     key: str
@@ -35,6 +38,7 @@ class Claim:
     token: str
     lease: float
     expiry: float
+    caller: Context | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

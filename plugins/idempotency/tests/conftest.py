@@ -1,4 +1,4 @@
-"""What the tests share: a real server of Redis, and instances in processes of their own."""
+"""What the tests share: servers of the stores, and instances in processes of their own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the compiled part of the SDK is for another Python
+    import tablestore
 
 PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
@@ -85,13 +90,82 @@ def redis_server(tmp_path: Path) -> Iterator[Begin]:
         server.kill()
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+class Tablestore:
+    """The stand-in of Tablestore in a process of its own, with an empty table."""
+
+    keys = ("STS.test-access-key-id", "test-access-key-secret", "test-security-token")
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("tablestore_stand_in.py")), *self.keys],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout
+        self.endpoint = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+        self.url = f"tablestore+{self.endpoint}/records?instance=shop"
+
+    def client(self) -> Any:
+        key_id, secret, token = self.keys
+        return tablestore.OTSClient(self.endpoint, key_id, secret, "shop", sts_token=token)
+
+    def make_table(self) -> None:
+        self.client().create_table(
+            tablestore.TableMeta("records", [("key", "STRING")]),
+            tablestore.TableOptions(),
+            tablestore.ReservedThroughput(tablestore.CapacityUnit(0, 0)),
+        )
+
+    def order(self, what: str) -> None:
+        """Order faults of the next writes: ``fail/CODE/TIMES`` or ``drop/TIMES``."""
+        with urllib.request.urlopen(f"{self.endpoint}/{what}", b"", timeout=PATIENCE):
+            pass
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        with urllib.request.urlopen(f"{self.endpoint}/rows", timeout=PATIENCE) as answer:
+            counts: dict[str, int] = json.load(answer)
+        return counts
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def service() -> Iterator[Tablestore]:
+    """Return a running stand-in of Tablestore."""
+    running = Tablestore()
+    try:
+        running.make_table()
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture(params=["sqlite", "redis", "tablestore"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the setting of each kind of store, empty."""
     if request.param == "sqlite":
         return str(tmp_path / "records.db")
+    if request.param == "tablestore":
+        running: Tablestore = request.getfixturevalue("service")
+        return running.url
     server: RedisServer = request.getfixturevalue("redis_server")()
     return server.url
+
+
+KEYS = dict(
+    zip(
+        (
+            f"ALIBABA_CLOUD_{name}"
+            for name in ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
+        ),
+        Tablestore.keys,
+        strict=True,
+    )
+)
 
 
 class Instance:
@@ -104,7 +178,7 @@ class Instance:
                 [sys.executable, "-m", "fcplug", "serve", "--port", "0", "--config",
                  str(folder / "functions.yaml")],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "FC_FUNC_CODE_PATH": str(folder)},
+                env={"PATH": os.environ["PATH"], "FC_FUNC_CODE_PATH": str(folder), **KEYS},
             )  # fmt: skip
         self._port = ""
         wait_until(self._serves)

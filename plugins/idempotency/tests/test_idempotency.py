@@ -177,7 +177,10 @@ def test_a_header_is_a_key_in_calls_and_in_http_events(fc: Runner, shop: Shop, s
     [
         ({}, "store"),
         ({"store": ""}, "store: it is empty"),
-        ({"store": "mysql://x"}, "a URL that begins with redis://"),
+        ({"store": "mysql://x"}, "a URL that begins with redis:// or tablestore://"),
+        ({"store": "tablestore://shop.cn-hangzhou.ots.aliyuncs.com"}, "Tablestore is malformed"),
+        ({"store": "tablestore://a/b?other=c"}, "the URL of Tablestore is malformed"),
+        ({"store": f"tablestore://key:{SECRET}@a/b"}, "the URL of Tablestore is malformed"),
         ({"store": f"redis://:{SECRET}@host:port"}, "the URL of Redis is malformed"),
         ({"store": "x", "key": "a..b"}, "key: 'a..b' is not JMESPath"),
         ({"store": "x", "key": ""}, "key: '' is not JMESPath"),

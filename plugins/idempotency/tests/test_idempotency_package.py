@@ -8,10 +8,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fcplug.testing import make_context
 from fcplug_idempotency import Idempotency
+from fcplug_idempotency.record import Begun, Claim
+from fcplug_idempotency.tablestore_store import TablestoreStore
 
 HERE = Path(__file__).parents[1]
 README = (HERE / "README.md").read_text()
@@ -55,6 +59,23 @@ def test_the_settings_of_the_readme_are_those_of_the_class() -> None:
     assert documented == [each.name for each in dataclasses.fields(Idempotency) if each.init]
 
 
+def test_the_table_of_the_readme_is_one_that_the_store_can_use(service: Any) -> None:
+    (code,) = re.findall(r"```python\n# make_table.py\n(.*?)```", README, re.DOTALL)
+    names = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
+    keys = {f"ALIBABA_CLOUD_{name}": key for name, key in zip(names, service.keys, strict=True)}
+    endpoint = '"https://shop.cn-hangzhou.ots.aliyuncs.com"'
+    assert endpoint in code
+    subprocess.run(
+        [sys.executable, "-c", code.replace(endpoint, repr(service.endpoint))],
+        env={**os.environ, **keys},
+        check=True,
+    )
+    assert service.rows() == {"records": 0, "idempotency": 0}
+    url = service.url.replace("/records", "/idempotency")
+    claim = Claim("k", "p", "token", lease=1, expiry=1, caller=make_context())
+    assert TablestoreStore(url).begin(claim) == Begun()
+
+
 @pytest.mark.slow
 def test_the_wheel_works_with_what_it_asks_for_alone(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -67,18 +88,21 @@ def test_the_wheel_works_with_what_it_asks_for_alone(tmp_path: Path) -> None:
     target = tmp_path / "installed"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
     code = (
-        "import sys; sys.modules['redis'] = None; import fcplug_idempotency as found\n"
+        "import sys; sys.modules.update(redis=None, tablestore=None)\n"
+        "import fcplug_idempotency as found\n"
         "print(found.__file__)\n"
         "found.Idempotency(store='records.db', key='id')\n"
-        "try: found.Idempotency(store='redis://127.0.0.1')\n"
-        "except ValueError as error: print(error)"
+        "for url in ('redis://127.0.0.1', 'tablestore://127.0.0.1/records'):\n"
+        "    try: found.Idempotency(store=url)\n"
+        "    except ValueError as error: print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
         env={"PYTHONPATH": str(target)},
     )  # fmt: skip
     assert done.stdout.startswith(str(target))
-    assert "pip install 'fcplug-idempotency[redis]'" in done.stdout
+    for extra in ("redis", "tablestore"):
+        assert f"pip install 'fcplug-idempotency[{extra}]'" in done.stdout
     metadata = next(name for name in names if name.endswith("/METADATA"))
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     required = re.findall(r"^Requires-Dist: ([\w-]+)", text, re.MULTILINE)
@@ -89,5 +113,7 @@ def test_the_wheel_works_with_what_it_asks_for_alone(tmp_path: Path) -> None:
     }
     third = imported - set(sys.stdlib_module_names) - {"fcplug_idempotency"}
     assert {name.replace("-", "_") for name in required} == third
-    assert third == {"fcplug", "jmespath", "msgspec", "redis"}
-    assert re.search(r"^Requires-Dist: redis.*extra ==", text, re.MULTILINE)
+    extras = {"redis", "certifi", "tablestore", "urllib3"}
+    assert third == {"fcplug", "jmespath", "msgspec"} | extras
+    optional = re.findall(r"^Requires-Dist: ([\w-]+).*extra ==", text, re.MULTILINE)
+    assert set(optional) == extras

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,11 +171,11 @@ KEYS = dict(
 class Instance:
     """A runtime in a process of its own."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, under: Sequence[str]) -> None:
         self._log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fcplug", "serve", "--port", "0", "--config",
+                [*under, sys.executable, "-m", "fcplug", "serve", "--port", "0", "--config",
                  str(folder / "functions.yaml")],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 env={"PATH": os.environ["PATH"], "FC_FUNC_CODE_PATH": str(folder), **KEYS},
@@ -211,19 +211,19 @@ class Instance:
         return bool(found)
 
 
-Start = Callable[[str, dict[str, Any]], Instance]
+Start = Callable[..., Instance]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Return what starts an instance with this code and these functions."""
+    """Return what starts an instance with this code and these functions, under a command."""
     started: list[Instance] = []
 
-    def begin(code: str, functions: dict[str, Any]) -> Instance:
+    def begin(code: str, functions: dict[str, Any], under: Sequence[str] = ()) -> Instance:
         (tmp_path / "shop.py").write_text(code)
         config = {"version": 1, "functions": functions}
         (tmp_path / "functions.yaml").write_text(json.dumps(config))
-        started.append(Instance(tmp_path, tmp_path / f"instance-{len(started)}.log"))
+        started.append(Instance(tmp_path, tmp_path / f"instance-{len(started)}.log", under))
         return started[-1]
 
     yield begin

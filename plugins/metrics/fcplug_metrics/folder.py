@@ -21,6 +21,8 @@ from typing import IO
 
 from prometheus_client.mmap_dict import MmapedDict
 
+from fcplug_metrics.reserved import ReservedDict
+
 _PREFIX = "fcplug-metrics-"
 _OWNER, _LOCK = "owner", "lock"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - each folder in it is private
@@ -97,11 +99,16 @@ class MetricsFolder:
             elif rest.startswith("live"):
                 file.unlink(missing_ok=True)  # a gauge of what is running: nothing is
         for kind, files in dead.items():
-            _sum_up(self.path / f"{kind}_{_DEAD}.db", files)
+            with suppress(OSError):  # no space: they are summed up as they are, and merged later
+                _sum_up(self.path / f"{kind}_{_DEAD}.db", files)
 
 
 def _sum_up(target: Path, files: Sequence[Path]) -> None:
-    """Add the values of files to those of another, and remove them."""
+    """Add the values of files to those of another, and remove them.
+
+    Raises:
+        OSError: there is no space; nothing has changed.
+    """
     sums: dict[str, float] = {}
     for file in (target, *files):
         with suppress(FileNotFoundError):
@@ -111,13 +118,21 @@ def _sum_up(target: Path, files: Sequence[Path]) -> None:
                 sums[key] = sums.get(key, 0.0) + value
     fresh = target.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    values = MmapedDict(str(fresh))
-    for key, value in sums.items():
-        values.write_value(key, value, 0.0)
-    values.close()
-    fresh.replace(target)
+    try:
+        values = ReservedDict(str(fresh), _refuse)
+        for key, value in sums.items():
+            values.write_value(key, value, 0.0)
+        values.close()
+        fresh.replace(target)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     for file in files:
         file.unlink(missing_ok=True)
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _remove_dead(base: Path) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fcplug import hookimpl
@@ -55,6 +56,7 @@ class Metrics:
         self._series: Series | None = None
         self._folder: MetricsFolder | None = None
         self._page: WSGIApplication | None = None
+        self._complained = False
 
     @hookimpl
     def opened(self, processes: int) -> None:
@@ -121,10 +123,22 @@ class Metrics:
 
         from fcplug_metrics.folder import MetricsFolder  # noqa: PLC0415
         from fcplug_metrics.page import page_of_folder  # noqa: PLC0415
+        from fcplug_metrics.reserved import ReservedDict  # noqa: PLC0415
         from fcplug_metrics.series import Series  # noqa: PLC0415
 
         self._folder = MetricsFolder.named(named) if named else MetricsFolder.own()
         os.environ[_FOLDER] = str(self._folder.path)
+        # prometheus_client has no setting for it
+        values.MmapedDict = partial(ReservedDict, on_full=self._complain)  # type: ignore[assignment, attr-defined]
         values.ValueClass = values.get_value_class()  # the module chose when it was imported
         self._series = Series(None, self.buckets)
         self._page = page_of_folder(self._folder)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning(
+                "the page of metrics is not complete: %s in %s: what process %d counts from now on "
+                "for the first time is not on it, until it starts again",
+                error.strerror, self._folder.path if self._folder else "", os.getpid(),
+            )  # fmt: skip

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,6 +125,7 @@ def _instances(folder: Path) -> Iterator[Start]:
         *,
         metrics: dict[str, Any] | None = None,
         environ: dict[str, str] | None = None,
+        under: Sequence[str] = (),
         **runtime: Any,
     ) -> Instance:
         observer = {"name": "metrics", "settings": metrics} if metrics else "metrics"
@@ -138,7 +139,7 @@ def _instances(folder: Path) -> Iterator[Start]:
         log = folder / f"log{len(started)}"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "fcplug", "serve", "--port", "0", "--config",
+                [*under, sys.executable, "-m", "fcplug", "serve", "--port", "0", "--config",
                  str(folder / "functions.yaml")],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 env={"PATH": os.environ["PATH"], "FC_FUNC_CODE_PATH": str(folder),

@@ -32,6 +32,8 @@ log = logging.getLogger("fcplug")
 
 _Value = TypeVar("_Value")
 
+_STEP = 0.5  # seconds of a wait in which a freeze is noticed
+
 
 class DeadlineExecutor:
     """Runs the invocations of one function until their deadlines.
@@ -39,13 +41,24 @@ class DeadlineExecutor:
     While ``max_abandoned`` abandoned invocations run, it rejects new ones. Those that run already
     can still be abandoned. In an exhausted process it rejects them while a single one runs.
 
+    With ``awake_only``, time in which the process was frozen does not count. Callers then wake up
+    twice a second.
+
     Attributes:
         max_abandoned: may change at any time.
         abandoned: how many abandoned invocations still run.
         dropped: how many abandoned invocations have ended.
     """
 
-    def __init__(self, function: str, threads: ThreadPool, max_abandoned: int = 8) -> None:
+    def __init__(
+        self,
+        function: str,
+        threads: ThreadPool,
+        max_abandoned: int = 8,
+        *,
+        awake_only: bool = False,
+    ) -> None:
+        self.awake_only = awake_only
         self.abandoned = 0
         self.dropped = 0
         self.function = function
@@ -149,15 +162,27 @@ class Handle(Generic[_Value]):
         Raises:
             FunctionTimeoutError: the deadline has passed; the work was abandoned.
         """
-        left = max(0.0, self.deadline - time.monotonic())
         try:
-            self.invocation.done.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+            if self.owner.awake_only:
+                self._wait_awake()
+            else:
+                left = max(0.0, self.deadline - time.monotonic())
+                self.invocation.done.acquire(timeout=min(left, threading.TIMEOUT_MAX))
         except BaseException:  # the waiting was interrupted
             self.abandon()
             raise
         if not self.invocation.ended and self.abandon():
             raise self.late
         return self.invocation.outcome()
+
+    def _wait_awake(self) -> None:
+        left = self.limit
+        while left > 0:
+            step, begun = min(left, _STEP), time.monotonic()
+            if self.invocation.done.acquire(timeout=step):
+                return
+            if time.monotonic() - begun < 2 * _STEP:  # else the process was frozen
+                left -= step
 
     def abandon(self) -> bool:
         """Abandon the work; return False if it had ended already."""

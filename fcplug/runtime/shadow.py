@@ -9,6 +9,9 @@ The states of a copy::
 
 All work for a copy is done by threads of this module. A copy that does not end by its own deadline
 is abandoned; while two of them still run, further copies for that function are dropped.
+
+FC may freeze the instance right after the answer. Time in which it was frozen does not count for a
+copy on a thread. A copy in a worker process may be cut off by it; it is logged and not compared.
 """
 
 import logging
@@ -23,7 +26,7 @@ from fcplug.concurrency.deadline import DeadlineExecutor
 from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.routes import ShadowEntry
 from fcplug.context import Context, current
-from fcplug.errors import ConcurrencyExceeded, quantity
+from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError, quantity
 from fcplug.identity import SHADOW_OF
 from fcplug.result import error_type_of, format_error, redacted
 from fcplug.runtime.difference import difference
@@ -38,6 +41,7 @@ MOST_BYTES = 64 * 1024 * 1024  # of the events and answers of all copies
 _MOST_ABANDONED = 2  # copies for one function
 _IDLE = 10.0  # seconds after which a thread without work ends
 _QUIET = 10.0  # seconds between two reports of dropped copies
+_FROZEN = 1.0  # seconds beyond its time after which a copy was frozen: else it is cut off at once
 _SUFFIX = "-shadow"
 _MOST_ID = 128  # characters of a request id
 
@@ -204,6 +208,8 @@ class Shadows:
             return
         except BaseException as raised:
             error = error_type_of(raised)
+            if _was_frozen(raised, time.monotonic() - started, copy):
+                return
             log.warning("%s", redacted(format_error(raised), copy.original.credentials))
         finally:
             function.leave()
@@ -217,7 +223,9 @@ class Shadows:
     def _deadlines_of(self, name: str) -> DeadlineExecutor:
         with self._changed:
             if name not in self._deadlines:
-                self._deadlines[name] = DeadlineExecutor(name, self._pool, _MOST_ABANDONED)
+                self._deadlines[name] = DeadlineExecutor(
+                    name, self._pool, _MOST_ABANDONED, awake_only=True
+                )
             return self._deadlines[name]
 
     def _count(self, copy: _Copy) -> None:
@@ -248,6 +256,16 @@ class Shadows:
 def _is_of_share(share: float, request_id: str) -> bool:
     """Return whether an event is copied; a retry of it is, too, in any process."""
     return share >= 100 or ticket(request_id, "shadow") % 10_000 < share * 100
+
+
+def _was_frozen(error: BaseException, seconds: float, copy: _Copy) -> bool:
+    """Return whether the time of a copy was up while the process was frozen, and log that."""
+    late = seconds > copy.entry.timeout + _FROZEN
+    if not isinstance(error, FunctionTimeoutError) or not late:
+        return False
+    what = "shadow '%s' of '%s': not compared, since the instance was frozen while it ran"
+    log.info(what, copy.entry.to, copy.name)
+    return True
 
 
 def _log(copy: _Copy, first: Outcome, second: Outcome, context: Context) -> None:

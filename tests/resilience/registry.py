@@ -23,6 +23,7 @@ MODULES = (
     "unread",
     "chunks",
     "signals",
+    "plugins",
 )
 
 

@@ -18,7 +18,7 @@ from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
 from fcplug.hookspecs import PROJECT
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 Kind = Literal["event", "web", "copy"]
 
@@ -34,6 +34,7 @@ class Call:
         function: its name in functions.yaml.
         kind: ``event``, ``web`` for a web request, ``copy`` for an event's copy to a shadow.
         context: of the call, as the function sees it.
+        environ: of a web request, as the server gives it, with credentials; None for an event.
         received: when it arrived at the function.
         started: when it was admitted; None while it waits, and for one that never ran.
         ended: when its answer was complete; None before.
@@ -45,6 +46,7 @@ class Call:
         "_lock",
         "context",
         "ended",
+        "environ",
         "error",
         "function",
         "kind",
@@ -53,10 +55,17 @@ class Call:
         "status",
     )
 
-    def __init__(self, function: str, kind: Kind, context: Context) -> None:
+    def __init__(
+        self,
+        function: str,
+        kind: Kind,
+        context: Context,
+        environ: "WSGIEnvironment | None" = None,
+    ) -> None:
         self.function = function
         self.kind = kind
         self.context = context
+        self.environ = environ
         self.received = time.monotonic()
         self.started: float | None = None
         self.ended: float | None = None
@@ -104,7 +113,12 @@ def call_received(call: Call) -> None:
 
 @observerspec
 def call_started(call: Call) -> None:
-    """Note that a call was admitted and begins to run, maybe with imports and initialize hooks."""
+    """Note that a call was admitted and begins to run, maybe with imports and initialize hooks.
+
+    Called on the thread of the function and among its context variables: what it sets there, as
+    the current span of a trace, the function finds, and no other call. A function in a worker
+    process does not.
+    """
 
 
 @observerspec

@@ -156,7 +156,7 @@ class Function:
         """
         own, admission = self._own(context), self._admission.current
         if self._observers is not None:
-            call = self._observers.call(self.spec.name, "web", own)
+            call = self._observers.call(self.spec.name, "web", own, environ)
             return self._observers.web(call, admission, partial(self._web, environ, own))
         if admission is None:
             return self._web(environ, own)

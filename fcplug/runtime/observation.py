@@ -75,9 +75,11 @@ class Observers:
         if os.getpid() == self._process:
             self._tell("closed")
 
-    def call(self, function: str, kind: Kind, own: Context) -> Call:
+    def call(
+        self, function: str, kind: Kind, own: Context, environ: "WSGIEnvironment | None" = None
+    ) -> Call:
         """Return a call that has arrived, and report it."""
-        call = Call(function, kind, own)
+        call = Call(function, kind, own, environ)
         self._tell("call_received", call=call)
         return call
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from fcplug import Context, hookimpl
 from fcplug_otel.phase import PhaseSpan
-from fcplug_otel.settings import SIGNALS, Settings, checked
+from fcplug_otel.settings import Options, Settings, checked
 from fcplug_otel.telemetry import Telemetry, shared
 
 log = logging.getLogger("fcplug.otel")
@@ -20,28 +20,12 @@ Wrapper = Generator[None, Any, Any]
 
 
 @dataclass(kw_only=True)
-class Otel:
+class Otel(Options):
     """A middleware that records the phases of a function; it changes no result and no error.
-
-    Attributes:
-        endpoint: the base URL of the collector, as ``http://collector:4318``.
-        headers: sent with each export, as for a token.
-        service_name: of the resource; the function's name on FC.
-        export: ``invocation`` for before each answer leaves, ``pre_freeze``, ``background``, or
-            ``auto``: ``invocation`` on FC, ``background`` elsewhere.
-        export_timeout: the seconds that an invocation waits for its export at most.
-        signals: what is sent: traces, metrics, logs.
 
     Raises:
         ValueError: a value is not allowed.
     """
-
-    endpoint: str = ""
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
-    service_name: str = ""
-    export: str = "auto"
-    export_timeout: float = 0.5
-    signals: list[str] = field(default_factory=lambda: list(SIGNALS))
 
     def __post_init__(self) -> None:
         self._settings: Settings = checked(self)

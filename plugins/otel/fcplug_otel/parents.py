@@ -8,11 +8,13 @@ import re
 from urllib.parse import unquote
 
 from opentelemetry import baggage, propagate, trace
+from opentelemetry import context as trace_context
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from fcplug import Context
+from fcplug_otel.records import REQUEST_ID
 
 _JAEGER = re.compile(
     r"([0-9a-fA-F]{1,32}):([0-9a-fA-F]{1,16}):[0-9a-fA-F]{0,16}:([0-9a-fA-F]{1,2})"
@@ -33,9 +35,13 @@ class _Headers(Getter[Context]):
 def parent_of(context: Context) -> TraceContext:
     """Return the parent of a call's span: from ``traceparent``, else from FC's own headers.
 
+    Where the observer has begun a span for this call, that is the parent.
     ``OTEL_PROPAGATORS`` names other headers than ``traceparent`` and ``baggage``. Without a trace
     in either, the span is the first of a new one.
     """
+    here = trace_context.get_current()
+    if here.get(REQUEST_ID) == context.request_id:
+        return here
     around = propagate.extract(context, TraceContext(), getter=_Headers())
     if trace.get_current_span(around).get_span_context().is_valid:
         return around

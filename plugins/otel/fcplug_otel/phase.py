@@ -40,13 +40,7 @@ class PhaseSpan:
         self._phase = phase
         self._context = context
         self._error_type = ""
-        keys = context.credentials
-        telemetry.mask.learn(
-            keys.access_key_id,
-            keys.access_key_secret,
-            keys.security_token,
-            *context.header("authorization").split()[-1:],
-        )
+        telemetry.learn(context)
         name = context.function.name
         attributes = {"faas.name": name}
         if context.entry and context.entry != name:

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 SIGNALS = ("traces", "metrics", "logs")
 EXPORTS = ("auto", "invocation", "pre_freeze", "background")
 _INSTANCE = "FC_FUNCTION_NAME"  # set in every instance of FC, and nowhere else
+
+
+@dataclass(kw_only=True)
+class Options:
+    """What functions.yaml may set, of the middleware and of the observer.
+
+    Attributes:
+        endpoint: the base URL of the collector, as ``http://collector:4318``.
+        headers: sent with each export, as for a token.
+        service_name: of the resource; the function's name on FC.
+        export: ``invocation`` for before each answer leaves, ``pre_freeze``, ``background``, or
+            ``auto``: ``invocation`` on FC, ``background`` elsewhere.
+        export_timeout: the seconds that an invocation waits for its export at most.
+        signals: what is sent: traces, metrics, logs.
+    """
+
+    endpoint: str = ""
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    service_name: str = ""
+    export: str = "auto"
+    export_timeout: float = 0.5
+    signals: list[str] = field(default_factory=lambda: list(SIGNALS))
 
 
 @dataclass(frozen=True)
@@ -53,32 +74,32 @@ class Settings:
         return self.export_timeout if self.waits(environ, "invoke") else None
 
 
-def checked(middleware: Any) -> Settings:
-    """Return the settings of a middleware whose types are right.
+def checked(options: Options) -> Settings:
+    """Return the settings, whose types are right.
 
     Raises:
         ValueError: a value is not allowed.
     """
-    if middleware.export not in EXPORTS:
-        raise ValueError(f"export: {middleware.export!r} is not allowed: use {', '.join(EXPORTS)}")
-    if not 0 < middleware.export_timeout <= 60:
+    if options.export not in EXPORTS:
+        raise ValueError(f"export: {options.export!r} is not allowed: use {', '.join(EXPORTS)}")
+    if not 0 < options.export_timeout <= 60:
         raise ValueError(
-            f"export_timeout: {middleware.export_timeout:g} is not allowed: more than 0, at most 60"
+            f"export_timeout: {options.export_timeout:g} is not allowed: more than 0, at most 60"
         )
-    unknown = [signal for signal in middleware.signals if signal not in SIGNALS]
-    if unknown or not middleware.signals:
+    unknown = [signal for signal in options.signals if signal not in SIGNALS]
+    if unknown or not options.signals:
         raise ValueError(f"signals: {unknown} is not allowed: use some of {', '.join(SIGNALS)}")
-    if middleware.endpoint:
-        parts = urlsplit(middleware.endpoint)
+    if options.endpoint:
+        parts = urlsplit(options.endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("endpoint: not an http:// or https:// URL, as http://collector:4318")
     return Settings(
-        endpoint=middleware.endpoint,
-        headers=tuple(sorted(middleware.headers.items())),
-        service_name=middleware.service_name,
-        export=middleware.export,
-        export_timeout=middleware.export_timeout,
-        signals=_not_disabled(middleware.signals),
+        endpoint=options.endpoint,
+        headers=tuple(sorted(options.headers.items())),
+        service_name=options.service_name,
+        export=options.export,
+        export_timeout=options.export_timeout,
+        signals=_not_disabled(options.signals),
     )
 
 

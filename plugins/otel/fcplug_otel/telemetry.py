@@ -64,6 +64,16 @@ class Telemetry:
         self.tracer = self._tracers.get_tracer(_SCOPE)
         self.instruments = Instruments(self._meters.get_meter(_SCOPE))
 
+    def learn(self, context: Context) -> None:
+        """Let the mask know the secrets of a call."""
+        keys = context.credentials
+        self.mask.learn(
+            keys.access_key_id,
+            keys.access_key_secret,
+            keys.security_token,
+            *context.header("authorization").split()[-1:],
+        )
+
     def become_global(self) -> None:
         """Let the code of functions reach these providers by OpenTelemetry's API.
 

@@ -55,6 +55,7 @@ class Instance:
         config, settings = self._config, self._config.runtime
         held_signals.hold()  # signals from here on take effect once the process serves
         logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
+        self._file.log_unused()
         # FC waits for the port: it is open before Falcon and the plugins are imported
         from fcplug import server  # noqa: PLC0415
 

@@ -37,6 +37,7 @@ def create(environ: Mapping[str, str]) -> "WSGIApplication":
     config = file.load()
     settings = config.runtime
     logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
+    file.log_unused()
     logs.write_status(f"{protocol.INITED_LINE}\n")
     startup.announce(
         f"fcplug {fcplug.__version__} serves {config.file} under another server",

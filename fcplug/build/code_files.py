@@ -9,6 +9,7 @@ from pathlib import Path
 from fcplug.build.archive import check_name, mode_of
 from fcplug.build.failure import BuildError
 from fcplug.config.search import FILE
+from fcplug.config.stored import SUFFIX
 
 _VERSIONS = (".git", ".hg", ".svn")
 _ENVIRONMENTS = (".venv", "venv", "node_modules", ".tox", ".nox")
@@ -21,7 +22,7 @@ _NOT_MISSED = (*_OF_PROJECTS, "requirements*.txt", "*.zip", "*.lock.txt", "*.cdx
 _FOLDERS = ("tests", "test", "docs", "build", "dist", "python", "config", "bootstrap")
 _TESTS = frozenset(["tests", "test"])
 _UNFINISHED = ".fcplug-build-"  # what a killed build leaves
-_OURS = frozenset(["python", "bootstrap", FILE])
+_OURS = frozenset(["python", "bootstrap", FILE, FILE + SUFFIX])
 _MOST_NAMED = 8
 
 
@@ -52,7 +53,7 @@ def copy(
     copied, before = set(), {os.path.abspath(path) for path in built}
     for path in chosen:
         name = path.relative_to(folder).as_posix()
-        if name.partition("/")[0] in _OURS or name == FILE or os.path.abspath(path) in before:
+        if name.partition("/")[0] in _OURS or name in _OURS or os.path.abspath(path) in before:
             if name in includes:
                 raise BuildError(f"{name} is written by the build", fix="leave it out of --include")
             continue

@@ -22,6 +22,7 @@ from fcplug.build.failure import BuildError
 from fcplug.build.installed import Environment
 from fcplug.build.order import Built, Order, Part, Progress
 from fcplug.build.resolution import Resolved
+from fcplug.config import stored, yaml_strict
 from fcplug.config.search import FILE
 
 _BOOTSTRAP = "bootstrap"
@@ -111,6 +112,7 @@ class _Build:
         configuration = self._code / FILE
         configuration.parent.mkdir(parents=True)
         configuration.write_text(order.text, "utf-8", newline="")
+        configuration.with_name(configuration.name + stored.SUFFIX).write_bytes(_stored(order.text))
         final = order.outputs
         built = (final.package, final.lock, final.sbom)
         return code_files.copy(order.folder, needed, order.includes, self._code, built)
@@ -168,3 +170,9 @@ class _Build:
             source = local.get(each.key, "index")
             parts.append(Part(each.name, each.version, source, *sizes.get(each.key, [0, 0, 0])))
         yield from sorted(parts, key=lambda part: (-part.packed, part.name))
+
+
+def _stored(text: str) -> bytes:
+    """Return a configuration as values, so that a start needs no YAML; variables stay in them."""
+    values, locations, _ = yaml_strict.read(text, lambda value: (value, []))
+    return stored.encoded(text, values, locations)

@@ -1,16 +1,15 @@
 """Turns the text of a configuration into plain values, each with its location."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fcplug.config import yaml_subset
-from fcplug.config.interpolation import LONE_SURROGATE, filled
+from fcplug.config.interpolation import filled
 from fcplug.config.location import Location, Path, dotted
+from fcplug.config.stored import Stored
 from fcplug.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from fcplug.config import yaml_strict
+    from fcplug.config.yaml_mistakes import Finding
 
 
 class Document(NamedTuple):
@@ -28,27 +27,24 @@ class Document(NamedTuple):
         return Problem(self.file, *self.locations.get(known, Location(1, 1)), dotted(path), what)
 
 
-def read(text: str, file: str, environ: Mapping[str, str]) -> tuple[Document, list[Problem]]:
+def read(
+    text: str, file: str, environ: Mapping[str, str], stored: Stored | None = None
+) -> tuple[Document, list[Problem]]:
     """Read YAML text into plain values, and fill in ``${NAME}`` and ``${NAME:-default}``.
 
-    Also returns the problems of single values; each of these is ``INVALID`` in the document.
+    ``stored`` saves reading the text, if there is no problem. Also returns the problems of single
+    values; each of these is ``INVALID`` in the document.
 
     Raises:
         ConfigError: the text is not YAML.
     """
-
-    def filled_in(value: str) -> str | None:
-        result, problems = filled(value, environ)
-        return None if problems or re.search(LONE_SURROGATE, result) else result
-
-    if common := yaml_subset.read(text, filled_in):
-        return Document(file, *common), []
-    # importing PyYAML takes longer than the whole quick reader
-    from fcplug.config import yaml_strict  # noqa: PLC0415
+    if stored and (known := stored.read(environ)):
+        return Document(file, *known), []
+    from fcplug.config import yaml_mistakes, yaml_strict  # noqa: PLC0415 - a built package needs no PyYAML
 
     try:
         values, locations, findings = yaml_strict.read(text, lambda value: filled(value, environ))
-    except yaml_strict.UnreadableYamlError as error:
+    except yaml_mistakes.UnreadableYamlError as error:
         raise ConfigError(_located(file, [error.finding])) from None
     return Document(file, values, locations), _located(file, findings)
 
@@ -65,5 +61,5 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
     return document
 
 
-def _located(file: str, findings: Sequence["yaml_strict.Finding"]) -> list[Problem]:
+def _located(file: str, findings: Sequence["Finding"]) -> list[Problem]:
     return [Problem(file, *location, dotted(path), what) for path, location, what in findings]

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from fcplug.config import loader, search
+from fcplug.config import loader, search, stored
 from fcplug.config.loader import Config
 from fcplug.errors import ConfigError
 
@@ -35,6 +35,7 @@ class ConfigFile:
         self._environ = environ
         self._gone_since: float | None = None
         self._content = ""  # the last content that was accepted or rejected
+        self._unused: stored.StoredError | None = None
         self._last_error = ""  # of reading the file
         self._identity: tuple[int, ...] = ()  # at the last check
 
@@ -45,7 +46,22 @@ class ConfigFile:
             ConfigError: the file cannot be read, or has mistakes.
         """
         self._content = loader.read(self._path, self._name)
-        return loader.parse(self._content, self._name, self._environ)
+        return loader.parse(self._content, self._name, self._environ, self._stored())
+
+    def _stored(self) -> stored.Stored | None:
+        """Return what ``fcplug build`` has stored of the content, None if it does not serve."""
+        try:
+            return stored.load(self._path, self._content)
+        except stored.StoredError as error:
+            self._unused = error
+            return None
+
+    def log_unused(self) -> None:
+        """Log why what ``fcplug build`` has stored is not used; call it once the log is open."""
+        if self._unused:
+            level = logging.INFO if isinstance(self._unused, stored.StaleError) else logging.WARNING
+            what = "%s%s is not used, so that this start takes longer: %s"
+            log.log(level, what, self._name, stored.SUFFIX, self._unused)
 
     def changed(self) -> Config | None:
         """Return the file's configuration if it is new and completely written, else None.

@@ -24,6 +24,7 @@ from fcplug.config.model import (
 )
 from fcplug.config.routes import RouteEntry, ShadowEntry
 from fcplug.config.search import unreadable
+from fcplug.config.stored import Stored
 from fcplug.errors import ConfigError, Problem
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
@@ -70,13 +71,13 @@ def read(file: str, name: str = "") -> str:
         raise unreadable(name, error) from None
 
 
-def parse(text: str, file: str, environ: Mapping[str, str]) -> Config:
-    """Parse and check the text of a configuration file.
+def parse(text: str, file: str, environ: Mapping[str, str], stored: Stored | None = None) -> Config:
+    """Parse and check the text of a configuration file; ``stored`` saves parsing it.
 
     Raises:
         ConfigError: the text has problems; it holds all of them.
     """
-    document, checked, problems = _checked(text, file, environ)
+    document, checked, problems = _checked(text, file, environ, stored)
     if problems:
         raise ConfigError(problems)
     return _config(document, checked)
@@ -101,9 +102,9 @@ def examine(
 
 
 def _checked(
-    text: str, file: str, environ: Mapping[str, str]
+    text: str, file: str, environ: Mapping[str, str], stored: Stored | None = None
 ) -> tuple[Document, File, list[Problem]]:
-    document, problems = read_document(text, file, environ)
+    document, problems = read_document(text, file, environ, stored)
 
     def report(path: Path, what: str, key: str = "") -> None:
         problems.append(document.problem(path, what, key))

@@ -6,6 +6,7 @@ from typing import Any
 from fcplug.config import yaml_strict
 from fcplug.config.document import Document
 from fcplug.config.location import Path, dotted
+from fcplug.config.yaml_mistakes import UnreadableYamlError
 from fcplug.errors import ConfigError, Problem
 from fcplug.manifests import triggers
 from fcplug.manifests.serverless import Part
@@ -25,7 +26,7 @@ def parse(text: str, file: str) -> Document:
     """
     try:
         values, locations, findings = yaml_strict.read(text, lambda value: (value, []))
-    except yaml_strict.UnreadableYamlError as error:
+    except UnreadableYamlError as error:
         path, location, what = error.finding
         raise ConfigError([Problem(file, *location, dotted(path), what)]) from None
     found = Document(file, {} if values is None else values, locations)

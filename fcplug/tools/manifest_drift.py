@@ -9,6 +9,7 @@ import click
 
 from fcplug.config import search, yaml_strict
 from fcplug.config.document import Document
+from fcplug.config.yaml_mistakes import UnreadableYamlError
 from fcplug.errors import ConfigError, FcplugError, Problem
 from fcplug.inspection import deployment, platform_rules
 from fcplug.inspection.checker import Result
@@ -100,6 +101,6 @@ def _document(text: str, file: str) -> Document | None:
     """Return the values of an ``s.yaml``, None if it cannot be read."""
     try:
         values, locations, _ = yaml_strict.read(text, lambda value: (value, []))
-    except yaml_strict.UnreadableYamlError:
+    except UnreadableYamlError:
         return None
     return Document(file, values, locations)

@@ -11,7 +11,8 @@ FILES = (
     "index.py", "shop/__init__.py", "shop/data.json", "shop/key.pem", "shop/tests/test_it.py",
     "shop/__pycache__/x.pyc", "pages/a.html", "pages/deep/b.html", "pages/.env.local",
     "tests/t.html",
-    ".venv/lib/c.html", ".git/d.html", "bootstrap", "config/functions.yaml", "config/more.html",
+    ".venv/lib/c.html", ".git/d.html", "bootstrap", "config/functions.yaml",
+    "config/functions.yaml.msgpack", "config/more.html",
     "code.zip", "python/old.html", ".fcplug-build-1/e.html",
 )  # fmt: skip
 

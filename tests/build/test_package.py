@@ -39,6 +39,7 @@ from support.packages import (
 from support.photos import photo
 
 pytestmark = pytest.mark.slow
+CONFIGURATION = {"config/functions.yaml", "config/functions.yaml.msgpack"}
 OPTIONS = (*target_options(), "--include", "texts")
 
 
@@ -66,7 +67,7 @@ def test_a_package_has_what_serves_and_nothing_else(built: Shared) -> None:
     with zipfile.ZipFile(built.folder / "code.zip") as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
     own = {name for name in entries if not name.startswith(("python/", "__pycache__/"))}
-    assert own == {"bootstrap", "config/functions.yaml", "greeter.py", "texts/greeting.txt"}
+    assert own == {"bootstrap", "greeter.py", "texts/greeting.txt"} | CONFIGURATION
     modes = {name: entry.external_attr >> 16 & 0o777 for name, entry in entries.items()}
     assert modes["bootstrap"] == 0o755
     assert set(modes.values()) == {0o644, 0o755}

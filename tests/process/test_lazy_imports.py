@@ -12,6 +12,7 @@ import pytest
 
 from fcplug.process.lazy_imports import lazy_modules
 from support.deployed import deploy, start
+from support.stored import store
 
 SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
 FALCON = """\
@@ -158,11 +159,12 @@ async def awaited(event, context):
 """
 
 
-def test_a_start_imports_nothing_that_an_invocation_does_not_need(tmp_path: Path) -> None:
+def test_a_start_of_a_built_package_imports_only_what_an_invocation_needs(tmp_path: Path) -> None:
     bare = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     command = [sys.executable, "-c", "import sys; print(*sys.modules)"]
     before = subprocess.run(command, env=bare, capture_output=True, text=True, check=True).stdout
     folder = deploy(tmp_path, CONFIG, {"which.py": WHICH})
+    store(folder / "config" / "functions.yaml")
     with start(folder, environ={"FC_FUNCTION_NAME": "loaded", "FC_INSTANCE_ID": "i"}) as instance:
         loaded = set(json.loads(instance.invoke("loaded").body)) - set(before.split())
         assert loaded & NEEDLESS == set()

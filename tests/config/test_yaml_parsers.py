@@ -1,14 +1,17 @@
-"""The quick reader of common YAML agrees with PyYAML, and leaves all other text to it."""
+"""PyYAML's parser in C and the one in Python give the same values, places and messages."""
 
-import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fcplug.config import yaml_strict, yaml_subset
-from fcplug.config.interpolation import LONE_SURROGATE, filled
+from fcplug.config import yaml_strict
+from fcplug.config.interpolation import filled
+from fcplug.config.yaml_mistakes import UnreadableYamlError
+from fuzz.seeds import SEEDS, changed
 
 ENVIRON = {"NAME": "Ada", "NUMBER": "7", "EMPTY": "", "BAD": "\ud800", "LINES": "a: b\n- c\n"}
 
@@ -35,7 +38,7 @@ functions:
   img-resize: {handler: index.handle}
 default: hello
 """
-ELSEWHERE = [
+OTHERS = [
     *("", "# nothing\n", "- a\n", "plain\n", "[a]\n", "--- \na: b\n", "a: b\n...\n", "%YAML 1.1\n"),
     *("a: &x b", "a: *x", "a: !t b", "a: |\n  b", "a: >\n  b", "? a\n: b", "a: ? b", "'a': b"),
     *("a: b\n  c", "a:\n  b\n", "a:\n- b", "a:\n  - b", "a: [b,\n  c]", "a: 'b\n  c'", "a : b"),
@@ -70,9 +73,12 @@ ELSEWHERE = [
 ]
 
 
-def fill(text: str) -> str | None:
-    value, problems = filled(text, ENVIRON)
-    return None if problems or re.search(LONE_SURROGATE, value) else value
+# what libyaml accepts and PyYAML's own parser rejects, or the other way round
+DIFFERENT = [
+    *("a:\tb", "a: [b?c]", "a: {b?: c}", "a: [b ?c d]", "a: |# no\n  b", "a: >-#\n  b", "--- # c"),
+    *("%OTHER x\n--- a\n", "%YAML 1.3\n---\na: b\n", 'a: "\\uD800"', "a: b\u2028", "a: b\x85c: d"),
+    *("a: \ufeffb", "a: x\r\nb: 'y\r\n  z'\r\n", "a: x\rb: y", "a: \xa0b", "a: |\n\t\n  x"),
+]
 
 
 def typed(value: Any) -> Any:
@@ -84,26 +90,35 @@ def typed(value: Any) -> Any:
     return type(value), value
 
 
-def agree(text: str) -> bool:
-    """Compare the readers, and return whether the quick one has read the text."""
-    quick = yaml_subset.read(text, fill)
-    if quick is None:
-        return False
-    values, locations, problems = yaml_strict.read(text, lambda value: filled(value, ENVIRON))
-    assert problems == []
-    assert (typed(quick[0]), quick[1]) == (typed(values), locations)
-    return True
+def read(reader: Any, text: str) -> Any:
+    """Return what a reader makes of a text, or its error."""
+    try:
+        values, locations, findings = reader(text, lambda value: filled(value, ENVIRON))
+    except UnreadableYamlError as error:
+        return error.finding
+    return typed(values), locations, findings
 
 
-def test_a_common_file_is_read_as_pyyaml_reads_it() -> None:
-    assert agree(COMMON)
-    assert agree(COMMON.replace("\n", "\n  "))
-    assert agree(COMMON.rstrip())
+def check(text: str) -> None:
+    assert read(yaml_strict.read, text) == read(yaml_strict.read_with_python, text)
 
 
-@pytest.mark.parametrize("text", ELSEWHERE, ids=lambda text: ascii(text[:20]))
-def test_all_other_text_is_left_to_the_strict_reader(text: str) -> None:
-    assert yaml_subset.read(text, fill) is None
+def test_this_pyyaml_has_the_parser_in_c() -> None:
+    assert yaml_strict.HAS_C_PARSER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [COMMON, COMMON.replace("\n", "\r\n"), *SEEDS, *OTHERS, *DIFFERENT],
+    ids=lambda text: ascii(text[:20]),
+)
+def test_both_parsers_read_a_text_alike(text: str) -> None:
+    check(text)
+
+
+def test_both_parsers_read_changed_configurations_alike() -> None:
+    for text in changed(1500):
+        check(text)
 
 
 KEYS = st.sampled_from(["a", "b", "c", "key-x", "x.y", "_u", "y", "yes", "k" * 129])
@@ -181,5 +196,27 @@ LINES = st.one_of(
 @settings(deadline=None, max_examples=400)
 @given(st.lists(LINES, max_size=8).map("\n".join))
 @example("a:\n  b: c\n\n# d\n  e: [f, {g: h}] # i\nj: ${NAME}")
-def test_pyyaml_reads_the_same_values(text: str) -> None:
-    agree(text)
+def test_both_parsers_read_generated_lines_alike(text: str) -> None:
+    check(text)
+
+
+WITHOUT = """
+import sys
+sys.modules["yaml._yaml"] = None  # as where PyYAML was installed without libyaml
+from fcplug.config import yaml_strict
+from fcplug.config.loader import parse
+assert not yaml_strict.HAS_C_PARSER
+print(parse(sys.stdin.read(), "f.yaml", {}).functions["f"].handler)
+"""
+
+
+def test_pyyaml_without_libyaml_serves_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        input="version: 1\nfunctions: {f: {handler: a.b}}\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("a.b\n", "")

@@ -5,8 +5,15 @@
     ThumbnailError
     ├── BadEvent          JSON that is not an OSS event
     ├── BadImage          bytes that no thumbnail can be made of
-    ├── BadKey            an object that is no file inside the mount
+    ├── BadKey            an object that is no file inside the mount, or that no URL can name
     ├── MountMissing      no folder to find objects in
+    ├── SdkMissing        no mount, and no SDK to reach OSS without one
+    ├── StorageError      OSS rejects a request
+    │   ├── AccessDenied         the role of the function lacks a permission
+    │   ├── CredentialsRejected  missing, expired, or not of one another
+    │   ├── ObjectMissing        no such object or bucket
+    │   ├── StorageUnavailable   no answer, or none in time: a retry may help
+    │   └── WrongRegion          the bucket is elsewhere, or its region is not known
     └── ThumbnailsFailed  some objects of an event failed; the others are done
 """
 
@@ -35,11 +42,39 @@ class BadImage(ThumbnailError):  # noqa: N818 - the name is the errorType that c
 
 
 class BadKey(ThumbnailError):  # noqa: N818 - the name is the errorType that callers read
-    """A bucket or key does not name a file inside the mount."""
+    """A bucket or key does not name a file inside the mount, or an object that has a URL."""
 
 
 class MountMissing(ThumbnailError):  # noqa: N818 - the name is the errorType that callers read
-    """The setting ``mount`` is not set, or what it names is not a folder."""
+    """What the setting ``mount`` names is not a folder."""
+
+
+class SdkMissing(ThumbnailError):  # noqa: N818 - the name is the errorType that callers read
+    """Without a mount OSS is reached by its SDK, which is not installed."""
+
+
+class StorageError(ThumbnailError):
+    """OSS rejects a request, for a reason that has no class of its own."""
+
+
+class AccessDenied(StorageError):  # noqa: N818 - the name is the errorType that callers read
+    """The credentials are good, and do not allow the request."""
+
+
+class CredentialsRejected(StorageError):  # noqa: N818 - the name is the errorType that callers read
+    """The call has no credentials, or OSS does not accept them."""
+
+
+class ObjectMissing(StorageError):  # noqa: N818 - the name is the errorType that callers read
+    """There is no such object, or no such bucket."""
+
+
+class StorageUnavailable(StorageError):  # noqa: N818 - the name is the errorType that callers read
+    """OSS does not answer, answers that it cannot, or what it sends arrives damaged."""
+
+
+class WrongRegion(StorageError):  # noqa: N818 - the name is the errorType that callers read
+    """The bucket is in another region, or the region is not known."""
 
 
 class ThumbnailsFailed(ThumbnailError):  # noqa: N818 - the name is the errorType that callers read

@@ -1,7 +1,6 @@
 """A bucket mounted as a folder: finding an object's file, reading it, writing one beside it."""
 
 import os
-import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from fcplug_thumbnail.errors import BadImage, BadKey, MountMissing
 from fcplug_thumbnail.oss import ObjectEvent
 
 BUCKET = "{bucket}"
-
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
 class Place(NamedTuple):
@@ -43,10 +40,10 @@ class Mount:
             MountMissing: its bucket is not mounted.
             OSError: there is no such file, or it may not be looked at.
         """
-        if not _BUCKET_NAME.fullmatch(item.bucket):
-            raise BadKey(f"{item.bucket!r} is not a name that an OSS bucket can have")
+        item.check_bucket()
         if "\0" in item.key or not {"", ".", ".."}.isdisjoint(item.key.split("/")):
             raise BadKey(f"{item.url!r}: the key is not a path inside the mount")
+        item.check_key()
         root = self._folder(Path(self.path.replace(BUCKET, item.bucket)))
         file = _real(root / item.key)
         folder = _real((root / item.key).parent)

@@ -11,7 +11,12 @@ from PIL import Image
 import fcplug_thumbnail
 from fcplug.errors import PluginError
 from fcplug.testing import Answer, Runner, check_handler
-from fcplug_thumbnail import BadEvent, BadImage, MountMissing, ThumbnailsFailed
+from fcplug_thumbnail import (
+    BadEvent,
+    BadImage,
+    MountMissing,
+    ThumbnailsFailed,
+)
 
 Make = Callable[..., Answer]
 
@@ -221,9 +226,11 @@ def test_all_objects_failing_says_that_none_was_written(make: Make, bucket: Path
     assert error_of(answer, ThumbnailsFailed).endswith("; written: none")
 
 
-def test_an_oss_event_without_a_mount_names_the_setting(make: Make) -> None:
-    text = error_of(make(oss_event("image/a.jpg")), MountMissing)
-    assert "needs the setting mount" in text
+def test_an_encoded_key_finds_its_file(make: Make, bucket: Path) -> None:
+    (bucket / "image" / "é ü.jpg").write_bytes(picture())
+    (written,) = make(oss_event("image%2F%C3%A9%20%C3%BC.jpg"), mount=str(bucket)).json()["written"]
+    assert written["source"] == "oss://testbucket/image/é ü.jpg"
+    assert "é ü.jpg.thumb.jpg" in names(bucket / "image")
 
 
 def test_json_that_is_not_an_oss_event_is_refused(make: Make) -> None:

@@ -14,6 +14,7 @@ from fcplug.testing import Answer, Runner
 HERE = Path(__file__).parent
 sys.path += [str(HERE), str(HERE.parent)]  # of what the tests share, and of local_oss
 
+from oss_instances import Instance  # noqa: E402
 from oss_support import context, event, picture  # noqa: E402
 
 from local_oss import Account, LocalOSS, Stored  # noqa: E402
@@ -48,3 +49,19 @@ def call(fc: Runner, oss: LocalOSS) -> Callable[..., Answer]:
 def ada(oss: LocalOSS) -> Account:
     """Return credentials that allow everything."""
     return oss.add("ada")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], Instance]]:
+    """Return what starts an instance with a configuration, given as YAML."""
+    started: list[Instance] = []
+
+    def begin(config: str) -> Instance:
+        started.append(Instance(tmp_path, config))
+        return started[-1]
+
+    yield begin
+    for instance in started:
+        if instance.process.poll() is None:
+            instance.process.kill()
+            instance.process.wait()

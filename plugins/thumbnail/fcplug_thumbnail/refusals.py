@@ -97,7 +97,10 @@ def explained(error: Exception, attempt: Attempt, sent: int) -> StorageError:
     else:
         kind, why = _of_client(inner, sent)
         facts = type(_innermost(inner)).__name__
-    return kind(f"{attempt.item.url}: cannot {attempt.verb} it at {attempt.where} ({facts}): {why}")
+    text = f"{attempt.item.url}: cannot {attempt.verb} it at {attempt.where} ({facts}): {why}"
+    for secret in filter(None, attempt.secrets):  # OSS may have repeated what it rejects
+        text = text.replace(secret, "***")
+    return kind(text)
 
 
 def _of_service(error: Any, attempt: Attempt) -> _Reason:
@@ -106,7 +109,7 @@ def _of_service(error: Any, attempt: Attempt) -> _Reason:
     fields: Mapping[str, str] = error.error_fileds or {}
     if other := fields.get("Endpoint"):
         return WrongRegion, f"the bucket is at {other}: set region to that of the bucket"
-    if "region" in (error.message or "").lower():
+    if error.code == "InvalidArgument" and "region" in (error.message or ""):
         region = attempt.location.region
         return WrongRegion, f"the bucket is not in {region!r}: set region to that of the bucket"
     if error.code == "AccessDenied":
@@ -119,7 +122,7 @@ def _of_service(error: Any, attempt: Attempt) -> _Reason:
             f"the clock here is more than 15 minutes from that of OSS: it says {now:%F %T} UTC, "
             "so set it"
         )
-    return _REASONS.get(error.code) or (StorageError, _masked(error.message or "", attempt.secrets))
+    return _REASONS.get(error.code) or (StorageError, error.message or "")
 
 
 def _of_client(error: Exception, sent: int) -> _Reason:
@@ -136,7 +139,7 @@ def _of_client(error: Exception, sent: int) -> _Reason:
             f"no answer after {sent} requests: retry, or correct the setting endpoint; an internal "
             "endpoint answers only in its region"
         )
-    return StorageError, "the SDK rejects the request before it is sent"
+    return StorageError, "the SDK cannot make the request, or does not understand the answer"
 
 
 def _innermost(error: Exception) -> BaseException:
@@ -150,9 +153,3 @@ def _innermost(error: Exception) -> BaseException:
             break
         cause = found
     return cause
-
-
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return text

@@ -167,6 +167,7 @@ class _Download:
         self._max = max_bytes
         self._held = BytesIO()
         self._tag: str | None = None
+        self._encoded = False
 
     def run(self, retryer: _Retryer, remaining: Callable[[], float]) -> bytes | None:
         """Return the bytes, None if the object is marked as a thumbnail."""
@@ -182,6 +183,8 @@ class _Download:
             except (OSError, Unreadable):  # all errors of requests are OSErrors
                 if attempt == retryer.max_attempts():
                     raise Unreadable from None
+                if self._encoded:  # ranges count the bytes before they are unpacked
+                    self._restart()
                 time.sleep(retryer.retry_delay(attempt, None))
         raise Unreadable
 
@@ -202,6 +205,7 @@ class _Download:
                 return False
             if begin and result.status_code != 206:
                 self._restart()
+            self._encoded = bool(result.content_encoding)
             self._check_size(self._held.tell() + (result.content_length or 0))
             self._tag = result.etag
             for block in body.iter_bytes(block_size=_BLOCK):
@@ -217,7 +221,7 @@ class _Download:
             raise BadImage(self._item.url, size, f"too large: max_bytes allows {self._max}")
 
     def _check_sum(self, result: Any) -> None:
-        if result.content_encoding or not result.hash_crc64:
+        if self._encoded or not result.hash_crc64:
             return
         found = crc.Crc64(0)
         found.update(self._held.getbuffer())

@@ -73,7 +73,8 @@ def answers(status: int, code: str, message: str = "") -> Callable[[LocalOSS, Ac
         secrets = f"{account.key_id} {account.secret} {account.token}"
 
         def fail(exchange: Exchange) -> None:
-            exchange.fail(Failure(status, code, f"{message} {secrets}", OSSAccessKeyId=secrets))
+            shown = {"OSSAccessKeyId": secrets, "RequestId": account.token}
+            exchange.fail(Failure(status, code, f"{message} {secrets}", **shown))
 
         oss.faults["GET"] += [fail] * 3
 
@@ -90,6 +91,15 @@ def no_xml(oss: LocalOSS, account: Account) -> None:
 
 
 Case = tuple[Any, type[StorageError], str]
+
+
+def no_text(oss: LocalOSS, _: Account) -> None:
+    def fail(exchange: Exchange) -> None:
+        exchange.send(400, {"Content-Type": "application/xml"}, b"\xff\xfe<")
+
+    oss.faults["GET"].append(fail)
+
+
 CASES: list[Case] = [
     (expired, CredentialsRejected, "SecurityTokenExpired, status 403"),
     (expired, CredentialsRejected, "the credentials have expired: FC renews them for each call"),
@@ -108,6 +118,7 @@ CASES: list[Case] = [
     (answers(500, "InternalError"), StorageUnavailable, "retry later"),
     (answers(429, "TooManyRequests"), StorageUnavailable, "retry later"),
     (no_xml, StorageError, "BadErrorResponse, status 400"),
+    (no_text, StorageError, "does not understand the answer"),
 ]
 
 

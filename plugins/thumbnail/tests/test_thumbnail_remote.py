@@ -280,6 +280,22 @@ def test_a_body_that_is_not_the_object_is_read_again(
     assert "incomplete or damaged, after 3 requests" in str(answer.error)
 
 
+def test_a_thumbnail_that_arrives_damaged_is_sent_again(
+    call: Call, oss: LocalOSS, ada: Account
+) -> None:
+    def damaged(exchange: Exchange) -> None:
+        exchange.put(b"damaged")
+
+    oss.faults["PUT"] += [damaged, damaged]
+    done(call("a.jpg", ada))
+    assert oss.methods() == ["GET", "PUT", "PUT", "PUT"]
+    assert small(oss).size == (320, 240)
+    oss.faults["PUT"] += [damaged] * 3
+    answer = call("a.jpg", ada)
+    assert isinstance(answer.error, StorageUnavailable)
+    assert "cannot write it at" in str(answer.error)
+
+
 def test_a_body_that_stops_coming_ends_before_the_call_does(
     call: Call, oss: LocalOSS, ada: Account
 ) -> None:
@@ -322,7 +338,9 @@ def test_a_compressed_object_counts_as_what_it_unpacks_to(
 ) -> None:
     encoded = {"content-encoding": "gzip"}
     oss.objects["photos/a.jpg"] = Stored(gzip.compress(picture()), encoded)
+    oss.faults["GET"] += [cut, cut]
     done(call("a.jpg", ada))
+    assert not [each for each in oss.seen if "range" in each.headers]
     oss.objects["photos/a.jpg"] = Stored(gzip.compress(bytes(10**8)), encoded)
     answer = call("a.jpg", ada, max_bytes=10**6)
     assert isinstance(answer.error, BadImage)

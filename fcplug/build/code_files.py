@@ -80,6 +80,21 @@ def left_out(folder: Path, copied: Iterable[str]) -> list[str]:
     return [*names[:_MOST_NAMED], *([f"{others} more"] if others > 0 else [])]
 
 
+def check_inside(path: Path, folder: Path) -> None:
+    """Check a file; a link is taken as what it leads to, inside the code folder only.
+
+    Raises:
+        BuildError: it is no regular file, or a link out of the folder.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        what = f"{path.relative_to(folder)} is a link out of the code folder, to {path.resolve()}"
+        raise BuildError(what, fix="put a copy there, or leave it out")
+    if not path.is_file():
+        what = "a link to a folder" if path.is_dir() and path.is_symlink() else "no regular file"
+        fix = "put the files themselves there, or leave it out"
+        raise BuildError(f"{path.relative_to(folder)} is {what}", fix=fix)
+
+
 def _matching(folder: Path, pattern: str) -> Iterator[Path]:
     """Yield the files that a pattern of ``--include`` adds: a file, a folder, or a glob."""
     if os.path.isabs(pattern) or ".." in Path(pattern).parts:
@@ -87,7 +102,8 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
         raise BuildError(f"--include {pattern}: it is not in the code folder", fix=fix)
     exact = folder / pattern
     if exact.is_file() or exact.is_symlink():
-        yield _inside(exact, folder)  # named as a whole, even a secret is meant
+        check_inside(exact, folder)
+        yield exact  # named as a whole, even a secret is meant
         return
     found = [exact] if exact.is_dir() else sorted(folder.glob(pattern))
     allowed = [each for each in found if not _is_excluded(each.relative_to(folder).parts)]
@@ -111,24 +127,13 @@ def _is_excluded(parts: Sequence[str]) -> bool:
 
 def _files(path: Path, folder: Path) -> Iterator[Path]:
     """Yield a file, or the files of a folder that may be in a package."""
-    if path.is_file() or path.is_symlink():
+    if path.is_symlink() or not path.is_dir():
         if not (path.name.endswith(".pyc") or _is_secret(path.name)):
-            yield _inside(path, folder)
+            check_inside(path, folder)
+            yield path
     elif not _is_excluded((path.name, "")):
         for each in sorted(path.iterdir()):
             yield from _files(each, folder)
-
-
-def _inside(path: Path, folder: Path) -> Path:
-    """Return a file; a link is taken as what it leads to, inside the code folder only."""
-    if not path.resolve().is_relative_to(folder.resolve()):
-        what = f"{path.relative_to(folder)} is a link out of the code folder, to {path.resolve()}"
-        raise BuildError(what, fix="put a copy there, or leave it out")
-    if not path.is_file():
-        what = "a link to a folder" if path.is_dir() else "no regular file"
-        fix = "put the files themselves there, or leave it out"
-        raise BuildError(f"{path.relative_to(folder)} is {what}", fix=fix)
-    return path
 
 
 def _is_secret(name: str) -> bool:

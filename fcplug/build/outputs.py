@@ -1,11 +1,13 @@
 """The files that a build writes: all of them, or none; what was there stays until then."""
 
+import fcntl
 import os
 import secrets
 import shutil
 import signal
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,28 +48,97 @@ def beside(outputs: Outputs) -> Iterator[Path]:
             raise BuildError(
                 f"{path} is a folder", fix="name the file of the package: --output FILE"
             )
-    # named before it is made: an interrupt at any moment removes it
     folder = outputs.package.parent / f".fcplug-build-{secrets.token_hex(4)}"
+    made = [parent for parent in folder.parents if not parent.exists()]
     try:
-        folder.mkdir(parents=True)
-        yield folder
+        with temporary(folder):
+            yield folder
     except OSError as error:
         raise _unwritten(error, outputs) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # those that now have files stay
+            for parent in made:
+                parent.rmdir()
+
+
+@contextmanager
+def temporary(folder: Path) -> Iterator[Path]:
+    """Make a folder that is removed at the end, also by an interrupt; a second one waits."""
+    # named before it is made: an interrupt at any moment removes it
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        yield folder
+    finally:
+        with _held_signals():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(files: Mapping[Path, Path]) -> None:
-    """Put finished files in the place of their predecessors; a signal waits until all are there."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    """Put finished files of one folder in the place of their predecessors: all, or none.
+
+    A signal waits until all are there, and so does another build that ends at the same time.
+    """
+    for written in files:
+        with written.open("rb") as stream:
+            os.fsync(stream.fileno())
+    with _alone_in(next(iter(files.values())).parent), _held_signals():
+        before: dict[Path, Path | None] = {}
+        try:
+            for written, final in files.items():
+                before[final] = _kept(final, written.with_name(f"{written.name}.before"))
+                written.replace(final)
+        except OSError:
+            for final, kept in before.items():
+                if kept:
+                    kept.replace(final)
+                else:
+                    final.unlink(missing_ok=True)
+            raise
+
+
+def _kept(final: Path, beside: Path) -> Path | None:
+    """Give a file a second name, None if there is no file."""
+    if not os.path.lexists(final):
+        return None
     try:
-        for written in files:
-            with written.open("rb") as stream:
-                os.fsync(stream.fileno())
-        for written, final in files.items():
-            written.replace(final)
+        os.link(final, beside, follow_symlinks=False)
+    except OSError:  # a file system without hard links
+        shutil.copy2(final, beside)
+    return beside
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other build puts files into a folder."""
+    opened = -1
+    with suppress(OSError):  # a folder that cannot be read, a disk without locks
+        opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(opened, fcntl.LOCK_EX)
+    try:
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if opened >= 0:
+            os.close(opened)
+
+
+@contextmanager
+def _held_signals() -> Iterator[None]:
+    """Let signals wait; a mask would not do, because they may reach another thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which no signal handler interrupts
+        return
+    arrived: dict[int, None] = {}
+    before = {
+        number: signal.signal(number, lambda each, _frame: arrived.setdefault(each))
+        for number in _SIGNALS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for each in arrived:
+            signal.raise_signal(each)
 
 
 def _unwritten(error: OSError, outputs: Outputs) -> BuildError:

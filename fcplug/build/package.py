@@ -1,9 +1,11 @@
 """Builds a code package: from a configuration to the archive and what lies beside it."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from secrets import token_hex
 
 from fcplug import assets
 from fcplug.build import (
@@ -39,9 +41,12 @@ def build(order: Order, environ: Mapping[str, str], progress: Progress) -> Built
     """
     with (
         outputs.beside(order.outputs) as beside,
-        tempfile.TemporaryDirectory(prefix="fcplug-build-") as work,
+        outputs.temporary(Path(tempfile.gettempdir(), f"fcplug-build-{token_hex(4)}")) as work,
     ):
-        return _Build(order, environ, Path(work), beside, progress).run()
+        temporary = work / "tmp"  # of all programs that the build starts, even if they are killed
+        temporary.mkdir()
+        variables = {**environ, "TMPDIR": str(temporary)}
+        return _Build(order, variables, work, beside, progress).run()
 
 
 class _Build:
@@ -102,7 +107,10 @@ class _Build:
         """Add what is not installed: bootstrap, the configuration, the code of the code folder."""
         order = self._order
         own = order.folder / _BOOTSTRAP
-        script = own.read_bytes() if own.is_file() else assets.BOOTSTRAP.read()
+        there = os.path.lexists(own)
+        if there:
+            code_files.check_inside(own, order.folder)
+        script = own.read_bytes() if there else assets.BOOTSTRAP.read()
         if not script.startswith(b"#!") or b"\r" in script:
             what = f"{own} does not start on Linux: it needs a first line with #! and LF line ends"
             raise BuildError(what, fix="fcplug bootstrap -o bootstrap --force")

@@ -91,6 +91,7 @@ def command(file: str | None, as_json: bool, **options: Any) -> int:
     """
     if options["locked"] and options["upgrade"]:
         raise click.UsageError("--locked keeps the versions that --upgrade would change")
+    outputs = _outputs(options)
     environ = dict(os.environ)
     with counting("checking") as progress:
         result = checker.check(file, environ, limit=60.0, progress=progress)
@@ -105,7 +106,7 @@ def command(file: str | None, as_json: bool, **options: Any) -> int:
         text=result.text,
         folder=Path(code_path.folder(environ)),
         target=_target(result.file, options),
-        outputs=Outputs(Path(options["output"] or _output(options["functions"]))),
+        outputs=outputs,
         functions=options["functions"],
         includes=options["includes"],
         locked=options["locked"],
@@ -138,8 +139,13 @@ def _of_functions(result: Result, names: Sequence[str], environ: Mapping[str, st
     return result._replace(findings=tuple(filter(counts, result.findings)))
 
 
-def _output(functions: Sequence[str]) -> str:
-    return f"code-{'-'.join(functions)}.zip" if functions else _OUTPUT
+def _outputs(options: dict[str, Any]) -> Outputs:
+    functions = options["functions"]
+    usual = f"code-{'-'.join(functions)}.zip" if functions else _OUTPUT
+    name = options["output"] or usual
+    if not name.endswith(".zip"):  # no other file is overwritten
+        raise click.UsageError(f"--output {name}: the name of a package ends with .zip")
+    return Outputs(Path(name))
 
 
 def _target(file: str, options: dict[str, Any]) -> Target:

@@ -134,6 +134,28 @@ def test_a_file_name_with_a_newline(folder: Path) -> None:
     assert r"the file name 'data/two\nlines.txt' has a character" in error
 
 
+def test_a_file_that_is_no_file(folder: Path) -> None:
+    (folder / "data").mkdir()
+    os.mkfifo(folder / "data" / "pipe")
+    assert "error: data/pipe is no regular file" in refused(folder, "--include", "data")
+
+
+def test_a_bootstrap_that_is_not_in_the_code_folder(folder: Path) -> None:
+    other = folder.parent / "other.sh"
+    other.write_text("#!/bin/sh\n")
+    (folder / "bootstrap").symlink_to(other)
+    assert f"error: bootstrap is a link out of the code folder, to {other}" in refused(folder)
+    (folder / "bootstrap").unlink()
+    (folder / "bootstrap").mkdir()
+    assert "error: bootstrap is no regular file" in refused(folder)
+
+
+@pytest.mark.parametrize("name", ["index.py", "config/functions.yaml", "new"])
+def test_an_output_that_is_no_archive(folder: Path, name: str) -> None:
+    said = refused(folder, "--output", name, code=2)
+    assert f"--output {name}: the name of a package ends with .zip" in said
+
+
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
@@ -192,6 +214,27 @@ def test_an_interrupt_leaves_the_last_package_and_no_process(
     assert contents(folder) == before
     assert [*folder.parent.glob("fcplug-build-*")] == []
     wait_until(lambda: not [pid for pid in inside if Path(f"/proc/{pid}").exists()])
+
+
+def test_an_interrupt_leaves_no_file_that_the_loaded_code_made(folder: Path) -> None:
+    (folder / "index.py").write_text(
+        "import tempfile, time\n"
+        "if 'fcplug-build-' in __file__:\n"
+        "    tempfile.mkstemp(suffix='.made')\n"
+        "    time.sleep(120)\n"
+        "def handle(event, context):\n    return event\n"
+    )
+    places = folder.parent / "tmp"
+    places.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fcplug", "build", *target_options()],
+        cwd=folder, env=unmeasured_variables() | {"TMPDIR": str(places)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_until(lambda: [*places.glob("*.made"), *places.glob("*/*/*.made")])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert [*places.iterdir()] == []
 
 
 def children(parent: int) -> Iterator[int]:

@@ -8,25 +8,30 @@ we read it strictly: two readers of one request must never disagree about it.
 
 import re
 from functools import lru_cache
+from itertools import compress
+from operator import not_
+from typing import cast
 from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from msgspec import Struct
 
 from fcplug import protocol
+from fcplug.server.known_lines import Field, KnownLines
 from fcplug.server.refusal import Refusal, bad_request, head_too_large, not_implemented
 
 _CLEAN = bytes([*b"\t\r\n", *range(0x20, 0x7F), *range(0x80, 0x100)])
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=:%\[\]-]*")
 _SINGLE = {
-    "AUTHORIZATION",
     "CONTENT_LENGTH",
     "CONTENT_TYPE",
-    "EXPECT",
-    "HOST",
-    "TRANSFER_ENCODING",
+    "HTTP_AUTHORIZATION",
+    "HTTP_EXPECT",
+    "HTTP_HOST",
+    "HTTP_TRANSFER_ENCODING",
 }
-_SINGLE_PREFIX = protocol.PREFIX.upper().replace("-", "_")
+_NO_FIELDS = 3  # lines that are none: the first, the empty one, and what is after the last CRLF
+_SINGLE_PREFIX = protocol.environ_key(protocol.PREFIX)
 
 
 class HeadError(Exception):
@@ -40,10 +45,10 @@ class HeadError(Exception):
 class RequestHead(Struct, frozen=True):
     """The values of a request's head.
 
-    ``headers`` are named as in CGI, without ``HTTP_``: upper case, underscores for dashes. Fields
-    of the same name are joined by commas, those of cookies by semicolons. ``path`` is
-    percent-decoded, as latin-1 like WSGI requires. ``content_length`` is None for a chunked body.
-    ``cookies`` holds the cookie fields one by one if there are several.
+    ``headers`` are named as in a WSGI environ. Fields of the same name are joined by commas, those
+    of cookies by semicolons. ``path`` is percent-decoded, as latin-1 like WSGI requires.
+    ``content_length`` is None for a chunked body. ``cookies`` holds the cookie fields one by one if
+    there are several.
     """
 
     method: str
@@ -61,33 +66,74 @@ class RequestHead(Struct, frozen=True):
         return (
             self.version == "1.1"
             and self.content_length != 0
-            and self.headers.get("EXPECT", "").lower() == "100-continue"
+            and self.headers.get("HTTP_EXPECT", "").lower() == "100-continue"
         )
 
 
-def parse(data: bytes, max_fields: int) -> RequestHead:
+def parse(data: bytes, max_fields: int, known: KnownLines) -> RequestHead:
     """Parse a head, from its first byte to the end of the empty line.
+
+    What is read does not depend on ``known``: that only saves to parse lines again.
 
     Raises:
         HeadError: with the refusal to answer; its text repeats none of the bytes.
     """
-    fields, method = _read(data)
-    target, pairs = fields.target, fields.pairs
-    version = _version(data, method, target)
-    if len(pairs) > max_fields:
+    lines = data.split(b"\r\n")
+    found = list(map(known.find, lines))
+    found[0] = None  # the first line is no field, whatever it looks like
+    if any(found):
+        try:
+            return _parse_new(lines, found, max_fields, known)
+        except HeadError:
+            pass  # the reason may be another one for the whole head
+    request, fields = _read(data)
+    head = _head(lines[0], request, fields, max_fields)
+    if len(fields) == len(lines) - _NO_FIELDS:
+        known.add(lines[1:], fields)
+    return head
+
+
+def _parse_new(
+    lines: list[bytes], found: list[Field | None], max_fields: int, known: KnownLines
+) -> RequestHead:
+    """Parse the lines of a head that were not found, as a head of their own, and merge the fields.
+
+    llhttp reads a line the same way whatever the lines before and after it are. The exceptions are
+    lines that begin with a space, which it never takes, and those that frame the body, which are
+    never known. All else that concerns several lines is checked for the merged fields.
+    """
+    at = list(compress(range(len(lines)), map(not_, found)))
+    new = [lines[place] for place in at]
+    request, fields = _read(b"\r\n".join(new))
+    if len(fields) != len(new) - _NO_FIELDS:
+        raise HeadError(bad_request("not a valid HTTP request"))
+    for place, field in zip(at[1:], fields, strict=False):
+        found[place] = field
+    head = _head(lines[0], request, cast("list[Field]", found[1:-2]), max_fields)
+    known.add(new[1:], fields)
+    return head
+
+
+def _head(
+    first: bytes, request: tuple[bytes, bytes], fields: list[Field], max_fields: int
+) -> RequestHead:
+    """Check what concerns the whole head; ``request`` is its method and target."""
+    method, target = request
+    version = _version(first, method, target)
+    if len(fields) > max_fields:
         raise HeadError(head_too_large(f"more than {max_fields} header fields"))
     if method == b"CONNECT":
         raise HeadError(not_implemented("CONNECT is for proxies"))
-    headers, cookies = _join_fields(pairs)
+    headers, cookies = _join_fields(fields)
     length = _body_length(headers, version)
-    host = headers.get("HOST")
+    host = headers.get("HTTP_HOST")
     if host is None and version == "1.1":
         raise HeadError(bad_request("no Host header field"))
     if host and not _HOST.fullmatch(host):
         raise HeadError(bad_request("the Host header field is not a host and port"))
     path, query = _split_target(target, host or "")
-    if "CONNECTION" in headers:
-        headers["CONNECTION"] = _connection(headers["CONNECTION"])
+    if "HTTP_CONNECTION" in headers:
+        headers["HTTP_CONNECTION"] = _connection(headers["HTTP_CONNECTION"])
     return RequestHead(
         method.decode(), target.decode(), path, query, version, headers, length, cookies
     )
@@ -96,24 +142,25 @@ def parse(data: bytes, max_fields: int) -> RequestHead:
 class _Fields:
     """llhttp's callbacks; they only collect values."""
 
-    __slots__ = ("complete", "pairs", "target")
+    __slots__ = ("complete", "fields", "target")
 
     def __init__(self) -> None:
         self.target = b""
-        self.pairs: list[tuple[bytes, bytes]] = []
+        self.fields: list[Field] = []
         self.complete = 0
 
     def on_url(self, target: bytes) -> None:
         self.target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.pairs.append((name, value))
+        self.fields.append((_environ_key(name), value.strip(b" \t").decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         self.complete += 1
 
 
-def _read(data: bytes) -> tuple[_Fields, bytes]:
+def _read(data: bytes) -> tuple[tuple[bytes, bytes], list[Field]]:
+    """Return the method and the target, and the fields in order."""
     if data.translate(None, _CLEAN):
         raise HeadError(bad_request("a control character in the request's head"))
     fields = _Fields()
@@ -127,11 +174,10 @@ def _read(data: bytes) -> tuple[_Fields, bytes]:
         raise HeadError(bad_request(f"not a valid HTTP request: {reason}")) from None
     if fields.complete != 1:
         raise HeadError(bad_request("not a valid HTTP request"))
-    return fields, parser.get_method()
+    return (parser.get_method(), fields.target), fields.fields
 
 
-def _version(data: bytes, method: bytes, target: bytes) -> str:
-    line = data[: data.index(b"\r\n")]
+def _version(line: bytes, method: bytes, target: bytes) -> str:
     for version in ("1.1", "1.0"):
         if line == b"%b %b HTTP/%b" % (method, target, version.encode()):
             return version
@@ -139,32 +185,39 @@ def _version(data: bytes, method: bytes, target: bytes) -> str:
 
 
 @lru_cache(maxsize=1024)  # the same few dozen names come with every request
-def _cgi_name(name: bytes) -> str:
-    """Return the name as in CGI; empty for one that CGI would confuse with another."""
-    return "" if b"_" in name else name.upper().replace(b"-", b"_").decode()
+def _environ_key(name: bytes) -> str:
+    """Return the name in an environ; empty for one that WSGI would confuse with another."""
+    return "" if b"_" in name else protocol.environ_key(name.decode())
 
 
-def _join_fields(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _join_fields(fields: list[Field]) -> tuple[dict[str, str], tuple[str, ...]]:
+    headers = dict(fields)
+    cookies: tuple[str, ...] = ()
+    if len(headers) < len(fields):
+        headers, cookies = _join_repeated(fields)
+    headers.pop("", None)
+    return headers, cookies
+
+
+def _join_repeated(fields: list[Field]) -> tuple[dict[str, str], tuple[str, ...]]:
     headers: dict[str, str] = {}
     cookies: tuple[str, ...] = ()
-    for name, raw in pairs:
-        key, value = _cgi_name(name), raw.strip(b" \t").decode("latin-1")
+    for key, value in fields:
         if key not in headers:
             headers[key] = value
         elif key in _SINGLE or key.startswith(_SINGLE_PREFIX):
             raise HeadError(bad_request("a header field that may be sent once was sent twice"))
-        elif key == "COOKIE":  # cookies hold commas: RFC 9113, 8.2.3 joins them by semicolons
+        elif key == "HTTP_COOKIE":  # they hold commas: RFC 9113, 8.2.3 joins them by semicolons
             cookies = (*(cookies or (headers[key],)), value)
             headers[key] = "; ".join(cookies)
         else:
             headers[key] += ", " + value
-    headers.pop("", None)
     return headers, cookies
 
 
 def _body_length(headers: dict[str, str], version: str) -> int | None:
     length = headers.get("CONTENT_LENGTH")
-    coding = headers.pop("TRANSFER_ENCODING", None)
+    coding = headers.pop("HTTP_TRANSFER_ENCODING", None)
     if coding is None:
         if length is None:
             return 0

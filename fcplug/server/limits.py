@@ -7,6 +7,7 @@ from msgspec import Struct
 from waitress.adjustments import Adjustments
 
 from fcplug import protocol
+from fcplug.server.known_lines import KnownLines
 
 KIB = 1024
 
@@ -81,3 +82,4 @@ class WaitressSettings(Adjustments):
             recv_bytes=64 * KIB,
         )
         self.limits = limits
+        self.known_lines = KnownLines()

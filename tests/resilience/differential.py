@@ -174,7 +174,7 @@ def ours(settings: WaitressSettings, pieces: list[bytes]) -> Result:
 
 
 def closes(parser: RequestParser) -> bool:
-    connection = parser.headers.get("CONNECTION", "").lower()
+    connection = parser.headers.get("HTTP_CONNECTION", "").lower()
     return connection == "close" or (parser.version == "1.0" and connection != "keep-alive")
 
 

@@ -24,6 +24,7 @@ MODULES = (
     "chunks",
     "signals",
     "plugins",
+    "remembered",
 )
 
 

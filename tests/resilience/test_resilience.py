@@ -36,8 +36,8 @@ def test_a_bar_that_is_missed_says_so() -> None:
 
 def test_the_bars_are_numbered_from_1_and_named_once() -> None:
     every = bars()
-    assert [bar.number for bar in every] == list(range(1, 20))
-    assert len({bar.name for bar in every}) == 19
+    assert [bar.number for bar in every] == list(range(1, 21))
+    assert len({bar.name for bar in every}) == 20
 
 
 def test_every_bar_is_documented() -> None:

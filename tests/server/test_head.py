@@ -3,6 +3,7 @@
 import pytest
 
 from fcplug.server.head import HeadError, RequestHead, parse
+from fcplug.server.known_lines import KnownLines
 
 
 def head(*lines: str | bytes) -> bytes:
@@ -11,7 +12,7 @@ def head(*lines: str | bytes) -> bytes:
 
 
 def parsed(*lines: str | bytes) -> RequestHead:
-    return parse(head(*lines), 128)
+    return parse(head(*lines), 128, KnownLines())
 
 
 def refused(*lines: str | bytes) -> str:
@@ -37,10 +38,10 @@ def test_a_request_is_read() -> None:
         query="a=b%20c",
         version="1.1",
         headers={
-            "HOST": "localhost:9000",
-            "X_FC_REQUEST_ID": "1-2-3",
+            "HTTP_HOST": "localhost:9000",
+            "HTTP_X_FC_REQUEST_ID": "1-2-3",
             "CONTENT_LENGTH": "0012",
-            "EMPTY": "",
+            "HTTP_EMPTY": "",
         },
         content_length=12,
     )
@@ -48,18 +49,20 @@ def test_a_request_is_read() -> None:
 
 def test_fields_of_one_name_are_joined_in_order() -> None:
     headers = parsed("GET / HTTP/1.1", "Host: a", "Accept: b", "X: c", "accept: d").headers
-    assert headers["ACCEPT"] == "b, d"
+    assert headers["HTTP_ACCEPT"] == "b, d"
 
 
 def test_a_field_with_an_underscore_is_dropped_and_cannot_pass_for_another() -> None:
     headers = parsed(
         "GET / HTTP/1.1", "Host: a", "x_fc_request_id: 1", "X-Fc-Request-Id: 2"
     ).headers
-    assert headers == {"HOST": "a", "X_FC_REQUEST_ID": "2"}
+    assert headers == {"HTTP_HOST": "a", "HTTP_X_FC_REQUEST_ID": "2"}
 
 
 def test_latin_1_passes_as_it_came() -> None:
-    assert parsed("GET / HTTP/1.1", "Host: a", b"X: caf\xe9 \xa0").headers["X"] == "caf\xe9 \xa0"
+    assert (
+        parsed("GET / HTTP/1.1", "Host: a", b"X: caf\xe9 \xa0").headers["HTTP_X"] == "caf\xe9 \xa0"
+    )
 
 
 def test_an_escaped_path_is_decoded_and_its_query_is_not() -> None:
@@ -88,7 +91,8 @@ def test_an_absolute_target_counts_by_its_path_when_it_names_the_host(
     [("close", "close"), ("Foo, Close", "close"), ("keep-alive, x", "keep-alive"), ("x", "x")],
 )
 def test_the_connection_option_that_matters_stands_alone(value: str, kept: str) -> None:
-    assert parsed("GET / HTTP/1.1", "Host: a", f"Connection: {value}").headers["CONNECTION"] == kept
+    headers = parsed("GET / HTTP/1.1", "Host: a", f"Connection: {value}").headers
+    assert headers["HTTP_CONNECTION"] == kept
 
 
 def test_an_offer_to_upgrade_is_passed_over() -> None:

@@ -33,7 +33,7 @@ log = logging.getLogger("fcplug.server")
 POLL_TIMEOUT = 0.5  # seconds that a turn waits for events; also how long accepting pauses
 MAX_ACCEPTS = 64  # connections accepted in one turn, before the events of the others
 
-_CONTROL = protocol.environ_key(protocol.CONTROL_PATH).removeprefix("HTTP_")
+_CONTROL = protocol.environ_key(protocol.CONTROL_PATH)
 
 _LAST_STANDARD = 2  # the descriptor of standard error
 

@@ -108,7 +108,7 @@ class RequestParser:
         self._head.clear()
         self.headers_finished = True
         try:
-            head = parse(head_bytes, limits.max_header_fields)
+            head = parse(head_bytes, limits.max_header_fields, self.adj.known_lines)
         except HeadError as error:
             self.refuse(error.refusal)
             return 0

@@ -123,7 +123,7 @@ class _Answer(Task):
 
     def _connection(self, *, sized: bool) -> list[tuple[str, str]]:
         """Return the Connection field, if any; set whether the connection ends here."""
-        asked = self.request.headers.get("CONNECTION", "").lower()
+        asked = self.request.headers.get("HTTP_CONNECTION", "").lower()
         if self.version == "1.0" and asked == "keep-alive" and sized:
             return [("Connection", "Keep-Alive")]
         if self.version == "1.1" and asked != "close" and not self.close_on_finish:
@@ -193,7 +193,7 @@ class _Answer(Task):
 
     def _close_after(self) -> None:
         """Close the connection after this answer, as if the client had asked for that."""
-        self.request.headers["CONNECTION"] = "close"
+        self.request.headers["HTTP_CONNECTION"] = "close"
 
 
 class AnswerTask(_Answer, WSGITask):
@@ -213,9 +213,8 @@ class AnswerTask(_Answer, WSGITask):
             "wsgi.errors": sys.stderr,
             "wsgi.input": request.get_body_stream(),
             HEALTH_CHECK: request.is_health_check,
+            **request.headers,
         }
-        for name, value in request.headers.items():
-            environ[variable(name)] = value
         if request.cookies:
             environ[COOKIES] = "\n".join(request.cookies)
         return environ
@@ -240,12 +239,6 @@ def _check(head: bytes) -> None:
     wrong = next((field for field in fields if not _FIELD.fullmatch(field)), b"")
     name = wrong.partition(b":")[0]
     raise AnswerError(f"the header field {name!r} has a name or a value that cannot be sent")
-
-
-@lru_cache(maxsize=1024)  # the same few dozen names come with every request
-def variable(name: str) -> str:
-    """Return the WSGI variable of a header field that is named as in CGI."""
-    return name if name in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{name}"
 
 
 @lru_cache(maxsize=2)

@@ -66,7 +66,7 @@ def test_a_chunked_body_becomes_one_with_a_length(settings: WaitressSettings) ->
     data = request("POST", "/", None, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"
     parser, taken = feed(settings, data, 4)
     assert (parser.completed, taken) == (True, len(data))
-    assert parser.headers == {"HOST": "localhost", "CONTENT_LENGTH": "3"}
+    assert parser.headers == {"HTTP_HOST": "localhost", "CONTENT_LENGTH": "3"}
     assert parser.get_body_stream().read() == b"abc"
 
 

@@ -30,7 +30,7 @@ _SINGLE = {
     "HTTP_HOST",
     "HTTP_TRANSFER_ENCODING",
 }
-_NO_FIELDS = 3  # lines that are none: the first, the empty one, and what is after the last CRLF
+NO_FIELDS = 3  # parts of a head, cut at CRLF, that are no fields: the first line and the end
 _SINGLE_PREFIX = protocol.environ_key(protocol.PREFIX)
 
 
@@ -86,9 +86,9 @@ def parse(data: bytes, max_fields: int, known: KnownLines) -> RequestHead:
             return _parse_new(lines, found, max_fields, known)
         except HeadError:
             pass  # the reason may be another one for the whole head
-    request, fields = _read(data)
+    request, fields = read(data)
     head = _head(lines[0], request, fields, max_fields)
-    if len(fields) == len(lines) - _NO_FIELDS:
+    if len(fields) == len(lines) - NO_FIELDS:
         known.add(lines[1:], fields)
     return head
 
@@ -104,8 +104,8 @@ def _parse_new(
     """
     at = list(compress(range(len(lines)), map(not_, found)))
     new = [lines[place] for place in at]
-    request, fields = _read(b"\r\n".join(new))
-    if len(fields) != len(new) - _NO_FIELDS:
+    request, fields = read(b"\r\n".join(new))
+    if len(fields) != len(new) - NO_FIELDS:
         raise HeadError(bad_request("not a valid HTTP request"))
     for place, field in zip(at[1:], fields, strict=False):
         found[place] = field
@@ -125,7 +125,7 @@ def _head(
     if method == b"CONNECT":
         raise HeadError(not_implemented("CONNECT is for proxies"))
     headers, cookies = _join_fields(fields)
-    length = _body_length(headers, version)
+    length = body_length(headers, version)
     host = headers.get("HTTP_HOST")
     if host is None and version == "1.1":
         raise HeadError(bad_request("no Host header field"))
@@ -159,7 +159,7 @@ class _Fields:
         self.complete += 1
 
 
-def _read(data: bytes) -> tuple[tuple[bytes, bytes], list[Field]]:
+def read(data: bytes) -> tuple[tuple[bytes, bytes], list[Field]]:
     """Return the method and the target, and the fields in order."""
     if data.translate(None, _CLEAN):
         raise HeadError(bad_request("a control character in the request's head"))
@@ -215,7 +215,8 @@ def _join_repeated(fields: list[Field]) -> tuple[dict[str, str], tuple[str, ...]
     return headers, cookies
 
 
-def _body_length(headers: dict[str, str], version: str) -> int | None:
+def body_length(headers: dict[str, str], version: str) -> int | None:
+    """Return the length of the body, None for a chunked one; its coding leaves the headers."""
     length = headers.get("CONTENT_LENGTH")
     coding = headers.pop("HTTP_TRANSFER_ENCODING", None)
     if coding is None:

@@ -1,10 +1,10 @@
 """A request's head must be read the same way whether its lines are remembered or not.
 
-A case is one connection: a stream of requests whose lines come again from case to case, in another
-order, case or place, often mutated. It is read with a memory that all cases of a thread share and
-cut anywhere, and by a parser that remembers nothing. All that a request or a refusal consists of
-is compared. Half of the threads have a memory of a few lines, which forgets all the time; the
-threads of each half share one.
+A case is one connection: a stream of requests whose lines come again in the next request and from
+case to case, in another order, case or place, often mutated. It is cut anywhere and read with the
+memories of the server: that of the connection, and one that the cases of several threads share.
+Then it is read with no memory at all. All that a request or a refusal consists of is compared. Half
+of the threads share a memory of a few lines, which forgets all the time.
 """
 
 import random
@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fcplug.server.head import HeadError, parse
+from fcplug.server.head_reader import HeadReader
 from fcplug.server.known_lines import Field, KnownLines
 from fcplug.server.limits import Limits, WaitressSettings
-from fcplug.server.waitress.parser import RequestParser
+from fcplug.server.waitress.parser import RequestParser, head_reader
 from resilience import bar
 from resilience.differential import closes, cut, generate
 
@@ -82,18 +83,20 @@ def connection(rng: random.Random) -> bytes:
     """Return the bytes of one connection: a few requests, some of them wrong in a place or two."""
     if rng.random() < 0.2:
         return generate(rng)
-    return b"".join(_request(rng) for _ in range(rng.choice((1, 1, 2, 4))))
+    stream, lines = b"", _request(rng)
+    for _ in range(rng.choice((1, 2, 3, 5))):
+        stream += _sent(rng, lines)
+        lines = _changed(rng, lines) if rng.random() < 0.8 else _request(rng)
+    return stream
 
 
-def _request(rng: random.Random) -> bytes:
+def _request(rng: random.Random) -> list[bytes]:
     lines = [rng.choice(_FIRST), rng.choice(_STEADY[:3])]
-    lines += rng.sample(_STEADY[3:] if rng.random() < 0.2 else _STEADY[11:], rng.randrange(8))
+    lines += rng.sample(_STEADY[3:] if rng.random() < 0.1 else _STEADY[11:], rng.randrange(6))
     lines.append(b"X-Fc-Request-Id: %d" % rng.randrange(10**6))
-    body = b""
     if rng.random() < 0.5:
         lines.append(rng.choice(list(_BODIES)))
-        body = _BODIES[lines[-1]]
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         lines += rng.sample(_FRAMING, rng.choice((1, 2)))
     if rng.random() < 0.1:
         lines += [rng.choice(lines[1:])] * rng.choice((1, 1, 140))
@@ -101,17 +104,38 @@ def _request(rng: random.Random) -> bytes:
         rest = lines[1:]
         rng.shuffle(rest)
         lines[1:] = rest
+    return lines
+
+
+def _changed(rng: random.Random, lines: list[bytes]) -> list[bytes]:
+    """Return the next request of a client: the same lines, but for a few."""
+    number = b"%d" % rng.randrange(100)
+    lines = [b"X-Fc-Request-Id: " + number if b"Request-Id" in line else line for line in lines]
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        at = rng.randrange(len(lines))
+        name = lines[at].partition(b": ")[0]
+        other = rng.choice((*_STEADY, *_FRAMING, name + b": " + number, name + b":", name))
+        lines[at] = other if at else rng.choice(_FIRST)
+    return lines
+
+
+def _sent(rng: random.Random, lines: list[bytes]) -> bytes:
     head = b"\r\n".join([*lines, b"", b""])
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         at = rng.randrange(len(head))
         head = head[:at] + rng.choice(_ODD) + head[at + rng.randrange(2) :]
-    return head + body
+    return head + next((_BODIES[line] for line in lines if line in _BODIES), b"")
 
 
-def reading(settings: WaitressSettings, pieces: list[bytes]) -> list[Any]:
-    """Read a stream as the channel does; return all that the answers may depend on."""
+def reading(
+    settings: WaitressSettings, pieces: list[bytes], reader: HeadReader | None = None
+) -> list[Any]:
+    """Read a stream as the channel does; return all that the answers may depend on.
+
+    Without a reader each request gets one of its own, with no memory of those before.
+    """
     seen: list[Any] = []
-    parser = RequestParser(settings)
+    parser = RequestParser(settings, reader)
     for piece in pieces:
         rest = piece
         while rest:
@@ -130,8 +154,9 @@ def reading(settings: WaitressSettings, pieces: list[bytes]) -> list[Any]:
                 )
                 if closes(parser):
                     return [*seen, "closes"]
+            parser.headers["HTTP_CONNECTION"] = "changed, as when the process stops"
             parser.close()
-            parser = RequestParser(settings)
+            parser = RequestParser(settings, reader)
     return [*seen, parser.headers_finished]
 
 
@@ -155,7 +180,8 @@ def compare(numbers: range, known: KnownLines) -> Totals:
         stream = connection(rng)
         for pieces in (cut(rng, stream), [stream]):
             fresh = reading(forgetting, pieces)
-            if reading(remembering, pieces) != fresh and len(totals.bad) < 20:
+            reader = head_reader(remembering)
+            if reading(remembering, pieces, reader) != fresh and len(totals.bad) < 20:
                 totals.bad.append(stream)
         totals.requests += len(fresh) - 1
         totals.refused += isinstance(fresh[-1], tuple)

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from waitress.channel import ClientDisconnected
 
+from fcplug.server.head_reader import HeadReader
 from fcplug.server.refusal import TOO_SLOW
 from fcplug.server.waitress.output import OutputChannel
-from fcplug.server.waitress.parser import RequestParser
+from fcplug.server.waitress.parser import RequestParser, head_reader
 from fcplug.server.waitress.task import AnswerTask, RefusalTask
 
 log = logging.getLogger("fcplug.server")
@@ -97,6 +98,10 @@ class ClientChannel(OutputChannel):
         client = {"REMOTE_ADDR": host, "REMOTE_HOST": host, "REMOTE_PORT": str(port)}
         return {**self.server.environ, **client}
 
+    @cached_property
+    def _head_reader(self) -> HeadReader:
+        return head_reader(self.adj)
+
     def service(self) -> None:
         """Answer the first request; if our own code fails, the connection is closed."""
         try:
@@ -153,7 +158,7 @@ class ClientChannel(OutputChannel):
         if self.will_close or self.close_when_flushed or not self.connected:
             self._unread = b""
         while self._unread and not self.requests and not self.total_outbufs_len:
-            request = self.request = self.request or self.parser_class(self.adj)
+            request = self.request = self.request or self.parser_class(self.adj, self._head_reader)
             in_body = request.headers_finished
             self._unread = self._unread[request.received(self._unread) :]
             if request.expect_continue and not self.sent_continue:

@@ -6,7 +6,8 @@ from typing import IO, TYPE_CHECKING
 
 from waitress.buffers import OverflowableBuffer
 
-from fcplug.server.head import HeadError, parse
+from fcplug.server.head import HeadError
+from fcplug.server.head_reader import HeadReader
 from fcplug.server.refusal import NO_ROOM, Refusal, bad_request, body_too_large, head_too_large
 from fcplug.server.waitress.body import ChunkedBody, FixedBody, RequestBody
 
@@ -38,8 +39,9 @@ class RequestParser:
     cookies: tuple[str, ...] = ()
     body_bytes_received = 0
 
-    def __init__(self, adj: "WaitressSettings") -> None:
+    def __init__(self, adj: "WaitressSettings", reader: HeadReader | None = None) -> None:
         self.adj = adj
+        self._reader = reader or head_reader(adj)
         self.headers: dict[str, str] = {}
         self._head = bytearray()
         self._body: RequestBody | None = None
@@ -108,7 +110,7 @@ class RequestParser:
         self._head.clear()
         self.headers_finished = True
         try:
-            head = parse(head_bytes, limits.max_header_fields, self.adj.known_lines)
+            head = self._reader.read(head_bytes)
         except HeadError as error:
             self.refuse(error.refusal)
             return 0
@@ -150,6 +152,11 @@ class RequestParser:
 
     def _buffer(self) -> OverflowableBuffer:
         return OverflowableBuffer(self.adj.inbuf_overflow)
+
+
+def head_reader(adj: "WaitressSettings") -> HeadReader:
+    """Return what reads the heads of one connection."""
+    return HeadReader(adj.limits.max_header_fields, adj.known_lines)
 
 
 def _bare_line_feed(head: bytearray, start: int) -> bool:

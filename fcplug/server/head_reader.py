@@ -1,0 +1,81 @@
+"""The heads of one connection: what comes again with the next request is not parsed again."""
+
+from itertools import compress
+from operator import ne
+
+from fcplug.server.head import NO_FIELDS, HeadError, RequestHead, body_length, parse, read
+from fcplug.server.known_lines import KnownLines
+
+MAX_SIZE = 8 * 1024  # bytes of a head that is kept; those of FC have 2 KiB
+
+# other parts of a head are checked with these
+_DECISIVE = {"HTTP_HOST", "HTTP_CONNECTION"}
+
+
+class HeadReader:
+    """Reads the heads of one connection; keeps the last one, with its credentials.
+
+    A platform's calls over one connection differ in two or three lines. If only such lines differ,
+    and their names do not, only they are parsed. Every other head is parsed as a whole.
+    """
+
+    def __init__(self, max_fields: int, known: KnownLines) -> None:
+        self._max_fields = max_fields
+        self._known = known
+        self._lines: list[bytes] = []  # of the last head; empty if it is not kept
+        self._keys: list[str] = []  # of the field in each line
+        self._headers: dict[str, str] = {}
+        self._head: RequestHead | None = None
+
+    def read(self, data: bytes) -> RequestHead:
+        """Parse a head as ``head.parse`` does, which decides whatever is not plain.
+
+        Raises:
+            HeadError: as ``head.parse``.
+        """
+        lines = data.split(b"\r\n")
+        may_keep = len(data) <= MAX_SIZE
+        if may_keep and len(lines) == len(self._lines) and (head := self._read_changed(lines)):
+            return head
+        self._lines = []
+        head = parse(data, self._max_fields, self._known)
+        # else fields were joined or left out, or say how the body is coded
+        if may_keep and len(head.headers) == len(lines) - NO_FIELDS:
+            self._lines, self._keys = lines, ["", *head.headers, "", ""]
+            self._headers, self._head = head.headers.copy(), head
+        return head
+
+    def _read_changed(self, lines: list[bytes]) -> RequestHead | None:
+        """Parse the lines that differ from the last head; return None if that is not enough.
+
+        llhttp reads them as a head of their own; ``known_lines`` says why that is the same. The
+        length of the body is checked again if it differs.
+        """
+        before, headers = self._head, self._headers
+        changed = list(compress(range(len(lines)), map(ne, lines, self._lines)))
+        if before is None or (changed and not changed[0]):
+            return None
+        length = before.content_length
+        if changed:
+            new = [lines[at] for at in changed]
+            try:
+                _, fields = read(b"\r\n".join([lines[0], *new, b"", b""]))
+                values = dict(fields)
+                keys = [self._keys[at] for at in changed]
+                if list(values) != keys or not _DECISIVE.isdisjoint(keys):
+                    return None
+                if "CONTENT_LENGTH" in values:
+                    length = body_length(values, before.version)
+            except HeadError:
+                return None
+            headers.update(values)
+            self._lines = lines
+        return RequestHead(
+            before.method,
+            before.target,
+            before.path,
+            before.query,
+            before.version,
+            headers.copy(),
+            length,
+        )

@@ -26,6 +26,7 @@ class HeadReader:
         self._keys: list[str] = []  # of the field in each line
         self._headers: dict[str, str] = {}
         self._head: RequestHead | None = None
+        self._length: int | None = None  # of the body
 
     def read(self, data: bytes) -> RequestHead:
         """Parse a head as ``head.parse`` does, which decides whatever is not plain.
@@ -43,6 +44,7 @@ class HeadReader:
         if may_keep and len(head.headers) == len(lines) - NO_FIELDS:
             self._lines, self._keys = lines, ["", *head.headers, "", ""]
             self._headers, self._head = head.headers.copy(), head
+            self._length = head.content_length
         return head
 
     def _read_changed(self, lines: list[bytes]) -> RequestHead | None:
@@ -55,7 +57,6 @@ class HeadReader:
         changed = list(compress(range(len(lines)), map(ne, lines, self._lines)))
         if before is None or (changed and not changed[0]):
             return None
-        length = before.content_length
         if changed:
             new = [lines[at] for at in changed]
             try:
@@ -65,7 +66,7 @@ class HeadReader:
                 if list(values) != keys or not _DECISIVE.isdisjoint(keys):
                     return None
                 if "CONTENT_LENGTH" in values:
-                    length = body_length(values, before.version)
+                    self._length = body_length(values, before.version)
             except HeadError:
                 return None
             headers.update(values)
@@ -77,5 +78,5 @@ class HeadReader:
             before.query,
             before.version,
             headers.copy(),
-            length,
+            self._length,
         )

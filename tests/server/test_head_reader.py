@@ -69,6 +69,13 @@ def test_the_next_head_is_read_as_if_it_were_the_first(data: bytes) -> None:
     assert outcome(reader, again) == fresh(again)
 
 
+def test_a_length_that_comes_again_is_that_of_the_last_head() -> None:
+    reader = HeadReader(128, KnownLines())
+    for length in (3, 0, 0, 5, 5, 5):
+        data = head(CALL[0], b"Content-Length: %d" % length, *CALL[2:])
+        assert outcome(reader, data) == fresh(data)
+
+
 def test_a_next_head_has_its_fields_in_their_order() -> None:
     reader = HeadReader(128, KnownLines())
     reader.read(head(*CALL))

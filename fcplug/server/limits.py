@@ -7,6 +7,7 @@ from msgspec import Struct
 from waitress.adjustments import Adjustments
 
 from fcplug import protocol
+from fcplug.server.answer_heads import AnswerHeads
 from fcplug.server.known_lines import KnownLines
 
 KIB = 1024
@@ -83,3 +84,4 @@ class WaitressSettings(Adjustments):
         )
         self.limits = limits
         self.known_lines = KnownLines()
+        self.answer_heads = AnswerHeads()

@@ -68,7 +68,11 @@ _FRAMING = [
     b"Transfer-Encoding: gzip",
     b"Expect: 100-continue",
 ]
-_BODIES = {b"Content-Length: 5": b"12345", b"Transfer-Encoding: chunked": b"1\r\nx\r\n0\r\n\r\n"}
+_BODIES = {
+    b"Content-Length: 5": b"12345",
+    b"Content-Length: 0": b"",
+    b"Transfer-Encoding: chunked": b"1\r\nx\r\n0\r\n\r\n",
+}
 _ODD = [b"\r", b"\n", b"\x00", b" ", b"\r\n", b"\r\n ", b":", b"\x85"]
 
 
@@ -111,6 +115,8 @@ def _changed(rng: random.Random, lines: list[bytes]) -> list[bytes]:
     """Return the next request of a client: the same lines, but for a few."""
     number = b"%d" % rng.randrange(100)
     lines = [b"X-Fc-Request-Id: " + number if b"Request-Id" in line else line for line in lines]
+    if rng.random() < 0.3:
+        lines = [rng.choice(list(_BODIES)) if line in _BODIES else line for line in lines]
     for _ in range(rng.choice((0, 0, 1, 2))):
         at = rng.randrange(len(lines))
         name = lines[at].partition(b": ")[0]

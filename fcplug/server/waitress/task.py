@@ -87,6 +87,10 @@ class _Answer(Task):
         """
         if self.channel.ends_after_answer:
             self._close_after()
+        known = self.request.adj.answer_heads
+        plain = self._is_plain()
+        if plain and (head := known.find(self.status, self.response_headers)):
+            return head + _date_and_end(int(self.start_time))
         given = set()
         for name, _ in self.response_headers:
             given.add(name.lower())
@@ -94,15 +98,26 @@ class _Answer(Task):
         sized = has_body and (_LENGTH in given or self.content_length is not None)
         fields = self._framed(has_body=has_body, sized=_LENGTH in given)
         fields += self._connection(sized=sized)
-        if "date" not in given:
-            fields.append(("Date", _date(int(self.start_time))))
-        lines = [f"HTTP/{self.version} {self.status}", *map(": ".join, fields), "", ""]
+        lines = [f"HTTP/{self.version} {self.status}", *map(": ".join, fields), ""]
         head = "\r\n".join(lines).encode("latin-1")
-        _check(head)
+        whole = head + (b"\r\n" if "date" in given else _date_and_end(int(self.start_time)))
+        _check(whole)
+        if plain and has_body and _LENGTH in given:
+            known.add(self.status, self.response_headers, given, head)
         self._sends_body = has_body
         if self.request.command == "HEAD":
             self._sends_body = self.chunked_response = False
-        return head
+        return whole
+
+    def _is_plain(self) -> bool:
+        """Return whether nothing but the status and the fields decides what the head is."""
+        request = self.request
+        return (
+            self.version == "1.1"
+            and not self.close_on_finish
+            and request.command != "HEAD"
+            and request.headers.get("HTTP_CONNECTION") in (None, "keep-alive")
+        )
 
     def _framed(self, *, has_body: bool, sized: bool) -> list[tuple[str, str]]:
         """Return the application's fields, unchanged and in order, plus the body's framing.
@@ -242,6 +257,6 @@ def _check(head: bytes) -> None:
 
 
 @lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    """Return a time, in seconds since 1970, in the form of the Date field."""
-    return build_http_date(second)
+def _date_and_end(second: int) -> bytes:
+    """Return the Date field of a time, in seconds since 1970, and the end of the head."""
+    return f"Date: {build_http_date(second)}\r\n\r\n".encode()

@@ -218,6 +218,7 @@ class AnswerTask(_Answer, WSGITask):
         """Return the WSGI environ; unlike waitress's, it keeps the path's leading slashes."""
         request = self.request
         environ = {
+            **request.headers,  # first: a copy of the largest is quicker than to add to another
             **self.channel.environ,
             "REQUEST_METHOD": request.command,
             "SERVER_PROTOCOL": f"HTTP/{self.version}",
@@ -228,7 +229,6 @@ class AnswerTask(_Answer, WSGITask):
             "wsgi.errors": sys.stderr,
             "wsgi.input": request.get_body_stream(),
             HEALTH_CHECK: request.is_health_check,
-            **request.headers,
         }
         if request.cookies:
             environ[COOKIES] = "\n".join(request.cookies)

@@ -13,10 +13,20 @@ import sys
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     gc.disable()  # until it serves: what imports make stays
-    sys.path.sort(key=_is_working_directory)
-    from fcplug import cli  # noqa: PLC0415 - only now the path is right
+    path = sorted(sys.path, key=_is_working_directory)
+    sys.path[:] = sorted(path, key=_is_not_pythons)  # most of what comes next is Python's own
+    from fcplug.process import lazy_imports  # noqa: PLC0415 - only now the path is right
 
+    lazy_imports.import_msgspec()
+    from fcplug import cli  # noqa: PLC0415
+
+    sys.path[:] = path
     sys.exit(cli.main())
+
+
+def _is_not_pythons(path: str) -> bool:
+    library = os.path.dirname(os.__file__)
+    return path not in (library, os.path.join(library, "lib-dynload"))
 
 
 def _is_working_directory(path: str) -> bool:

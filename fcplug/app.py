@@ -21,6 +21,7 @@ from fcplug.errors import (
     Unauthorized,
 )
 from fcplug.identity import Credentials
+from fcplug.process.lazy_imports import without_media_types_of_the_system
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.runtime.broadcast import LifecycleHooks
@@ -203,7 +204,8 @@ def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _phases(runtime: Runtime, hooks: LifecycleHooks, context_of: "ContextOf") -> "WSGIApplication":
     """Return the Falcon app of the four phases, each of which is a path."""
-    app = falcon.App()
+    with without_media_types_of_the_system():
+        app = falcon.App()
     app.add_route(Phase.INVOKE.path, _Invoke(runtime, context_of))
     app.add_route(Phase.INITIALIZE.path, _Hook(hooks.initialize, context_of))
     app.add_route(Phase.PRE_FREEZE.path, _Hook(hooks.pre_freeze, context_of))

@@ -45,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit_code.end_by_signals()
         return exit_code.of(lambda: _run(given))
     try:
-        if given == ["serve"]:  # FC starts it like this: no argument parser is needed
-            serve(None, _EVERYWHERE, None, dict(os.environ))
+        if (plain := _plain(given)) is not None:
+            port = plain.get("--port")
+            host = plain.get("--host", _EVERYWHERE)
+            serve(plain.get("--config"), host, int(port) if port else None, dict(os.environ))
         options = _parser().parse_args(given)
         if options.reload:
             return serve_and_reload(options.config, options.host, options.port, dict(os.environ))
@@ -55,6 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FcplugError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the only output to a terminal
         return 2 if isinstance(error, ToolsMissing) else 1
+
+
+def _plain(given: Sequence[str]) -> dict[str, str] | None:
+    """Return the options of ``serve`` where no argument parser is needed, as on FC; else None."""
+    names, values = given[1::2], given[2::2]
+    options = dict(zip(names, values, strict=False))
+    port = options.get("--port", "0")
+    is_plain = (
+        len(names) == len(values)
+        and options.keys() <= {"--config", "--host", "--port"}
+        and not any(value.startswith("-") for value in values)
+        and port.isascii()
+        and port.isdigit()
+    )
+    return options if is_plain else None
 
 
 def _run(given: Sequence[str]) -> int:

@@ -12,11 +12,11 @@ _BINARY = (
     (b"\xef\xbb\xbf", "text with a byte order mark"),
 )
 _TEXT = (
-    (re.compile(r"\s*<"), "XML or HTML"),
-    (re.compile(r"--[^\s]+\r?\n"), "a multipart form"),
-    (re.compile(r"[\w.\[\]%+-]+=[^\s&=]+(&|\s*$)"), "a form (name=value&...)"),
-    (re.compile(r"\s*[{\[](\s*'|.*\b(None|True|False)\b)"), "a dict or list by Python's str()"),
-    (re.compile(r"\s*[{\[]"), "JSON that is cut or malformed"),
+    (r"\s*<", "XML or HTML"),
+    (r"--[^\s]+\r?\n", "a multipart form"),
+    (r"[\w.\[\]%+-]+=[^\s&=]+(&|\s*$)", "a form (name=value&...)"),
+    (r"\s*[{\[](\s*'|.*\b(None|True|False)\b)", "a dict or list by Python's str()"),
+    (r"\s*[{\[]", "JSON that is cut or malformed"),
 )
 
 
@@ -38,5 +38,5 @@ def content_kind(data: bytes | str) -> str:
 
 
 def _text_kind(first: str) -> str:
-    found = (kind for pattern, kind in _TEXT if pattern.match(first))
+    found = (kind for pattern, kind in _TEXT if re.match(pattern, first))
     return next(found, "plain text")

@@ -19,10 +19,12 @@ from fcplug.config.loader import Config
 from fcplug.errors import BindError
 from fcplug.plugins import code_path
 from fcplug.process import accept_filter, held_signals
-from fcplug.process.lazy_imports import import_falcon
+from fcplug.process.lazy_imports import import_falcon, import_waitress
 from fcplug.runtime import startup
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
     from fcplug.process.handover import Handover
     from fcplug.runtime.broadcast import LifecycleHooks
     from fcplug.runtime.observation import Observers
@@ -57,6 +59,7 @@ class Instance:
         logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
         self._file.log_unused()
         # FC waits for the port: it is open before Falcon and the plugins are imported
+        import_waitress()
         from fcplug import server  # noqa: PLC0415
 
         supervised = settings.supervised and not handover
@@ -102,15 +105,15 @@ class Instance:
         )
         self._observers = runtime.observers
         _listen_for_reload(runtime)
+        app = self._app(runtime)
         if handover is None:
             self._load_beside(runtime, sock)
-            return self._serve(
-                runtime, sock, functools.partial(accept_filter.block_new_connections, sock)
-            )
+            on_drain = functools.partial(accept_filter.block_new_connections, sock)
+            return self._serve(app, runtime, sock, on_drain)
         _load_functions(runtime, sock.getsockname()[1])
         loaded = runtime.loaded
         handover.wait_to_serve(loaded, [name for name in runtime.wanted() if name not in loaded])
-        return self._serve(runtime, sock, _do_nothing)  # another process goes on accepting
+        return self._serve(app, runtime, sock, _do_nothing)  # another process goes on accepting
 
     def _supervised(self, sock: socket) -> int:
         from fcplug.process.siblings import Siblings  # noqa: PLC0415
@@ -133,9 +136,10 @@ class Instance:
         def serve(siblings: Siblings) -> int:
             hooks = HookBroadcast(runtime, siblings, self._environ)
             _listen_for_reload(runtime)
+            app = self._app(runtime, hooks)
             if not preloaded.is_set():
                 self._load_beside(runtime, sock)
-            return _finish(self._serve(runtime, sock, _do_nothing, hooks))
+            return _finish(self._serve(app, runtime, sock, _do_nothing))
 
         gc.enable()  # the supervisor runs as long as the processes that it starts
         return supervise(
@@ -151,20 +155,19 @@ class Instance:
     def _watched(self) -> ConfigFile | None:
         return self._file if self._config.runtime.reload == "on-request" else None
 
+    def _app(self, runtime: "Runtime", hooks: "LifecycleHooks | None" = None) -> "WSGIApplication":
+        from fcplug.app import create_app  # noqa: PLC0415
+
+        return create_app(runtime, self._environ, self._config.runtime, hooks)
+
     def _serve(
-        self,
-        runtime: "Runtime",
-        sock: socket,
-        on_drain: Callable[[], None],
-        hooks: "LifecycleHooks | None" = None,
+        self, app: "WSGIApplication", runtime: "Runtime", sock: socket, on_drain: Callable[[], None]
     ) -> int:
         from fcplug import server  # noqa: PLC0415
-        from fcplug.app import create_app  # noqa: PLC0415
 
         settings = self._config.runtime
         health_path = settings.health_path
         ending = _Ending(runtime, settings.drain_timeout, on_drain)
-        app = create_app(runtime, self._environ, settings, hooks)
         gc.freeze()  # these objects stay: no collection has to visit them
         gc.enable()
         with _watchdog(settings.watchdog) as beat:

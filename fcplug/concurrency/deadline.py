@@ -22,8 +22,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from fcplug.concurrency.threads import Invocation, InvocationThread, ThreadPool
 from fcplug.errors import ConcurrencyExceeded, FunctionTimeoutError
@@ -145,8 +146,7 @@ class DeadlineExecutor:
         return True
 
 
-@dataclass(frozen=True)
-class Handle(Generic[_Value]):
+class Handle(Struct, Generic[_Value], frozen=True):
     """A handle to running work; ``limit`` is the seconds from its start to its deadline."""
 
     owner: DeadlineExecutor

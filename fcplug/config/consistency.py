@@ -28,6 +28,8 @@ Problems = Iterator[tuple[Path, str]]
 _HOOK_KEYS = ("handler", "initializer", "pre_freeze", "pre_stop")
 _AUTOMATIC = ("min", "max", "target", "up_after", "down_after")  # keys of a number that varies
 _ANSWER_KEYS = ("handler", "wsgi", "asgi")
+# keys that contradict nothing in a function that has a handler
+_PEACEFUL = frozenset(["handler", "middleware", "settings", "timeout", "concurrency", "queue"])
 _FUNCTION_KEYS = {field.encode_name for field in fields(FunctionEntry)}
 _MATCH_KEYS = {field.encode_name for field in fields(MatchEntry)}
 
@@ -59,7 +61,7 @@ def _check_functions(file: File, given: Mapping[str, Any]) -> Problems:
     if not file.functions:
         yield ("functions",), "at least one function is needed"
     for name, entry in file.functions.items():
-        if entry is INVALID:
+        if entry is INVALID or (entry.handler and given[name].keys() <= _PEACEFUL):
             continue
         yield from _check_worker_keys(name, entry, file.defaults)
         yield from _check_phases(name, entry, file)
@@ -151,8 +153,9 @@ def _check_pools(file: File, given: Mapping[str, Any]) -> Problems:
 
 def _check_answers(entry: FunctionEntry, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield mistakes in what answers a function's calls, each with its key."""
-    misspelled = any(did_you_mean(key, _ANSWER_KEYS) for key in given.keys() - _FUNCTION_KEYS)
-    if not (entry.handler or entry.wsgi or entry.asgi or misspelled):
+    unknown = given.keys() - _FUNCTION_KEYS
+    answered = entry.handler or entry.wsgi or entry.asgi
+    if not (answered or any(did_you_mean(key, _ANSWER_KEYS) for key in unknown)):
         yield "", "nothing answers its calls: give handler, wsgi or asgi"
     if entry.wsgi and entry.asgi:
         yield "asgi", "a function has one application: give wsgi or asgi"

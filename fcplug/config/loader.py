@@ -15,7 +15,6 @@ from fcplug.config.document import read as read_document
 from fcplug.config.invalid import INVALID
 from fcplug.config.location import Path
 from fcplug.config.model import (
-    DefaultsEntry,
     File,
     FunctionEntry,
     FunctionSpec,
@@ -28,6 +27,7 @@ from fcplug.config.stored import Stored
 from fcplug.errors import ConfigError, Problem
 
 MAX_FILE_SIZE = 1024 * 1024  # bytes
+_KEYS = frozenset(FunctionEntry.__struct_fields__)
 
 
 class Config(Struct, frozen=True):
@@ -117,11 +117,12 @@ def _checked(
 
 
 def _config(document: Document, checked: File) -> Config:
+    defaults = structs.asdict(checked.defaults)
     return Config(
         document=document,
         runtime=checked.runtime,
         functions={
-            name: _merged(name, entry, document.values["functions"][name], checked.defaults)
+            name: _merged(name, entry, document.values["functions"][name], defaults)
             for name, entry in checked.functions.items()
         },
         routes=tuple(checked.routes),
@@ -148,14 +149,13 @@ def _read(file: str) -> str:
 
 
 def _merged(
-    name: str, entry: FunctionEntry, given: Mapping[str, Any], defaults: DefaultsEntry
+    name: str, entry: FunctionEntry, given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> FunctionSpec:
     """Return a function's entry with the defaults for the keys that the file does not give."""
-    values = structs.asdict(entry)
-    for key in DefaultsEntry.__struct_fields__:
-        if key not in given:
-            values[key] = getattr(defaults, key)
-    values["settings"] = {**defaults.settings, **entry.settings}
+    values = dict(defaults)
+    for key in _KEYS.intersection(given):  # others are mistakes
+        values[key] = getattr(entry, key)
+    values["settings"] = {**defaults["settings"], **entry.settings}
     values["middleware"] = tuple(
         MiddlewareEntry(item) if isinstance(item, str) else item for item in values["middleware"]
     )

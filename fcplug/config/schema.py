@@ -38,7 +38,7 @@ _WORDS = {
     "object": "a mapping",
 }
 _ANNOTATIONS = ("default", "description", "title")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?")
+_NUMBER = r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?"
 _NARROWING = {"enum", "pattern"}
 _UNIONS = (Union, types.UnionType)
 
@@ -127,7 +127,7 @@ def _without_quotes(value: Any) -> Any:
         return value
     if value in ("true", "false"):
         return value == "true"
-    if not _NUMBER.fullmatch(value):
+    if not re.fullmatch(_NUMBER, value):
         return value
     return float(value) if "." in value else int(value)
 

@@ -1,7 +1,6 @@
 """Finds ``functions.yaml``, and explains why it is missing or unreadable."""
 
 import os
-import shlex
 import stat
 from collections.abc import Iterable, Mapping
 
@@ -55,7 +54,7 @@ def unreadable(file: str, error: OSError) -> ConfigError:
     if isinstance(error, IsADirectoryError):
         what, advice = "this is a folder: name the file in it", _advice(_found([file]))
     elif isinstance(error, PermissionError):
-        quoted = shlex.quote(file)
+        quoted = _quoted(file)
         what = f"user {os.geteuid()} may not read it{_owner(file)}"
         advice = f"  fix: chmod a+r {quoted}, and a+x the folders above it, or run as its owner"
     return ConfigError([Problem(file, 0, 0, "", what)], advice)
@@ -72,7 +71,7 @@ def _missing(file: str, what: str, looked: str) -> ConfigError:
 def _advice(found: Iterable[str]) -> str:
     """Return how to serve the first of the found files, empty if there is none."""
     for path in found:
-        return f"  fix: {path} is there: fcplug serve --config {shlex.quote(path)}"
+        return f"  fix: {path} is there: fcplug serve --config {_quoted(path)}"
     return ""
 
 
@@ -108,3 +107,9 @@ def _owner(file: str) -> str:
     except OSError:  # no permission for a folder above it
         return ""
     return f": it belongs to user {status.st_uid}, with mode {stat.S_IMODE(status.st_mode):04o}"
+
+
+def _quoted(path: str) -> str:
+    import shlex  # noqa: PLC0415 - only messages need it
+
+    return shlex.quote(path)

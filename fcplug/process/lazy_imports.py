@@ -47,6 +47,33 @@ def import_falcon() -> None:
         import falcon  # noqa: F401, PLC0415
 
 
+def import_waitress() -> None:
+    """Import waitress without what it imports for dates that clients send, and for its command."""
+    with suppress(Exception), lazy_modules("calendar", "getopt"):
+        import waitress.server  # noqa: F401, PLC0415
+
+
+def import_msgspec() -> None:
+    """Import msgspec without its inspection of types."""
+    with suppress(Exception), lazy_modules("msgspec.inspect"):
+        import msgspec  # noqa: F401, PLC0415
+
+
+@contextmanager
+def without_media_types_of_the_system() -> Iterator[None]:
+    """Let Falcon's applications take the media types that Python knows, and read no list of files.
+
+    Reading ``/etc/mime.types`` takes 3 ms. Other code that asks for a type has it read.
+    """
+    import mimetypes  # noqa: PLC0415 - Falcon has imported it
+
+    before, mimetypes.inited = mimetypes.inited, True
+    try:
+        yield
+    finally:
+        mimetypes.inited = before
+
+
 @contextmanager
 def lazy_modules(*names: str) -> Iterator[None]:
     """Make imports of these modules yield lazy proxies inside this context.
@@ -57,7 +84,7 @@ def lazy_modules(*names: str) -> Iterator[None]:
     proxies = {name: _LazyModule(name) for name in names if name not in sys.modules}
     for name in proxies:
         package = name.rpartition(".")[0]
-        if package:
+        if package and package != "msgspec":
             importlib.import_module(package)  # small, and needed before its submodule is found
     sys.modules.update(proxies)
     try:

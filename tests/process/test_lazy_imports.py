@@ -135,9 +135,61 @@ def test_an_object_created_in_the_context_is_created_once_at_its_first_use() -> 
     assert (line.get(), line.maxsize) == ("a", 3)
 
 
+def test_msgspec_and_waitress_work_with_lazy_imports() -> None:
+    out = run(
+        """
+import sys
+from fcplug.process import lazy_imports
+
+lazy_imports.import_msgspec()
+lazy_imports.import_waitress()
+assert not {"msgspec.inspect", "calendar", "getopt"} & sys.modules.keys()
+
+import msgspec, waitress.adjustments, waitress.utilities
+print(msgspec.inspect.type_info(int), msgspec.json.schema(list[int]))
+print(waitress.utilities.parse_http_date("Thu, 01 Jan 1970 00:00:09 GMT"))
+print(waitress.adjustments.Adjustments.parse_args(["--port=1", "a:b"])[0]["port"])
+assert isinstance(msgspec.inspect.type_info(int), msgspec.inspect.IntType)
+"""
+    )
+    assert out.splitlines() == [
+        "IntType(gt=None, ge=None, lt=None, le=None, multiple_of=None) "
+        "{'type': 'array', 'items': {'type': 'integer'}}",
+        "9",
+        "1",
+    ]
+
+
+def test_other_code_gets_the_media_types_of_the_system() -> None:
+    run(
+        """
+import mimetypes
+from fcplug.process.lazy_imports import without_media_types_of_the_system
+
+with without_media_types_of_the_system():
+    import falcon
+    falcon.App()
+known = dict(mimetypes.types_map)
+assert not mimetypes.inited
+assert falcon.App().resp_options.static_media_types[".json"] == "application/json"
+assert mimetypes.inited
+assert mimetypes.guess_type("a.html")[0] == "text/html"
+"""
+    )
+
+
 NEEDLESS = {
     *SELDOM,
-    *("email", "hashlib", "importlib.metadata", "ssl", "yaml"),
+    *(
+        "argparse",
+        "calendar",
+        "email",
+        "getopt",
+        "hashlib",
+        "importlib.metadata",
+        "msgspec.inspect",
+    ),
+    *("shlex", "ssl", "yaml"),
     *("fcplug.config.yaml_strict", "fcplug.process.supervisor", "fcplug.workers"),
 }
 CONFIG = """\

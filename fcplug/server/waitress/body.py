@@ -9,11 +9,11 @@ from fcplug.server.refusal import Refusal, bad_request, body_too_large
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _EXTENSION = rb";" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t !#-\[\]-~]*"))?'
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n")
+_SIZE_LINE = rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n"  # compiled where it is met
 _PLAIN_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 # a reader that merges trailer fields into the head would see a different body
 _NO_FRAMING = rb"(?!(?i:transfer-encoding|content-length):)"
-_TRAILER_LINE = re.compile(_NO_FRAMING + _TOKEN + rb":[\t -~\xa0-\xff]*\r\n")
+_TRAILER_LINE = _NO_FRAMING + _TOKEN + rb":[\t -~\xa0-\xff]*\r\n"
 
 _MAX_LINE = 256  # bytes of a chunk's size with its extensions, or of a trailer field
 _MAX_CONTROL = 32 * 1024  # bytes that are not data, plus half as many as there are data bytes
@@ -138,7 +138,7 @@ class ChunkedBody:
         self.error = bad_request("too many bytes between the chunks of the request's body")
 
     def _size_line(self, line: bytes) -> None:
-        match = _SIZE_LINE.fullmatch(line)
+        match = re.fullmatch(_SIZE_LINE, line)
         if not match:
             self._malformed()
             return
@@ -159,7 +159,7 @@ class ChunkedBody:
     def _trailer_line(self, line: bytes) -> None:
         if line == b"\r\n":
             self.completed = True
-        elif not _TRAILER_LINE.fullmatch(line):
+        elif not re.fullmatch(_TRAILER_LINE, line):
             self._malformed()
 
     def _malformed(self) -> None:

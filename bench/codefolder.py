@@ -1,6 +1,8 @@
 """fcplug as it is deployed: a code folder with bootstrap, configurations and ``python/``."""
 
+import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,6 +10,13 @@ from contestants import PEERS, Contestant
 from environments import ENVIRONMENTS, ROOT, install, pinned, prepare
 
 FCPLUG = "fcplug"
+_STORE = """
+import pathlib, sys
+from fcplug.config import stored, yaml_strict
+file = pathlib.Path(sys.argv[1])
+values, places, _ = yaml_strict.read(file.read_text(), lambda value: (value, []))
+pathlib.Path(f"{file}{stored.SUFFIX}").write_bytes(stored.encoded(file.read_text(), values, places))
+"""
 
 
 class CodeFolder:
@@ -20,7 +29,7 @@ class CodeFolder:
         (self.path / "config").mkdir(parents=True)
         install(prepare("none", ()), self.path / "python", str(ROOT), *pinned(packages))
         shutil.copy(ROOT / "bootstrap", self.path)
-        for module in ("index.py", "passing.py"):
+        for module in ("index.py", "passing.py", "hello.py", "flask_hello.py"):
             shutil.copy(PEERS / module, self.path)
 
     def contestant(
@@ -40,6 +49,17 @@ class CodeFolder:
             },
             folder=self.path,
         )
+
+    def built(self, name: str, title: str, config: str) -> Contestant:
+        """Return fcplug with this configuration, stored beside it as ``fcplug build`` does."""
+        made = self.contestant(name, title, config)
+        subprocess.run(
+            [str(self.python), "-c", _STORE, made.environ["FCPLUG_CONFIG"]],
+            env={"PATH": os.defpath, "PYTHONPATH": str(self.path / "python")},
+            check=True,
+            timeout=60,
+        )
+        return made
 
 
 def config(runtime: str = "", functions: int = 1, middleware: int = 0) -> str:

@@ -14,6 +14,9 @@ from request import EVENT, Request
 
 TWO = f"{FCPLUG}-2"
 THOUSAND = f"{FCPLUG}-1000"
+BUILT = f"{FCPLUG}-built"
+THOUSAND_BUILT = f"{FCPLUG}-built-1000"
+_STARTED = {THOUSAND, BUILT, THOUSAND_BUILT}  # nothing but their start is measured
 
 
 class LineupError(Exception):
@@ -36,7 +39,7 @@ class Lineup:
     @property
     def throughput(self) -> list[Contestant]:
         """Return those whose throughput is measured."""
-        return [one for one in self.everyone if one.name != THOUSAND]
+        return [one for one in self.everyone if one.name not in _STARTED]
 
     @property
     def cold(self) -> list[Contestant]:
@@ -45,7 +48,7 @@ class Lineup:
 
     def echo(self, names: Sequence[str]) -> list[Contestant]:
         """Return those that echo, all or only the given names."""
-        once = [one for one in self.everyone if one.name not in (TWO, THOUSAND)]
+        once = [one for one in self.everyone if one.name not in {TWO, *_STARTED}]
         return [one for one in once if not names or one.name in names]
 
 
@@ -58,7 +61,7 @@ def lineup(names: Sequence[str], plan: Plan) -> Lineup:
     wanted = {BASE, *(names or plan.names)}
     everybody = not (names or plan.names)
     others = peers()
-    known = {*(peer.name for peer in others), FCPLUG, TWO, THOUSAND, "node"}
+    known = {*(peer.name for peer in others), FCPLUG, TWO, *_STARTED, "node"}
     if unknown := wanted - known:
         raise LineupError(
             f"no contestant {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
@@ -111,5 +114,7 @@ def _ours() -> tuple[list[Contestant], list[CodeFolder]]:
         code.contestant(FCPLUG, "fcplug", config()),
         replace(two, unpinned_only=True),
         code.contestant(THOUSAND, "fcplug, 1,000 functions", config(functions=1000)),
+        code.built(BUILT, "fcplug, built", config()),
+        code.built(THOUSAND_BUILT, "fcplug, built, 1,000 functions", config(functions=1000)),
     ]
     return found, [code]

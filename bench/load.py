@@ -68,7 +68,7 @@ def load(
             script = Path(folder) / "request.lua"
             script.write_text(request.lua + _DONE)
             command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(script)]
-            command.append(f"http://127.0.0.1:{port}/invoke")
+            command.append(f"http://127.0.0.1:{port}{request.path}")
         else:
             raw = Path(folder) / "request"
             raw.write_bytes(request.raw)

@@ -22,9 +22,10 @@ class Plan:
     middleware: tuple[int, ...] = (0, 1, 5)
     sittings: int = 3  # starts of the servers whose small differences are measured
     in_process: int = 30
+    web: int = 5  # rounds of web calls, and of calls of a worker
 
 
-_OURS = (BASE, "fcplug", "fcplug-2", "fcplug-1000")
+_OURS = (BASE, "fcplug", "fcplug-2", "fcplug-1000", "fcplug-built", "fcplug-built-1000")
 
 PLANS = {
     "full": Plan(throughput.FULL),
@@ -40,6 +41,7 @@ PLANS = {
         middleware=(0, 5),
         sittings=1,
         in_process=10,
+        web=2,
     ),
     "smoke": Plan(
         (Case(16), Case(16, close=True), Case(8, pinned=False)),
@@ -52,6 +54,7 @@ PLANS = {
         middleware=(0, 1),
         sittings=1,
         in_process=2,
+        web=1,
     ),
     "own": Plan(
         (Case(1), Case(16), Case(16, pinned=False)),
@@ -63,5 +66,6 @@ PLANS = {
         functions=(),
         middleware=(),
         in_process=0,
+        web=0,
     ),
 }

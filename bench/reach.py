@@ -7,12 +7,15 @@ import coldstart
 import echo
 import layer
 import variants
+import web
 from codefolder import FCPLUG
 from contestants import BASE
-from lineup import THOUSAND, TWO
+from lineup import BUILT, THOUSAND, THOUSAND_BUILT, TWO
 from samples import Record, Spread, spread
+from throughput import Case
 
 _MICROSECONDS = 1e6
+_EVENT = "HTTP event of a handler, to Falcon's hello"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,19 @@ def _own_layer(record: Record) -> Spread | None:
     return spread((ours[turn] - bare[turn]) * _MICROSECONDS for turn in ours if turn in bare)
 
 
+def _web(pair: str, connections: int) -> Callable[[Record], Spread | None]:
+    ours, theirs = web.PAIRS[pair]
+    case = web.case_name(Case(connections))
+    return lambda record: record.ratio(case, "rate", ours, theirs)
+
+
+def _worker(record: Record) -> Spread | None:
+    inside, outside = (record.values(web.ISOLATION, n, "cpu") for n in (web.THREAD, web.PROCESS))
+    return spread(
+        (outside[turn] - inside[turn]) * _MICROSECONDS for turn in outside if turn in inside
+    )
+
+
 def _echo_memory(record: Record) -> Spread | None:
     return record.spread(echo.CASE, FCPLUG, "peak")
 
@@ -60,11 +76,20 @@ BARS = (
     Bar("requests/s, 1 connection, pinned", 1.3, True, _ratio("pinned c=1", "rate")),
     Bar("requests/s, 64 conn., 2 processes", 4.5, True, _ratio("unpinned c=64", "rate", TWO)),
     Bar("p99 latency, 16 connections, pinned", 1.0, False, _ratio("pinned c=16", "p99")),
-    Bar("cold start, one function", 0.9, False, _ratio(coldstart.CASE, "answered")),
+    Bar("cold start, one function", 1.05, False, _ratio(coldstart.CASE, "answered")),
+    Bar("cold start, built package", 0.85, False, _ratio(coldstart.CASE, "answered", BUILT)),
     Bar("cold start, 1,000, one wanted", 1.15, False, _ratio(coldstart.CASE, "answered", THOUSAND)),
+    Bar("cold start, 1,000, built", 0.9, False, _ratio(coldstart.CASE, "answered", THOUSAND_BUILT)),
     Bar("memory after start (RSS)", 1.15, False, _ratio(coldstart.CASE, "rss")),
     Bar("32 MB echoed, time", 0.6, False, _ratio(echo.CASE, "seconds")),
     Bar("32 MB echoed, peak memory", 2.3, False, _echo_memory, "x body"),
     Bar("own layer over a bare responder", 3.0, False, _own_layer, "us"),
+    Bar("bare WSGI, 1 connection", 1.6, True, _web("bare WSGI", 1)),
+    Bar("bare WSGI, 16 connections", 1.6, True, _web("bare WSGI", 16)),
+    Bar("Flask, 1 connection", 1.5, True, _web("Flask", 1)),
+    Bar("Flask, 16 connections", 1.5, True, _web("Flask", 16)),
+    Bar("HTTP event, 1 connection", 1.3, True, _web(_EVENT, 1)),
+    Bar("HTTP event, 16 connections", 1.6, True, _web(_EVENT, 16)),
+    Bar("CPU that a worker adds to a call", 60, False, _worker, "us"),
     Bar("CPU a request, 10,000 functions to 10", 1.02, False, _many_functions),
 )

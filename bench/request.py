@@ -1,4 +1,4 @@
-"""The request of all measures: POST /invoke as Function Compute sends it, with 26 headers."""
+"""The requests as Function Compute sends them: POST /invoke with 26 headers; GET for web calls."""
 
 from dataclasses import dataclass
 
@@ -30,32 +30,46 @@ _FUNCTION_COMPUTE = {
 
 @dataclass(frozen=True)
 class Request:
-    """An invocation of a function, and the expected answer; None accepts any answer."""
+    """A call of a function, and the expected answer; None accepts any answer.
+
+    Any other path than ``/invoke`` is a web call, without a body.
+    """
 
     function: str = "bench"
     body: bytes = EVENT
     answer: bytes | None = ANSWER
     close: bool = False
+    path: str = "/invoke"
+
+    @property
+    def method(self) -> str:
+        """Return the method: POST with a body, else GET."""
+        return "POST" if self.body else "GET"
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return all 26 header fields."""
+        """Return all header fields, 26 with a body."""
+        length = {
+            "Content-Length": str(len(self.body)),
+            "Content-Type": "application/octet-stream",
+        }
+        web = {} if self.path == "/invoke" else {"X-Fc-Control-Path": "/http-invoke"}
         return {
             "Host": "127.0.0.1:9000",
             "User-Agent": "Go-http-client/1.1",
-            "Content-Length": str(len(self.body)),
-            "Content-Type": "application/octet-stream",
+            **(length if self.body else {}),
             "Accept-Encoding": "gzip",
             "Connection": "close" if self.close else "keep-alive",
             "X-Fc-Function-Name": self.function,
             **_FUNCTION_COMPUTE,
+            **web,
         }
 
     @property
     def raw(self) -> bytes:
         """Return the bytes on the wire."""
         fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-        return f"POST /invoke HTTP/1.1\r\n{fields}\r\n".encode("latin-1") + self.body
+        return f"{self.method} {self.path} HTTP/1.1\r\n{fields}\r\n".encode("latin-1") + self.body
 
     @property
     def lua(self) -> str:
@@ -65,7 +79,8 @@ class Request:
             for name, value in self.headers.items()
             if name != "Content-Length"  # wrk adds its own
         )
-        return f'wrk.method = "POST"\nwrk.body = {quoted(self.body)}\n{"".join(fields)}'
+        body = f"wrk.body = {quoted(self.body)}\n" if self.body else ""
+        return f'wrk.method = "{self.method}"\n{body}{"".join(fields)}'
 
 
 def quoted(data: bytes) -> str:

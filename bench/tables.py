@@ -8,6 +8,7 @@ import echo
 import layer
 import throughput
 import variants
+import web
 from contestants import BASE
 from reach import BARS
 from samples import Record, Spread
@@ -41,6 +42,7 @@ def tables(record: Record, titles: Mapping[str, str], *, bars: bool = True) -> l
         found += [_medians(record, titles, way, figure) for way in ways]
     found += [_start(record, titles), _memory(record, titles), _echo(record, titles)]
     found += [_varied(record, name) for name in _VARIED]
+    found += [_web(record), _isolation(record)]
     found.append(_in_process(record))
     return [table for table in found if table.rows]
 
@@ -195,6 +197,30 @@ def _varied(record: Record, case: str) -> Table:
     note = "Processor time a request (16 connections, pinned) as ratio and in us; requests/s."
     head = (case, "processor time", "us", "requests/s")
     return Table(f"fcplug: {case}", note, head, rows)
+
+
+def _web(record: Record) -> Table:
+    rows = []
+    for title, (ours, theirs) in web.PAIRS.items():
+        for case in web.CASES:
+            name = web.case_name(case)
+            rate = record.ratio(name, "rate", ours, theirs)
+            if rate:
+                times = [record.spread(name, each, "cpu") for each in (ours, theirs)]
+                shown = [_spread(each, _microseconds) for each in times]
+                rows.append((title, case.name, _spread(rate, _ratio), *shown))
+    note = "Requests/s to the same application on waitress; processor time a request, us."
+    head = ("called", "load", "ratio", "fcplug, us", "waitress, us")
+    return Table("Web calls", note, head, rows)
+
+
+def _isolation(record: Record) -> Table:
+    rows = [
+        [name, _spread(record.spread(web.ISOLATION, name, "cpu"), _microseconds)]
+        for name in record.contestants(web.ISOLATION)
+    ]
+    note = "Processor time a call at 1 connection, of all processes, us."
+    return Table("fcplug: isolation", note, ("isolation", "us"), rows)
 
 
 def _in_process(record: Record) -> Table:

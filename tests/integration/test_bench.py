@@ -126,6 +126,15 @@ def test_the_request_has_26_headers_20_of_them_of_fc() -> None:
     assert json.loads(body)
 
 
+def test_a_web_call_is_a_get_without_a_body() -> None:
+    request = Request(path="/hello", body=b"")
+    assert request.raw.startswith(b"GET /hello HTTP/1.1\r\n")
+    assert request.raw.endswith(b"\r\n\r\n")
+    assert request.headers["X-Fc-Control-Path"] == "/http-invoke"
+    assert "Content-Length" not in request.headers
+    assert "wrk.body" not in request.lua
+
+
 def test_wrk_sends_the_same_request() -> None:
     request = Request(body=b'"\\\n\x00\xff')
     assert 'wrk.body = "\\034\\092\\010\\000\\255"' in request.lua
@@ -152,7 +161,7 @@ def test_every_peer_has_pinned_packages_and_a_script_that_is_there() -> None:
 
 
 def test_plans_name_contestants_that_there_are() -> None:
-    ours = {"fcplug", "fcplug-2", "fcplug-1000", "node"}
+    ours = {"fcplug", "fcplug-2", "fcplug-1000", "fcplug-built", "fcplug-built-1000", "node"}
     known = {peer.name for peer in peers()} | ours
     for plan in PLANS.values():
         assert {*plan.names, *plan.echoing} <= known

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from captured import errors_page
+from captured import errors_page, tutorial
 
 
 def main(wanted: list[str]) -> None:
@@ -15,6 +15,6 @@ def main(wanted: list[str]) -> None:
                 write(Path(folder))
 
 
-PAGES = {"errors": errors_page.write}
+PAGES = {"errors": errors_page.write, "tutorial": tutorial.write}
 
 main(sys.argv[1:])

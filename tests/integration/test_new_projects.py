@@ -1,39 +1,15 @@
 """What ``fcplug new`` makes, where only the wheel of fcplug, its tools and pytest are installed."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.deployed import ROOT, Answer, start
+from captured import tutorial
+from support.deployed import Answer, start
+from support.environments import Environment
 from support.packages import PYTHON, target_options, unpack
 
 pytestmark = pytest.mark.slow
-
-
-class Environment:
-    """A virtual environment, and commands that run as if it was active."""
-
-    def __init__(self, folder: Path) -> None:
-        self._bin = folder / "venv" / "bin"
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        self.run(f"pip wheel --no-deps --wheel-dir dist '{ROOT}'", folder)
-        (self.wheel,) = (folder / "dist").glob("fcplug-*.whl")
-        # hatchling builds the plugins: in this environment, as that takes less time
-        self.run(f"pip install '{self.wheel}[tools]' pytest hatchling", folder)
-
-    def run(self, command: str, folder: Path) -> str:
-        kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-        settings = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
-        path = {"PATH": f"{self._bin}:{os.environ['PATH']}", "PIP_QUIET": "1"}
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env={**kept, **settings, **path},
-            capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +44,17 @@ def test_a_new_project_is_tested_checked_called_and_deployed(
     environment.run(f"make package BUILD='{' '.join(target_options())}'", folder)
     assert "# local: fcplug==" in (folder / "code.lock.txt").read_text()
     assert _served_from(folder / "code.zip", tmp_path / "code").body.decode() == greeting
+
+
+def test_the_tutorial_shows_what_its_commands_print(
+    environment: Environment, tmp_path: Path
+) -> None:
+    consoles: list[str] = []
+    page = tutorial.PAGE.read_text()
+    walked = tutorial.Walk(tmp_path, environment.variables, consoles.append).done(page)
+    shown, printed = (tutorial.normalised(each).splitlines() for each in (page, walked))
+    assert printed == shown, "run make captures, and read what changed"
+    assert len(consoles) == 1
 
 
 def _served_from(package: Path, code: Path) -> Answer:

@@ -53,7 +53,7 @@ docs: $(VENV)/dev ## build the site of the documentation into site/, and check e
 docs-serve: $(VENV)/dev ## show the documentation on http://localhost:8000 while you write it
 	@$(BIN)/zensical serve
 
-captures: $(VENV)/installed $(VENV)/dev ## run what the tutorial and the page of errors show, and write its output into them
+captures: $(VENV)/installed $(VENV)/dev ## run what the tutorial, the guides and the page of errors show, and write the outputs into them
 	@PYTHONPATH=tests $(BIN)/python -m captured
 
 format: $(VENV)/dev ## format the code

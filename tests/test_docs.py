@@ -73,7 +73,7 @@ def test_the_documented_configuration_is_right() -> None:
 
 def test_the_documented_handlers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snippets = [*blocks("README.md", "python"), *blocks("docs/how-to/plugins.md", "python")]
-    assert len(snippets) == 8
+    assert len(snippets) == 4
     functions = {
         "readme_function": ("handle", b'{\n    "hello": "Ada",\n    "id": "r-1"\n}'),
         "page_function": ("handle", b'{\n    "hello": "Ada"\n}'),
@@ -100,7 +100,7 @@ def test_the_documented_cache_answers_in_place_of_the_handler(
     code: Callable[[str, str], Path],
 ) -> None:
     (snippet,) = (
-        text for text in blocks("docs/how-to/plugins.md", "python") if "class Cached" in text
+        text for text in blocks("docs/how-to/middleware.md", "python") if "class Cached" in text
     )
     code("cached", snippet)
     code("counting", "acts = []\ndef handle(event):\n  acts.append(event)\n  return len(acts)\n")

@@ -2,19 +2,24 @@
 
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from captured import errors_page, tutorial
+from captured import errors_page, guides, tutorial
+
+PAGES: dict[str, Callable[[Path], None]] = {
+    "errors": errors_page.write,
+    "tutorial": tutorial.write,
+    **{name: partial(guides.write, page) for name, page in guides.PAGES.items()},
+}
 
 
 def main(wanted: list[str]) -> None:
     """Write the captured outputs, or only those of the pages that are named."""
-    for name, write in PAGES.items():
-        if not wanted or name in wanted:
-            with tempfile.TemporaryDirectory() as folder:
-                write(Path(folder))
+    for name in wanted or PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            PAGES[name](Path(folder))
 
-
-PAGES = {"errors": errors_page.write, "tutorial": tutorial.write}
 
 main(sys.argv[1:])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from captured import tutorial
+from captured.walk import Walk, normalised
 from support.deployed import Answer, start
 from support.environments import Environment
 from support.packages import PYTHON, target_options, unpack
@@ -51,8 +52,8 @@ def test_the_tutorial_shows_what_its_commands_print(
 ) -> None:
     consoles: list[str] = []
     page = tutorial.PAGE.read_text()
-    walked = tutorial.Walk(tmp_path, environment.variables, consoles.append).done(page)
-    shown, printed = (tutorial.normalised(each).splitlines() for each in (page, walked))
+    walked = Walk(tmp_path, environment.variables, consoles.append).done(page)
+    shown, printed = (normalised(each).splitlines() for each in (page, walked))
     assert printed == shown, "run make captures, and read what changed"
     assert len(consoles) == 1
 

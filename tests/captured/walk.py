@@ -85,6 +85,9 @@ class Walk:
         if kind in ("python", "yaml"):
             self._file(text, made=note == "made by")
             return text
+        assert note or kind == "console", (
+            f"a block of {kind} does not say why it does not run:\n{text}"
+        )
         if note == "until":
             return self._lines_until(rest)
         if note == "beside, its end" and self._beside:

@@ -243,7 +243,7 @@ _CHANCE = {
     r"(?m)^note: .*\n": "",
     r"(?m)^(falcon|fcplug\S*|PyYAML|httptools|msgspec|waitress|pluggy|your code|total) .*$": r"\1",
     r"(?m)hello\.py\(\d\)|^-> .*$": "PLACE",
-    r"\b\d+\.\d{3}\b": "NUMBER",
-    r": \d+ a second": ": NUMBER a second",
+    r"\b(\d+,)*\d+\.\d{3}\b": "NUMBER",
+    r": [\d.,]+ a second": ": NUMBER a second",
     r" +": " ",
 }

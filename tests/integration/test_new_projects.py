@@ -18,6 +18,18 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("environment"))
 
 
+def test_the_tutorial_shows_what_its_commands_print(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """It comes first: the page lists all plugins of the environment."""
+    consoles: list[str] = []
+    page = tutorial.PAGE.read_text()
+    walked = Walk(tmp_path, environment.variables, consoles.append).done(page)
+    shown, printed = (normalised(each).splitlines() for each in (page, walked))
+    assert printed == shown, "run make captures, and read what changed"
+    assert len(consoles) == 1
+
+
 @pytest.mark.parametrize("kind", ["", "--middleware", "--wsgi", "--asgi"])
 def test_the_tests_of_a_new_plugin_pass_once_it_is_installed(
     environment: Environment, tmp_path: Path, kind: str
@@ -45,17 +57,6 @@ def test_a_new_project_is_tested_checked_called_and_deployed(
     environment.run(f"make package BUILD='{' '.join(target_options())}'", folder)
     assert "# local: fcplug==" in (folder / "code.lock.txt").read_text()
     assert _served_from(folder / "code.zip", tmp_path / "code").body.decode() == greeting
-
-
-def test_the_tutorial_shows_what_its_commands_print(
-    environment: Environment, tmp_path: Path
-) -> None:
-    consoles: list[str] = []
-    page = tutorial.PAGE.read_text()
-    walked = Walk(tmp_path, environment.variables, consoles.append).done(page)
-    shown, printed = (normalised(each).splitlines() for each in (page, walked))
-    assert printed == shown, "run make captures, and read what changed"
-    assert len(consoles) == 1
 
 
 def _served_from(package: Path, code: Path) -> Answer:

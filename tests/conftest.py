@@ -33,6 +33,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what started the containers: a runtime, or what stands in for it on this machine."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    said = {f"{name} {value}" for report in reports for name, value in report.user_properties}
+    for line in sorted(said):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Path]:
     """Put an empty folder first on the path; afterwards forget it and what came from it."""

@@ -25,17 +25,17 @@ _NEW_NETWORK = 0x40000000
 _SET_FLAGS, _UP = 0x8914, 0x1
 _START = """\
 set -e
-root=$1 user=$2 folder=$3
-shift 3
+root=$1 access=$2 user=$3 folder=$4
+shift 4
 mount --make-rprivate /
 mount --bind "$root" "$root"
 while [ "$1" != -- ]; do
     mount --bind "$1" "$root$2"
-    mount -o remount,bind,ro "$root$2"
+    mount -o "remount,bind,$access" "$root$2"
     shift 2
 done
 shift
-mount -o remount,bind,ro "$root"
+mount -o "remount,bind,$access" "$root"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 dev "$root/dev"
@@ -44,8 +44,10 @@ for device in null zero full random urandom; do
     mount --bind "/dev/$device" "$root/dev/$device"
 done
 mount -o remount,ro "$root/dev"
-exec chroot "$root" setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs \\
-    --bounding-set=-all env -i --chdir="$folder" "$@"
+less=
+[ "$user" = 0 ] || less="--no-new-privs --bounding-set=-all"
+exec chroot "$root" setpriv --reuid="$user" --regid="$user" --clear-groups $less \\
+    env -i --chdir="$folder" "$@"
 """
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -54,12 +56,13 @@ class Box(NamedTuple):
     """What is started where.
 
     Attributes:
-        root: the folder that becomes ``/``, read-only but for ``/tmp``.
+        root: the folder that becomes ``/``.
         command: the program and its arguments.
         environ: all of its variables.
         user: its user and group, a number.
         folder: its working directory.
-        mounts: folders of this machine by where they are in the root, read-only.
+        mounts: folders of this machine by where they are in the root.
+        writable: whether more can be written than ``/tmp``.
     """
 
     root: Path
@@ -68,6 +71,7 @@ class Box(NamedTuple):
     user: int = 10001
     folder: str = "/code"
     mounts: Mapping[str, Path] = {}
+    writable: bool = False
 
 
 class _Inside(HTTPConnection):
@@ -104,30 +108,64 @@ class Boxed(Instance):
         )  # fmt: skip
         return done.returncode
 
+    def is_healthy(self, check: Sequence[str]) -> bool:
+        """Return whether the health check of the image succeeds."""
+        return self.run(*check) == 0
 
-def make(folder: Path, release: str = "bookworm") -> Path:
-    """Make a root with Python; without debootstrap or the right to isolate the test is skipped."""
+
+def make(folder: Path, release: str = "bookworm", packages: Sequence[str] = ("python3",)) -> Path:
+    """Make a root with packages; without debootstrap or the right to isolate: skip the test."""
+    _debootstrap(folder, release, packages)
+    for name in ("var/cache/apt", "var/lib/apt", "usr/share/doc", "usr/share/locale"):
+        shutil.rmtree(folder / name)  # as in slim images: it is copied often
+    return folder
+
+
+def make_unpacked(folder: Path, release: str, packages: Sequence[str]) -> Path:
+    """Make a root whose packages are only unpacked, in half of the time.
+
+    Nothing of what the packages do at their installation is there: no compiled Python code, no
+    other names of commands.
+    """
+    _debootstrap(folder, release, packages, "--foreign")
+    unpack = 'dpkg-deb --fsys-tarfile "$0" | tar --extract --keep-directory-symlink -C "$1"'
+    for package in sorted((folder / "var/cache/apt/archives").glob("*.deb")):
+        subprocess.run(["sh", "-c", unpack, package, folder], check=True)
+    for name in ("passwd", "group"):
+        shutil.copy(folder / f"usr/share/base-passwd/{name}.master", folder / "etc" / name)
+    for name in ("debootstrap", "var/cache/apt"):
+        shutil.rmtree(folder / name)
+    if (folder / "proc").is_symlink():  # to itself: debootstrap would install the rest in there
+        (folder / "proc").unlink()
+        (folder / "proc").mkdir()
+    return folder
+
+
+def _debootstrap(folder: Path, release: str, packages: Sequence[str], *options: str) -> None:
     tried = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "true"]
     if os.getuid() != 0 or subprocess.run(tried, capture_output=True, check=False).returncode:
         pytest.skip("this test needs root, and a kernel that lets it make namespaces")
+    chosen = ["--variant=minbase", f"--include={','.join(packages)}", *options]
     done = subprocess.run(
-        [needed("debootstrap"), "--variant=minbase", "--include=python3", release, str(folder)],
+        [needed("debootstrap"), *chosen, release, str(folder)],
         env=unmeasured(DPKG_FORCE="unsafe-io"),  # a test needs no fsync of each file
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    for name in ("var/cache/apt", "var/lib/apt", "usr/share/doc", "usr/share/locale"):
-        shutil.rmtree(folder / name)  # as in slim images: it is copied often
-    return folder
 
 
 @contextlib.contextmanager
 def start(box: Box, log: Path) -> Iterator[Boxed]:
     """Start an instance in a box, and wait until its functions are loaded."""
     with spawned(box, log) as instance:
-        instance.port = int(instance.wait_for(r"^fcplug .* on port (\d+) ")[1])
-        instance.wait_for("^(try: |no function)")
+        wait_until_loaded(instance)
         yield instance
+
+
+def wait_until_loaded(instance: Boxed) -> None:
+    """Wait until all functions of an instance are loaded."""
+    instance.port = int(instance.wait_for(r"^fcplug .* on port (\d+) ")[1])
+    instance.wait_for("^(try: |no function)")
 
 
 @contextlib.contextmanager
@@ -137,7 +175,17 @@ def spawned(box: Box, log: Path, stdin: int = subprocess.DEVNULL) -> Iterator[Bo
         (box.root / place.lstrip("/")).mkdir(parents=True, exist_ok=True)
     mounts = [part for place, source in box.mounts.items() for part in (str(source), place)]
     variables = [f"{name}={value}" for name, value in {"PATH": PATH, **box.environ}.items()]
-    given = [str(box.root), str(box.user), box.folder, *mounts, "--", *variables, *box.command]
+    access = "rw" if box.writable else "ro"
+    given = [
+        str(box.root),
+        access,
+        str(box.user),
+        box.folder,
+        *mounts,
+        "--",
+        *variables,
+        *box.command,
+    ]
     isolated = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child"]
     with log.open("wb") as out:
         process = subprocess.Popen(

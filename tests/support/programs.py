@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -10,8 +11,12 @@ def needed(name: str) -> str:
     """Return the path of a program; without it the test is skipped, and fails in CI."""
     found = shutil.which(name)
     if found is None:
-        why = f"this test needs the program {name}"
-        if os.environ.get("CI"):
-            pytest.fail(f"{why}: .ci/run must install it")
-        pytest.skip(why)
+        missing(f"this test needs the program {name}")
     return found
+
+
+def missing(why: str) -> NoReturn:
+    """Skip a test that this machine cannot run; in CI it fails."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{why}: .ci/run must install it")
+    pytest.skip(why)

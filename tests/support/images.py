@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -83,20 +84,26 @@ class Image:
         self.config: Mapping[str, Any] = json.loads(
             store.buildah("inspect", "--type=image", _NAME)
         )["Docker"]["config"]
-        tried = store.podman("run", "--rm", *_ISOLATED, "--entrypoint=true", _NAME)
+        self._refusal = self._refused()
+        self.way = "podman"
+        if self._refusal:
+            self.way = f"unshare and chroot; podman cannot start one here: {self._refusal}"
+
+    def _refused(self) -> str:
+        """Return why podman starts no container here, empty if it does."""
+        if shutil.which("podman") is None and "CI" not in os.environ:
+            return "it is not installed"
+        tried = self._store.podman("run", "--rm", *_ISOLATED, "--entrypoint=true", _NAME)
         done = subprocess.run(
             [*_PRIVATE, *tried], env=unmeasured(), capture_output=True, text=True, timeout=120,
             check=False,
         )  # fmt: skip
-        self._refused = done.returncode != 0
-        self.way = "podman"
-        if self._refused:
-            self.way = f"unshare and chroot; podman cannot start one here: {done.stderr.strip()}"
+        return f"{done.returncode}, {done.stderr.strip()}" if done.returncode else ""
 
     @contextlib.contextmanager
     def running(self, log: Path, mounts: Mapping[str, Path], **environ: str) -> Iterator[Boxed]:
         """Start a container, and wait until its functions are loaded."""
-        if self._refused:
+        if self._refusal:
             with debian_root.start(self._box(mounts, environ), log) as boxed:
                 yield boxed
             return

@@ -31,6 +31,14 @@ def cpu_seconds(pid: int) -> float:
     return ticks / _TICK
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of one process with all its threads, to the microsecond.
+
+    Linux numbers the clock of a process so; ``/proc`` counts in steps of 10 ms.
+    """
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 def rss(pid: int) -> int:
     """Return the resident memory of the family in bytes; shared memory counts several times."""
     return sum(_kilobytes(Path(f"/proc/{each}/status"), "VmRSS:") for each in family(pid)) * 1024

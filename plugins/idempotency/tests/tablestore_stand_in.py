@@ -216,6 +216,7 @@ class Tables:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
     tables: Tables
     keys: tuple[str, str, str]
 
@@ -284,8 +285,7 @@ class Handler(BaseHTTPRequestHandler):
     def _own(headers: Any) -> Iterator[tuple[str, str]]:
         yield from ((n.lower(), v) for n, v in headers if n.lower().startswith("x-ots-"))
 
-    def log_message(self, *_args: object) -> None:
-        pass
+    def log_message(self, *_args: object) -> None: ...
 
 
 def _hmac(secret: str, text: str) -> str:

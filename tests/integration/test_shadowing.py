@@ -61,7 +61,7 @@ def test_a_copy_that_hangs_does_not_hold_up_the_stop(tmp_path: Path) -> None:
 FROZEN = """\
 version: 1
 functions:
-  v1: {handler: shop.v1, shadow: {to: v2, timeout: 4}}
+  v1: {handler: shop.v1, shadow: {to: v2, timeout: 3}}
   v2: {handler: shop.v2, isolation: ISOLATION}
 """
 WAITING = """\
@@ -90,7 +90,7 @@ def test_a_freeze_right_after_the_answer_costs_no_call_and_is_no_timeout_of_the_
         (folder / "go").unlink()
         assert running.invoke("v1", x_fc_request_id="1-a").body == b"first"
         running.process.send_signal(signal.SIGSTOP)
-        time.sleep(6)  # longer than the copy may take
+        time.sleep(4.5)  # longer than the copy may take
         running.process.send_signal(signal.SIGCONT)
         # the next calls are answered while the copy still runs
         assert running.invoke("v1", x_fc_request_id="1-b").body == b"first"

@@ -83,6 +83,10 @@ class _Retries(DefaultRetryPolicy):  # type: ignore[misc]  # the SDK has no type
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
 
+    def is_repeatable_api(self, api_name: str) -> bool:  # noqa: ARG002
+        """Return that every request may be sent twice: a write names the token of its call."""
+        return True
+
     def should_retry(self, retry_times: int, exception: Exception, api_name: str) -> bool:
         """Return whether the next try would begin before the deadline."""
         longest = min(self.max_retry_delay, 0.1 * 2**retry_times)

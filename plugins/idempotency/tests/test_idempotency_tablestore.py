@@ -111,6 +111,8 @@ def test_what_the_service_refuses_under_load_is_tried_again(service: Any) -> Non
     store = TablestoreStore(service.url)
     service.order("fail/OTSServerBusy/2")
     assert store.begin(claim("a")) == Begun()
+    service.order("fail/OTSServerUnavailable/1")
+    assert store.finish(claim("a"), b"result")
     service.order("fail/OTSServerBusy/9999")
     with pytest.raises(StoreUnavailable, match=r"shop/records at http.*\(OTSServerBusy\)"):
         store.begin(claim("b", caller=limited(0.2)))

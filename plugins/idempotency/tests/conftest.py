@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -91,7 +92,7 @@ def redis_server(tmp_path: Path) -> Iterator[Begin]:
 
 
 class Tablestore:
-    """The stand-in of Tablestore in a process of its own, with an empty table."""
+    """The stand-in of Tablestore in a process of its own."""
 
     keys = ("STS.test-access-key-id", "test-access-key-secret", "test-security-token")
 
@@ -102,18 +103,20 @@ class Tablestore:
         )  # fmt: skip
         assert self.process.stdout
         self.endpoint = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
-        self.url = f"tablestore+{self.endpoint}/records?instance=shop"
+        self.url = self.make_table("records")
 
     def client(self) -> Any:
         key_id, secret, token = self.keys
         return tablestore.OTSClient(self.endpoint, key_id, secret, "shop", sts_token=token)
 
-    def make_table(self) -> None:
+    def make_table(self, name: str) -> str:
+        """Make an empty table; return it as a store."""
         self.client().create_table(
-            tablestore.TableMeta("records", [("key", "STRING")]),
+            tablestore.TableMeta(name, [("key", "STRING")]),
             tablestore.TableOptions(),
             tablestore.ReservedThroughput(tablestore.CapacityUnit(0, 0)),
         )
+        return f"tablestore+{self.endpoint}/{name}?instance=shop"
 
     def order(self, what: str) -> None:
         """Order faults of the next writes: ``fail/CODE/TIMES`` or ``drop/TIMES``."""
@@ -135,13 +138,18 @@ class Tablestore:
 
 @pytest.fixture
 def service() -> Iterator[Tablestore]:
-    """Return a running stand-in of Tablestore."""
+    """Return a stand-in of Tablestore for this test alone."""
     running = Tablestore()
-    try:
-        running.make_table()
-        yield running
-    finally:
-        running.kill()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Tablestore]:
+    """Return a stand-in of Tablestore for tests that have tables of their own."""
+    running = Tablestore()
+    yield running
+    running.kill()
 
 
 @pytest.fixture(params=["sqlite", "redis", "tablestore"])
@@ -150,8 +158,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "records.db")
     if request.param == "tablestore":
-        running: Tablestore = request.getfixturevalue("service")
-        return running.url
+        service: Tablestore = request.getfixturevalue("shared_service")
+        return service.make_table(f"records_{uuid.uuid4().hex}")
     server: RedisServer = request.getfixturevalue("redis_server")()
     return server.url
 

@@ -11,7 +11,7 @@ All work for a copy is done by threads of this module. A copy that does not end 
 is abandoned; while two of them still run, further copies for that function are dropped.
 
 FC may freeze the instance right after the answer. Time in which it was frozen does not count for a
-copy on a thread. A copy in a worker process may be cut off by it; it is logged and not compared.
+copy. One that a freeze has cut off all the same, since it waited for its turn, is not compared.
 """
 
 import logging

@@ -13,6 +13,7 @@ from fcplug import protocol
 
 MAX_PART = 2 * protocol.MAX_EVENT_SIZE  # bytes of a header or a body: FC's limit, and a reserve
 _SMALL = 64 * 1024  # bytes that plain recv calls read fast enough
+_FROZEN = 1.0  # seconds after a deadline at which its process was frozen: else it acts at once
 _PREFIX = struct.Struct("!BIIQ")  # kind, number, length of the header, length of the body
 
 
@@ -54,6 +55,13 @@ class FrameConnection:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        self._forgiving = False
+        self._moved = 0.0  # seconds by which deadlines are moved
+        self._left = 0.0  # seconds of the wait that runs
+
+    def begin(self, *, awake_only: bool) -> None:
+        """Begin a call; with ``awake_only`` a wait that a freeze made late begins again."""
+        self._forgiving, self._moved = awake_only, 0.0
 
     def send(self, frame: Frame, deadline: float | None = None) -> None:
         """Send a frame.
@@ -104,7 +112,11 @@ class FrameConnection:
             missing = whole[:]
             while missing:
                 self._limit(deadline)
-                received = self.socket.recv_into(missing)
+                try:
+                    received = self.socket.recv_into(missing)
+                except TimeoutError:
+                    self._move(deadline)
+                    continue
                 if not received:
                     raise EOFError("the other end is gone")
                 missing = missing[received:]
@@ -115,17 +127,30 @@ class FrameConnection:
         data = b""
         while len(data) < size:
             self._limit(deadline)
-            received = self.socket.recv(size - len(data))
+            try:
+                received = self.socket.recv(size - len(data))
+            except TimeoutError:
+                self._move(deadline)
+                continue
             if not received:
                 raise EOFError("the other end is gone")
             data += received
         return data
 
     def _limit(self, deadline: float | None) -> None:
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            raise TimeoutError
+        left = None if deadline is None else deadline + self._moved - time.monotonic()
+        if left is not None:
+            if left <= 0:
+                raise TimeoutError
+            self._left = left
         self.socket.settimeout(left)
+
+    def _move(self, deadline: float | None) -> None:
+        """Move the deadlines of this call after a freeze; else raise TimeoutError."""
+        late = 0.0 if deadline is None else time.monotonic() - deadline - self._moved
+        if not self._forgiving or late < _FROZEN:
+            raise TimeoutError
+        self._moved += late + self._left
 
 
 def check(*sizes: int) -> None:

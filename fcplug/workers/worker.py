@@ -185,6 +185,7 @@ class Worker:
         wire.check(len(body))
         self._number = (self._number + 1) % _NUMBERS
         context = call.context()
+        self._connection.begin(awake_only=bool(context.shadow_of))
         with self._watched(context):
             frame = Frame(Kind.CALL, self._number, call.to_header(), body)
             self._hand_over(frame, deadline)

@@ -57,11 +57,11 @@ class FrameConnection:
         self.socket = sock
         self._forgiving = False
         self._moved = 0.0  # seconds by which deadlines are moved
-        self._left = 0.0  # seconds of the wait that runs
+        self._left = _FROZEN  # seconds of the last wait
 
     def begin(self, *, awake_only: bool) -> None:
         """Begin a call; with ``awake_only`` a wait that a freeze made late begins again."""
-        self._forgiving, self._moved = awake_only, 0.0
+        self._forgiving, self._moved, self._left = awake_only, 0.0, _FROZEN
 
     def send(self, frame: Frame, deadline: float | None = None) -> None:
         """Send a frame.
@@ -138,11 +138,14 @@ class FrameConnection:
         return data
 
     def _limit(self, deadline: float | None) -> None:
-        left = None if deadline is None else deadline + self._moved - time.monotonic()
-        if left is not None:
-            if left <= 0:
-                raise TimeoutError
-            self._left = left
+        if deadline is None:
+            self.socket.settimeout(None)
+            return
+        left = deadline + self._moved - time.monotonic()
+        if left <= 0:
+            self._move(deadline)
+            left = self._left
+        self._left = left
         self.socket.settimeout(left)
 
     def _move(self, deadline: float | None) -> None:

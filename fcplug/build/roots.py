@@ -85,8 +85,11 @@ def needs(
             packages.setdefault(owner, where)
     found: list[Root] = []
     listed = folder / REQUIREMENTS
-    for line in [*requirements.read(listed)] if reached.files and listed.is_file() else []:
-        found += _of_line(line, target)
+    plugins = {canonical(name) for name in packages}
+    for line in requirements.read(listed) if listed.is_file() else ():
+        # Lines of plugins count in any case: they may ask for extras.
+        if reached.files or (line.requirement and canonical(line.requirement.name) in plugins):
+            found += _of_line(line, target)
     for name, why in packages.items():
         root = Root(name, Requirement(name), environment.origin(name), why)
         found += _lacking(root, found)

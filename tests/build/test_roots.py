@@ -1,9 +1,13 @@
 """Which functions a package is made for."""
 
+from pathlib import Path
+
 import pytest
 
 from fcplug.build import roots
 from fcplug.build.failure import BuildError
+from fcplug.build.installed import Environment
+from fcplug.build.target import Target
 from fcplug.config import loader
 
 CONFIG = """\
@@ -33,3 +37,13 @@ def test_a_package_has_what_every_call_of_its_function_can_reach() -> None:
 def test_a_name_that_nothing_answers_is_an_error() -> None:
     with pytest.raises(BuildError, match="'y'"):
         chosen("y")
+
+
+def test_without_own_code_requirements_give_plugins_their_extras(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("Fcplug_Thumbnail[oss]\nacme-resize\n")
+    config = loader.parse("version: 1\nfunctions: {a: {handler: thumbnail}}", "f.yaml", {})
+    target = Target("custom.debian12", "3.11.2", "x86_64")
+    found = roots.needs(roots.chosen(config, ()), tmp_path, Environment(), target).roots
+    wanted = [root.requirement for root in found if root.requirement]
+    assert {"oss"} in [each.extras for each in wanted]
+    assert "acme-resize" not in [each.name for each in wanted]

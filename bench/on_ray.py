@@ -100,8 +100,8 @@ def main(rounds: str = "5") -> None:
             "functions:\n" + "".join(f"  {each}: {{handler: index.{each}}}\n" for each in FUNCTIONS)
         )
         with (
-            serving(folder, "serve", "--host", "127.0.0.1", ready="try: ") as one,
-            serving(folder, "ray", ready="try: ") as cluster,
+            serving(folder, "serve", "--host", "127.0.0.1", ready=r"(?m)^try: ") as one,
+            serving(folder, "ray", ready=r"(?m)^try: ") as cluster,
         ):
             ports = {"one process": one, "Ray": cluster}
             for _ in range(int(rounds)):

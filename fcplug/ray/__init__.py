@@ -20,8 +20,10 @@ def app(arguments: Mapping[str, str] | None = None) -> Any:
         ConfigError: the configuration is missing, or has mistakes.
     """
     from fcplug.config.file import ConfigFile  # noqa: PLC0415 - only where Ray builds it
+    from fcplug.plugins import code_path  # noqa: PLC0415
     from fcplug.ray.application import EntryPlace, application  # noqa: PLC0415
 
     given = arguments or {}
     config = ConfigFile(given.get("config"), dict(os.environ)).load()
-    return application(config, os.getcwd(), entry=EntryPlace(int(given.get("entries", 1))))
+    entry = EntryPlace(int(given.get("entries", 1)))
+    return application(config, code_path.folder(os.environ), entry=entry)

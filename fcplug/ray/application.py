@@ -51,7 +51,6 @@ def application(
     folder: str,
     versions: Versions | None = None,
     *,
-    name: str = NAME,
     entry: EntryPlace,
 ) -> Any:
     """Return the application of a configuration: a deployment for each function, and the entry.
@@ -60,7 +59,6 @@ def application(
         config: the configuration.
         folder: the code folder.
         versions: keeps the replicas of what did not change since the last call.
-        name: the application's name at Ray.
         entry: replicas of the entry, and where they run.
     """
     functions = [
@@ -76,7 +74,7 @@ def application(
         logging_config=LOGGING,
         **_version(versions, plan.ENTRY, None),
     )
-    return made.bind(config.runtime, name, functions)
+    return made.bind(config.runtime, functions)
 
 
 def source_of(deployment: plan.Deployment, config: Config, folder: str) -> Source:

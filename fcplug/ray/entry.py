@@ -56,18 +56,16 @@ class Entry:
 
     Args:
         runtime: the settings of the configuration.
-        application: the name of the application at Ray.
         functions: the deployments of functions; named here only so that Ray runs them, too.
     """
 
     def __init__(
         self,
         runtime: RuntimeEntry,
-        application: str,
         functions: Sequence[Any],  # noqa: ARG002 - edits name others, by reconfigure
     ) -> None:
         logs.configure(runtime.log_format, runtime.log_level, runtime.log_blocked)
-        self._application = application
+        self._application = serve.get_replica_context().app_name  # serve run chooses the name
         self._front = Front(runtime, dict(os.environ))
         self._waits = bool(runtime.auth and runtime.auth.keys)  # used signatures are in files
         self._handles: dict[str, Any] = {}

@@ -3,17 +3,20 @@
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
-from support.conformance import CONFIG, ENVIRONMENT, KEYS, ROWS, Row
-from support.deployed import CODE, Answer, deploy
+from fcplug.web.auth import Message, sign
+from support.conformance import CONFIG, ENVIRONMENT, KEYS, ROWS, Call, Row
+from support.deployed import CODE, Answer, deploy, free_port
 from support.proving import FILES, prove
-from support.ray_served import Later, OnRay, nodes, on_ray
+from support.ray_served import Later, Nodes, OnRay, by_serve_run, entries, nodes, on_ray
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -32,22 +35,54 @@ routes:
   - match: {function: either}
     to: {east: 1, greeter: 0}
 """
+RAY_FUNCTIONS = (CODE / "ray_functions.py").read_text()
+KEY = "a-key-of-sixteen-characters-or-more"
+SIGNED = f"""\
+version: 1
+runtime: {{auth: {{keys: [{KEY}]}}}}
+functions:
+  here: {{handler: ray_functions.where}}
+"""
+GREETER = """\
+version: 1
+functions:
+  greeter: {handler: "ray_functions:Greeter", settings: {greeting: "${GREETING}"}}
+"""
+SERVE_YAML = """\
+proxy_location: HeadOnly
+http_options: {{host: 127.0.0.1, port: {port}}}
+applications:
+  - name: shop
+    route_prefix: /
+    import_path: fcplug.ray:app
+    args: {{entries: 1}}
+    runtime_env:
+      env_vars:
+        FCPLUG_CONFIG: {code}/config/functions.yaml
+        FC_FUNC_CODE_PATH: {code}
+        GREETING: Hi
+"""
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
+def cluster() -> Iterator[Nodes]:
     try:
         metadata.version("ray")
     except metadata.PackageNotFoundError:
         assert not os.environ.get("CI"), "CI installs the dependency group ray"
         pytest.skip("Ray is not installed: pip install --group ray")
+    with nodes(ENVIRONMENT) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def served(cluster: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
     # the functions of the table share a replica; some have one of their own
     config = CONFIG.replace("functions:", "defaults: {scale: {pool: small}}\nfunctions:", 1)
     config = config.replace("conformance_functions.echo}", "conformance_functions.echo, scale: {}}")
-    module = (CODE / "ray_functions.py").read_text()
     folder = tmp_path_factory.mktemp("code")
-    code = deploy(folder, config + OWN, {**FILES, "ray_functions.py": module})
-    with nodes(ENVIRONMENT) as cluster, on_ray(code, cluster, {"SECRET": SECRET}) as running:
+    code = deploy(folder, config + OWN, {**FILES, "ray_functions.py": RAY_FUNCTIONS})
+    with on_ray(code, cluster, {"SECRET": SECRET}) as running:
         yield running
 
 
@@ -97,19 +132,38 @@ def test_a_killed_replica_fails_its_own_calls_and_no_event_runs_twice(served: On
     wait_until(lambda: len({served.ask("steady", "after")["pid"] for _ in range(8)}) == 2)
 
 
+def test_a_killed_entry_is_replaced_and_the_other_one_takes_calls(served: OnRay) -> None:
+    first, second = entries("fcplug")
+    printed = len(served.said)
+    with ThreadPoolExecutor(8) as pool:
+        load = [pool.submit(served.invoke, "steady", f"entry-{number}") for number in range(150)]
+        wait_until(lambda: (served.code / "runs").read_text().count("entry") > 20)
+        os.kill(first, signal.SIGKILL)
+        outcomes = Counter(_outcome(each.result()) for each in load)
+    print(f"150 calls while one of two entries was killed: {dict(outcomes)}")
+    assert set(outcomes) <= {"answered", "500 of Ray", "503 of Ray"}, outcomes
+    assert outcomes["answered"] > 100
+    served.wait_to_say(r"@entry: .*replicas: 2 running", printed)
+    assert second in entries("fcplug")
+    assert first not in entries("fcplug")
+
+
 def test_it_scales_from_one_replica_to_several_and_back(served: OnRay) -> None:
-    before = len(served.said)
+    before, began = len(served.said), time.monotonic()
     calls = [Later(served, "bursty", "burst") for _ in range(6)]
     served.wait_to_say(r"bursty: .*replicas: 3 running", before)
+    up = time.monotonic() - began
     more = [Later(served, "bursty", "burst") for _ in range(6)]
     wait_until(lambda: len(list(served.code.glob("burst.*.begun"))) > 1)
-    after = len(served.said)
+    after, ended = len(served.said), time.monotonic()
     (served.code / "burst").touch()
     for call in calls + more:
         answer = call.result()
         assert isinstance(answer, Answer)
         assert answer.status == 200
     served.wait_to_say(r"bursty: .*replicas: 1 running", after)
+    down = time.monotonic() - ended
+    print(f"from 1 replica to 3 in {up:.1f} s under 6 calls, back to 1 in {down:.1f} s without")
 
 
 def test_an_edit_replaces_what_it_changes_and_nothing_else(served: OnRay) -> None:
@@ -174,6 +228,52 @@ def test_no_credential_is_in_a_log_of_ray(served: OnRay) -> None:
         if file.is_file():
             text = file.read_bytes()
             assert [each for each in secrets if each.encode() in text] == [], file
+
+
+def test_the_end_of_the_command_takes_its_functions_off_the_cluster(served: OnRay) -> None:
+    pid = served.ask("greeter")["pid"]
+    assert served.end() == 0
+    assert "\nending: the functions finish their calls\n" in served.said
+    assert served.said.endswith("\nended\n")
+    assert (served.code / f"stopped.{pid}").exists()
+    assert entries("fcplug") == []
+
+
+def test_serve_run_takes_the_application_and_signed_calls_only(
+    cluster: Nodes, served: OnRay, tmp_path: Path
+) -> None:
+    served.end()  # of all calls: both would take those of every path
+    code = deploy(tmp_path, SIGNED, {"ray_functions.py": RAY_FUNCTIONS})
+    asked = ["fcplug.ray:app", "entries=2", "config=config/functions.yaml"]
+    with by_serve_run(code, cluster, served.port, *asked) as running:
+        fields = {"x-fc-function-name": "here"}
+        message = Message("POST", "/invoke", fields, b"Ada")
+        signature = {"x-fcplug-signature": sign(KEY, int(time.time()), message)}
+        forged = {"x-fcplug-signature": sign(KEY[::-1], int(time.time()), message)}
+
+        def status(body: bytes, headers: dict[str, str]) -> int:
+            return running.send(Call("here", body, headers={**fields, **headers})).status
+
+        assert status(b"Ada", {}) == 401
+        assert status(b"Ada", forged) == 401
+        assert status(b"Eve", signature) == 401
+        assert status(b"Ada", signature) == 200
+        assert [status(b"Ada", signature) for _ in range(4)] == [401] * 4  # of either entry
+        assert len(entries("default")) == 2
+    assert entries("default") == []
+
+
+def test_a_configuration_of_serve_names_the_application_and_the_environment(
+    cluster: Nodes, served: OnRay, tmp_path: Path
+) -> None:
+    served.end()
+    code = deploy(tmp_path / "code", GREETER, {"ray_functions.py": RAY_FUNCTIONS})
+    port = free_port()
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "serve.yaml").write_text(SERVE_YAML.format(port=port, code=code))
+    with by_serve_run(folder, cluster, port, "serve.yaml") as running:
+        assert running.ask("greeter")["greeting"] == "Hi"
 
 
 def _assert_lost(call: Later) -> None:

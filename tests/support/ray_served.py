@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from support.waiting import PATIENCE, wait_until
 _NODES = Path(__file__).with_name("ray_nodes.py")
 _READY = r"(?m)^serving \d+ function"
 _START = 240.0  # seconds; a dozen processes import Ray at once
+_STARTS = 3  # attempts: a node of Ray ends itself if a part of it takes 15 seconds to start
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 class Nodes(NamedTuple):
@@ -95,6 +97,16 @@ class OnRay:
         file.with_suffix(".new").rename(file)
         return before
 
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask the command to end, if it runs; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
     def send(self, call: Call) -> Answer:
         """Send one request; what Ray's own proxy adds to an answer is left out."""
         with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
@@ -141,12 +153,36 @@ class Later(threading.Thread):
         return self.answer
 
 
+def entries(application: str) -> list[int]:
+    """Return the process ids of an application's entries."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if process.read_bytes().startswith(f"ray::ServeReplica:{application}:@entry".encode()):
+                found.append(int(process.parent.name))
+    return sorted(found)
+
+
 @contextlib.contextmanager
 def nodes(environ: Mapping[str, str]) -> Iterator[Nodes]:
     """Start three nodes whose processes have an environment; end them on the way out."""
+    for _ in range(_STARTS):
+        process = _start_nodes(environ)
+        try:
+            assert process.stdout is not None
+            if line := process.stdout.readline():
+                facts = json.loads(line)
+                yield Nodes(process, facts["address"], Path(facts["logs"]))
+                return
+        finally:
+            _end_nodes(process)
+    raise AssertionError(f"Ray has not started in {_STARTS} attempts")
+
+
+def _start_nodes(environ: Mapping[str, str]) -> "subprocess.Popen[str]":
     # measuring would slow the start of each of the many processes of a cluster
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(
+    quiet = {"PYTHONWARNINGS": "ignore", "RAY_raylet_start_wait_time_s": "120", **_QUIET}
+    return subprocess.Popen(
         [sys.executable, str(_NODES)],
         env=unmeasured(**quiet, **environ),
         stdin=subprocess.PIPE,
@@ -155,42 +191,61 @@ def nodes(environ: Mapping[str, str]) -> Iterator[Nodes]:
         text=True,
         start_new_session=True,
     )
+
+
+def _end_nodes(process: "subprocess.Popen[str]") -> None:
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        pipe.close()
     try:
-        assert process.stdout is not None
-        facts = json.loads(process.stdout.readline())
-        yield Nodes(process, facts["address"], Path(facts["logs"]))
-    finally:
-        for pipe in filter(None, (process.stdin, process.stdout)):
-            pipe.close()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # the session that was started above
-            process.wait()
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # the session that was started above
+        process.wait()
 
 
 @contextlib.contextmanager
 def on_ray(code: Path, cluster: Nodes, environ: Mapping[str, str]) -> Iterator[OnRay]:
-    """Run ``fcplug ray`` in a code folder until it serves; end it on the way out."""
+    """Run ``fcplug ray``, with two entries, in a code folder until it serves; then end it."""
     port = free_port()
-    command = [sys.executable, "-m", "fcplug", "ray", "--address", cluster.address]
-    with (code / "out").open("wb") as out:
-        process = subprocess.Popen(
-            [*command, "--port", str(port), "--head-only"],
-            cwd=code,
+    command = [sys.executable, "-m", "fcplug", "ray", "config/functions.yaml", "--entries", "2"]
+    command += ["--address", cluster.address, "--port", str(port), "--head-only"]
+    served = OnRay(code, cluster, _start(command, code, environ), port)
+    try:
+        served.wait_to_say(_READY, seconds=_START)
+        yield served
+    finally:
+        served.end()
+
+
+@contextlib.contextmanager
+def by_serve_run(code: Path, cluster: Nodes, port: int, *arguments: str) -> Iterator[OnRay]:
+    """Run Ray's own ``serve run`` in a folder until requests are taken; end it on the way out."""
+    script = "import sys; from ray.serve.scripts import cli; sys.exit(cli())"
+    command = [sys.executable, "-c", script, "run", "--address", cluster.address, *arguments]
+    served = OnRay(code, cluster, _start(command, code, _QUIET), port)
+
+    def is_up() -> bool:
+        assert served.process.poll() is None, served.said
+        with contextlib.suppress(OSError, HTTPException):
+            return served.send(Call("", method="GET", path="/health")).body == b"ok\n"
+        return False
+
+    try:
+        wait_until(is_up, _START)
+        yield served
+    finally:
+        served.end(signal.SIGINT)
+
+
+def _start(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    with (folder / "out").open("wb") as out:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
             env=unmeasured(**environ),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
-    served = OnRay(code, cluster, process, port)
-    try:
-        served.wait_to_say(_READY, seconds=_START)
-        yield served
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -34,7 +34,7 @@ def text(config: Config, application: Application, order: Order) -> str:
 
 
 def _service(config: Config, application: Application, order: Order) -> Object:
-    seconds = _seconds(config, application)
+    seconds, why = _limit(config, application)
     scale = scaling_of(config, application, order)
     values = {
         "apiVersion": "serving.knative.dev/v1",
@@ -59,20 +59,24 @@ def _service(config: Config, application: Application, order: Order) -> Object:
             }
         },
     }
-    limit = "the longest timeout; a pod has the same time to finish what it has accepted"
-    if seconds > _MOST_SECONDS:
-        limit += f". Above {_MOST_SECONDS}: raise max-revision-timeout-seconds in config-defaults"
-    beside = {
+    purpose = "The functions, with as many pods as their calls need."
+    return Object(purpose, values, *_notes(scale, why))
+
+
+def _notes(scale: Scaling, why: str) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Return the comments above and beside the values of a Service."""
+    above, beside = pod.notes_of_resources(scale, (*_CONTAINER, "resources"))
+    limit: Path = (*_POD, "timeoutSeconds")
+    above[limit] = "A pod has this time to finish what it has accepted, too."
+    beside |= {
+        limit: why,
         (*_POD, "containerConcurrency"): "as many as a pod answers at once",
-        (*_POD, "timeoutSeconds"): limit,
         (*_ANNOTATIONS, f"{_SCALE}/target"): "scale.target: calls at once for each pod",
     }
     if scale.least == 0:
         least: Path = (*_ANNOTATIONS, f"{_SCALE}/min-scale")
         beside[least] = "no pod while there are no calls; the next one waits for a start"
-    above, more = pod.notes_of_resources(scale, (*_CONTAINER, "resources"))
-    purpose = "The functions, with as many pods as their calls need."
-    return Object(purpose, values, above, {**beside, **more})
+    return above, beside
 
 
 def scaling_of(config: Config, application: Application, order: Order) -> Scaling:
@@ -114,7 +118,18 @@ def _calls(config: Config, application: Application) -> int:
     return min(most, _MOST_CALLS)
 
 
-def _seconds(config: Config, application: Application) -> int:
-    limits = [config.functions[name].timeout for name in application.functions]
-    longest = max((math.ceil(each) + 1 if each else _USUAL_SECONDS for each in limits), default=0)
-    return max(longest, pod.grace(config))
+def _limit(config: Config, application: Application) -> tuple[int, str]:
+    """Return the seconds that Knative gives a call, and where they come from."""
+    given = [config.functions[name].timeout for name in application.functions]
+    limits = [each for each in given if each]
+    seconds, why = 0, ""
+    if limits:
+        seconds = math.ceil(max(limits)) + 1
+        why = f"functions.yaml: {max(limits):g}, and a second more"
+    if len(limits) < len(given) and seconds <= _USUAL_SECONDS:
+        seconds, why = _USUAL_SECONDS, "Knative's usual: functions.yaml gives no limit"
+    if (grace := pod.grace(config)) > seconds:
+        seconds, why = grace, "drain_timeout, pre_stop hooks, and some to spare"
+    if seconds > _MOST_SECONDS:
+        why += f". Above {_MOST_SECONDS}: raise max-revision-timeout-seconds in config-defaults"
+    return seconds, why

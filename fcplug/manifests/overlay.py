@@ -84,6 +84,8 @@ def _merged(
             result[key] = _merged(below, value, inner, marked, file)
         else:
             result[key] = triggers.merged(below, value) if key == "triggers" else value
+            if key == "triggers" and not triggers.are_signed(result[key]):
+                marked.above.pop(inner, None)  # it says that callers sign
             marked.beside[inner] = f"from {file}"
     return result
 

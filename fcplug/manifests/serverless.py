@@ -172,14 +172,13 @@ def _add_limits(props: _Props, config: Config, specs: Sequence[FunctionSpec]) ->
     unlimited = [_USUAL_SECONDS] if len(limits) < len(specs) else []
     seconds = max([*(math.ceil(limit) + 1 for limit in limits), *unlimited])
     seconds += math.ceil(max(waits, default=0))
-    longest = f"{max(limits):g}" if limits and not unlimited else ""
-    props.add(
-        "timeout",
-        min(seconds, _MOST_SECONDS),
-        f"functions.yaml: {longest}; a second more, so that the runtime answers first"
-        if longest
-        else "functions.yaml gives no limit",
-    )
+    why = "functions.yaml gives no limit"
+    if limits and not unlimited:
+        then = "a second more, so that the runtime answers first"
+        if seconds > _MOST_SECONDS:
+            then = "FC may end a call first, since it takes no second more"
+        why = f"functions.yaml: {max(limits):g}; {then}"
+    props.add("timeout", min(seconds, _MOST_SECONDS), why)
     calls = min(max(sizing.calls_at_once(config, each) for each in specs), _MOST_CALLS)
     props.add("instanceConcurrency", calls, "as many as an instance answers at once")
 

@@ -10,6 +10,7 @@ from fcplug.errors import ConfigError, Problem
 from fcplug.manifests import variables
 
 HTTP = "http"
+_SIGNED = "function"  # authType, of Function Compute
 _KEY_PARTS = ("prefix", "suffix")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -44,7 +45,7 @@ class Triggers:
             yield {
                 "triggerName": HTTP,
                 "triggerType": HTTP,
-                "triggerConfig": {"authType": "function", "methods": list(_METHODS)},
+                "triggerConfig": {"authType": _SIGNED, "methods": list(_METHODS)},
             }
         for name, entry in spec.triggers.items():
             path: Path = ("functions", spec.name, "triggers", name)
@@ -99,6 +100,12 @@ def merged(made: Any, over: Any) -> Any:
     changes = {each["triggerName"]: each for each in over}
     kept = [{**each, **changes.pop(each["triggerName"], {})} for each in made]
     return [*kept, *changes.values()]
+
+
+def are_signed(value: Any) -> bool:
+    """Return whether some trigger takes signed requests."""
+    configs = [each.get("triggerConfig") for each in value] if _are_named(value) else []
+    return any(isinstance(each, Mapping) and each.get("authType") == _SIGNED for each in configs)
 
 
 def _are_named(value: Any) -> bool:

@@ -138,7 +138,8 @@ def _made(kind: _Kind, asked: dict[str, Any]) -> int:
     files = [
         File(kind.file_name.format(each.name), kind.text(config, each, order)) for each in made
     ]
-    manifest_order.hand_over(files, asked["output"], force=asked["force"], as_json=asked["as_json"])
+    how = {"force": asked["force"], "as_json": asked["as_json"]}
+    manifest_order.hand_over(files, asked["output"], "keep your values in a kustomization", **how)
     return exit_code.FINE
 
 

@@ -59,5 +59,6 @@ def command(
         File(container.FILE, container.containerfile(order)),
         File(container.IGNORE_FILE, container.ignore_file(order)),
     ]
-    manifest_order.hand_over(files, output, force=force, as_json=as_json)
+    instead = f"build on its image with a {container.FILE} of another name"
+    manifest_order.hand_over(files, output, instead, force=force, as_json=as_json)
     return exit_code.FINE

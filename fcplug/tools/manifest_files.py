@@ -27,7 +27,7 @@ class FileEdited(FcplugError):  # noqa: N818 - it is reported, not caught
     """Files would be overwritten that somebody has edited, or that were never made by fcplug."""
 
 
-def write(folder: Path, files: Sequence[File], *, force: bool) -> list[State]:
+def write(folder: Path, files: Sequence[File], instead: str, *, force: bool) -> list[State]:
     """Write files into a folder, which is made if it is missing; return what became of each.
 
     Either all are written or, if one was edited, none.
@@ -35,6 +35,7 @@ def write(folder: Path, files: Sequence[File], *, force: bool) -> list[State]:
     Args:
         folder: where to.
         files: what to write.
+        instead: how to keep values without an edit.
         force: whether to overwrite edits.
 
     Raises:
@@ -50,7 +51,7 @@ def write(folder: Path, files: Sequence[File], *, force: bool) -> list[State]:
             refused.append(_refusal(folder / file.path, found or "", file.text))
         states.append(_state(found, file.text, edited=edited))
     if refused:
-        fix = "keep your values where they are not overwritten, or --force discards the edits"
+        fix = f"{instead}, then --force discards the edits"
         raise FileEdited("\n".join([*refused, f"  fix: {fix}"]))
     for file, state in zip(files, states, strict=True):
         if state != "unchanged":

@@ -117,7 +117,9 @@ def check_functions(config: Config, names: Sequence[str]) -> None:
             raise WrongUsage(f"--function: there is no function '{printable(name)}'{hint}; {known}")
 
 
-def hand_over(files: Sequence[File], output: str | None, *, force: bool, as_json: bool) -> None:
+def hand_over(
+    files: Sequence[File], output: str | None, instead: str, *, force: bool, as_json: bool
+) -> None:
     """Print what was made, or write it into a folder and say what became of each file.
 
     Raises:
@@ -132,7 +134,7 @@ def hand_over(files: Sequence[File], output: str | None, *, force: bool, as_json
             write("".join(file.text for file in printed))
         return
     folder = Path(output)
-    states = manifest_files.write(folder, files, force=force)
+    states = manifest_files.write(folder, files, instead, force=force)
     if as_json:
         made = [
             {"path": file.path, "state": state} for file, state in zip(files, states, strict=True)

@@ -63,7 +63,8 @@ def command(
         asked = manifest_recall.recalled(asked, folder / serverless.NAME, _RECALLED)
     text = made(result, _sound(result), folder, asked)
     files = [File(serverless.NAME, text)]
-    manifest_order.hand_over(files, output, force=force, as_json=as_json)
+    instead = f"write your values into {overlay.NAME}"
+    manifest_order.hand_over(files, output, instead, force=force, as_json=as_json)
     return exit_code.FINE
 
 

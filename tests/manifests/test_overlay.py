@@ -108,6 +108,15 @@ def test_what_the_overlay_sets_is_marked_in_place_of_the_usual_comment() -> None
     assert line.strip() == "timeout: 30 # from s.overlay.yaml"
 
 
+def test_a_comment_about_signed_requests_goes_when_the_overlay_opens_the_trigger() -> None:
+    over = "resources: {b: {props: {triggers: [{triggerName: %s, triggerConfig: %s}]}}}\n"
+    assert "# Callers sign their requests" in text_with(over % ("http", "{authType: function}"))
+    assert "# Callers sign their requests" in text_with(over % ("t", "{enable: false}"))
+    opened = text_with(over % ("http", "{authType: anonymous}"))
+    assert "# Callers sign their requests" not in opened
+    assert "triggers: # from s.overlay.yaml" in opened
+
+
 def test_an_empty_overlay_changes_nothing() -> None:
     assert text_with("# later\n") == text_with("{}\n")
 

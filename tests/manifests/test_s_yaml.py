@@ -95,6 +95,7 @@ def test_a_limit_of_time_leaves_the_runtime_a_second_to_answer() -> None:
     assert props(FULL, "resize")["timeout"] == 60
     longest = "version: 1\nfunctions: {f: {handler: h, timeout: 86400}}\n"
     assert props(longest, "f")["timeout"] == 86400
+    assert "timeout: 86400 # functions.yaml: 86400; FC may end a call first" in made(longest)
 
 
 @pytest.mark.parametrize(

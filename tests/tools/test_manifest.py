@@ -148,7 +148,7 @@ def test_an_edit_is_never_overwritten_without_force(
     assert error[0] == "s.yaml: it was edited, and nothing is overwritten; it would change:"
     assert error[1].startswith("  -      timeout: 90")
     assert error[2].startswith("  +      timeout: 21")
-    assert error[3].startswith("  fix: ")
+    assert error[3].startswith("  fix: write your values into s.overlay.yaml, then --force ")
     assert (folder / "s.yaml").read_text() == before
     assert run(["manifest", "s.yaml", "-o", ".", "--force", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)

@@ -73,7 +73,9 @@ def test_an_edit_is_not_overwritten_and_nothing_else_is_written(
     Path(second).write_text(edited)
     before = Path(first).read_text()
     assert run([*arguments, "shop:2"]) == 1
-    assert "it was edited" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "it was edited" in error
+    assert "fix: keep your values in a kustomization, then --force" in error
     assert (Path(first).read_text(), Path(second).read_text()) == (before, edited)
 
 

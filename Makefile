@@ -77,8 +77,9 @@ $(VENV)/dev: $(VENV)/made pyproject.toml
 	@$(PIP) install --group dev
 	@touch $@
 
-$(VENV)/ray: $(VENV)/made pyproject.toml
-	@$(PIP) install --group ray
+# both groups at once: one set of versions that suits Ray and the SDKs of dev
+$(VENV)/ray: $(VENV)/dev pyproject.toml
+	@$(PIP) install --group dev --group ray
 	@touch $@
 
 $(VENV)/resilience: $(VENV)/made pyproject.toml

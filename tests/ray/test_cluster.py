@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ routes:
   - match: {function: either}
     to: {east: 1, greeter: 0}
 """
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "ray.md"
 RAY_FUNCTIONS = (CODE / "ray_functions.py").read_text()
 KEY = "a-key-of-sixteen-characters-or-more"
 SIGNED = f"""\
@@ -47,20 +49,6 @@ GREETER = """\
 version: 1
 functions:
   greeter: {handler: "ray_functions:Greeter", settings: {greeting: "${GREETING}"}}
-"""
-SERVE_YAML = """\
-proxy_location: HeadOnly
-http_options: {{host: 127.0.0.1, port: {port}}}
-applications:
-  - name: shop
-    route_prefix: /
-    import_path: fcplug.ray:app
-    args: {{entries: 1}}
-    runtime_env:
-      env_vars:
-        FCPLUG_CONFIG: {code}/config/functions.yaml
-        FC_FUNC_CODE_PATH: {code}
-        GREETING: Hi
 """
 
 
@@ -271,7 +259,10 @@ def test_a_configuration_of_serve_names_the_application_and_the_environment(
     port = free_port()
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    (folder / "serve.yaml").write_text(SERVE_YAML.format(port=port, code=code))
+    documented = re.findall("(?s)```yaml\n(# serve.yaml.*?)```", PAGE.read_text())
+    text = documented[0].replace("9000", str(port)).replace("0.0.0.0", "127.0.0.1")
+    text = text.replace("EveryNode", "HeadOnly").replace("/code", str(code))
+    (folder / "serve.yaml").write_text(f"{text}        GREETING: Hi\n")
     with by_serve_run(folder, cluster, port, "serve.yaml") as running:
         assert running.ask("greeter")["greeting"] == "Hi"
 

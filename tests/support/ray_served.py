@@ -181,7 +181,7 @@ def nodes(environ: Mapping[str, str]) -> Iterator[Nodes]:
 
 def _start_nodes(environ: Mapping[str, str]) -> "subprocess.Popen[str]":
     # measuring would slow the start of each of the many processes of a cluster
-    quiet = {"PYTHONWARNINGS": "ignore", "RAY_raylet_start_wait_time_s": "120", **_QUIET}
+    quiet = {"PYTHONWARNINGS": "ignore", "RAY_raylet_start_wait_time_s": "60", **_QUIET}
     return subprocess.Popen(
         [sys.executable, str(_NODES)],
         env=unmeasured(**quiet, **environ),

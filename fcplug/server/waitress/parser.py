@@ -79,6 +79,11 @@ class RequestParser:
     def _receive_head(self, data: bytes) -> int:
         """Collect the head; when it is complete, parse it. Return how many bytes were taken."""
         head, limit = self._head, self.adj.limits.max_header
+        if data and not head and data[0] in _FIRST_BYTES:  # most heads come at once
+            end = data.find(_END) + len(_END)
+            if len(_END) <= end <= limit:
+                taken = self._finish_head(data[:end], data, end)
+                return len(data) if self.error else end + taken
         searched = max(0, len(head) - len(_END) + 1)
         head += data
         if empty := _EMPTY_LINES.match(head):  # RFC 9112, 2.2: skipped before a request

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +19,13 @@ from support.deployed import PATIENCE
 from support.programs import needed
 
 _NAME = "shop"
-# crun refuses to start beside controllers of both versions of cgroups
-_PRIVATE = (
-    "unshare", "--mount", "--propagation=private", "sh", "-c",
-    'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', "sh",
-)  # fmt: skip
+# crun refuses to start beside controllers of both versions of cgroups, and gives /dev/null to the
+# user of the container
+_PRIVATE = """\
+umount /sys/fs/cgroup/unified 2>/dev/null
+mount --bind "$0" /dev/null
+exec "$@"
+"""
 _ISOLATED = (
     "--network=none", "--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp",
     "--cgroups=disabled", "--log-driver=none",
@@ -37,6 +40,14 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._places = [f"--root={folder}/storage", f"--runroot={folder}/run"]
+
+    def privately(self, command: Sequence[str]) -> list[str]:
+        """Return a command that runs with mounts of its own."""
+        null = self._folder / "null"
+        if not null.exists():
+            os.mknod(null, stat.S_IFCHR, os.makedev(1, 3))
+            null.chmod(0o666)
+        return ["unshare", "--mount", "sh", "-c", _PRIVATE, str(null), *command]
 
     def podman(self, *arguments: str) -> list[str]:
         """Return a command of podman."""
@@ -95,8 +106,8 @@ class Image:
             return "it is not installed"
         tried = self._store.podman("run", "--rm", *_ISOLATED, "--entrypoint=true", _NAME)
         done = subprocess.run(
-            [*_PRIVATE, *tried], env=unmeasured(), capture_output=True, text=True, timeout=120,
-            check=False,
+            self._store.privately(tried), env=unmeasured(), capture_output=True, text=True,
+            timeout=120, check=False,
         )  # fmt: skip
         return f"{done.returncode}, {done.stderr.strip()}" if done.returncode else ""
 
@@ -113,7 +124,7 @@ class Image:
         run = self._store.podman("run", "--rm", f"--name={name}", *_ISOLATED, *given, _NAME)
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [*_PRIVATE, *run], env=unmeasured(), stdin=subprocess.DEVNULL, stdout=out,
+                self._store.privately(run), env=unmeasured(), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
         instance = Contained(process, log, self._store, name)

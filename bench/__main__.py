@@ -24,7 +24,7 @@ import load
 import machine
 import throughput
 import variants
-import web
+import web_calls
 from codefolder import FCPLUG, CodeFolder
 from contestants import BASE
 from environments import ENVIRONMENTS, ROOT, SetupError, environment, prepare, versions
@@ -120,7 +120,7 @@ def _measure(record: Record, who: Lineup, plan: Plan) -> None:
         _measure_alone(record, who.folders[0], plan, field)
     if who.folders and plan.web:
         with _step(record, "web calls, and calls of a worker"):
-            web.measure(record, CodeFolder("web", "Flask"), range(plan.web), field)
+            web_calls.measure(record, CodeFolder("web", "Flask"), range(plan.web), field)
 
 
 def _measure_alone(record: Record, code: CodeFolder, plan: Plan, field: Field) -> None:

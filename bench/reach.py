@@ -7,7 +7,7 @@ import coldstart
 import echo
 import layer
 import variants
-import web
+import web_calls
 from codefolder import FCPLUG
 from contestants import BASE
 from lineup import BUILT, THOUSAND, THOUSAND_BUILT, TWO
@@ -50,13 +50,16 @@ def _own_layer(record: Record) -> Spread | None:
 
 
 def _web(pair: str, connections: int) -> Callable[[Record], Spread | None]:
-    ours, theirs = web.PAIRS[pair]
-    case = web.case_name(Case(connections))
+    ours, theirs = web_calls.PAIRS[pair]
+    case = web_calls.case_name(Case(connections))
     return lambda record: record.ratio(case, "rate", ours, theirs)
 
 
 def _worker(record: Record) -> Spread | None:
-    inside, outside = (record.values(web.ISOLATION, n, "cpu") for n in (web.THREAD, web.PROCESS))
+    inside, outside = (
+        record.values(web_calls.ISOLATION, name, "cpu")
+        for name in (web_calls.THREAD, web_calls.PROCESS)
+    )
     return spread(
         (outside[turn] - inside[turn]) * _MICROSECONDS for turn in outside if turn in inside
     )

@@ -8,7 +8,7 @@ import echo
 import layer
 import throughput
 import variants
-import web
+import web_calls
 from contestants import BASE
 from reach import BARS
 from samples import Record, Spread
@@ -201,9 +201,9 @@ def _varied(record: Record, case: str) -> Table:
 
 def _web(record: Record) -> Table:
     rows = []
-    for title, (ours, theirs) in web.PAIRS.items():
-        for case in web.CASES:
-            name = web.case_name(case)
+    for title, (ours, theirs) in web_calls.PAIRS.items():
+        for case in web_calls.CASES:
+            name = web_calls.case_name(case)
             rate = record.ratio(name, "rate", ours, theirs)
             if rate:
                 times = [record.spread(name, each, "cpu") for each in (ours, theirs)]
@@ -216,8 +216,8 @@ def _web(record: Record) -> Table:
 
 def _isolation(record: Record) -> Table:
     rows = [
-        [name, _spread(record.spread(web.ISOLATION, name, "cpu"), _microseconds)]
-        for name in record.contestants(web.ISOLATION)
+        [name, _spread(record.spread(web_calls.ISOLATION, name, "cpu"), _microseconds)]
+        for name in record.contestants(web_calls.ISOLATION)
     ]
     note = "Processor time a call at 1 connection, of all processes, us."
     return Table("fcplug: isolation", note, ("isolation", "us"), rows)

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 BARS ?=
 
-.PHONY: help run test check resilience release-check bench bench-full docs docs-serve captures format schema clean
+.PHONY: help run test check resilience release-check bench bench-full docs docs-serve reference captures format schema clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ bench-full: $(VENV)/made ## measure everything, in half an hour; writes bench/RE
 
 docs: $(VENV)/dev ## build the site of the documentation into site/, and check every link
 	@$(BIN)/python docs_tools/site_build.py
+
+reference: $(VENV)/installed $(VENV)/dev ## write the pages of docs/reference that are made from the code
+	@$(BIN)/python docs_tools/reference.py
 
 docs-serve: $(VENV)/dev ## show the documentation on http://localhost:8000 while you write it
 	@$(BIN)/zensical serve

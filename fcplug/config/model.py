@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from fcplug.config.routes import RouteEntry, ShadowEntry
 from fcplug.config.scale import ScaleEntry
 
-Seconds = Annotated[float, Meta(gt=0, le=86400)]
+_SECONDS, _BYTES = {"unit": "seconds"}, {"unit": "bytes"}
+Seconds = Annotated[float, Meta(gt=0, le=86400, extra=_SECONDS)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 FunctionName = Annotated[
     str,
@@ -58,7 +59,7 @@ class RuntimeEntry(_Entry, frozen=True):
         Seconds, Meta(description="seconds to finish what was accepted, after SIGTERM")
     ] = 30.0
     min_send_rate: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
+        Annotated[int, Meta(ge=1, extra={"unit": "bytes a second"})] | None,
         Meta(
             description="bytes a second that a client must read of an answer that waits for it, "
             "else it is cut off after 10 seconds; null for any pace"
@@ -75,7 +76,7 @@ class RuntimeEntry(_Entry, frozen=True):
         bool, Meta(description="whether supervised processes share what they imported")
     ] = True
     memory_watermark: Annotated[
-        Annotated[int, Meta(ge=16 * 1024 * 1024)] | None,
+        Annotated[int, Meta(ge=16 * 1024 * 1024, extra=_BYTES)] | None,
         Meta(description="bytes of memory above which a supervised process is replaced"),
     ] = None
     log_format: Annotated[
@@ -97,7 +98,7 @@ class RuntimeEntry(_Entry, frozen=True):
         Meta(description="answers GET with 200 even while all threads are busy; null for none"),
     ] = "/health"
     watchdog: Annotated[
-        Annotated[float, Meta(ge=3, le=86400)] | None,
+        Annotated[float, Meta(ge=3, le=86400, extra=_SECONDS)] | None,
         Meta(description="seconds of a hang that holds the GIL until the process is ended"),
     ] = 120.0
     reload: Annotated[
@@ -140,7 +141,7 @@ class WorkersEntry(_Entry, frozen=True, kw_only=True):
         Meta(description="worker processes at most, started as calls need them; null for one"),
     ] = None
     memory_limit: Annotated[
-        Annotated[int, Meta(ge=64 * 1024 * 1024)] | None,
+        Annotated[int, Meta(ge=64 * 1024 * 1024, extra=_BYTES)] | None,
         Meta(description="bytes of address space of each worker"),
     ] = None
     max_calls: Annotated[

@@ -120,14 +120,15 @@ class ShadowEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
     to: Annotated[str, Meta(description="the function that gets the copies")]
     share: Annotated[
-        Annotated[float, Meta(gt=0, le=100)],
+        Annotated[float, Meta(gt=0, le=100, extra={"unit": "percent"})],
         Meta(description="percent of the events that are copied, chosen by request id"),
     ] = 100
     timeout: Annotated[
-        Annotated[float, Meta(gt=0, le=3600)], Meta(description="seconds a copy may take")
+        Annotated[float, Meta(gt=0, le=3600, extra={"unit": "seconds"})],
+        Meta(description="seconds a copy may take"),
     ] = 10.0
     wait: Annotated[
-        Annotated[float, Meta(ge=0, le=60)],
+        Annotated[float, Meta(ge=0, le=60, extra={"unit": "seconds"})],
         Meta(
             description="seconds that the answer may wait for the copy, which then begins at once"
         ),

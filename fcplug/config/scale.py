@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 Count = Annotated[int, Meta(ge=1, le=10_000)]
-Moment = Annotated[float, Meta(ge=0, le=86400)]
+Moment = Annotated[float, Meta(ge=0, le=86400, extra={"unit": "seconds"})]
 
 
 class ScaleEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,8 @@ class ScaleEntry(Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[float, Meta(ge=0, le=10_000)], Meta(description="GPUs that each replica reserves")
     ] = 0
     memory: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="bytes that each replica reserves")
+        Annotated[int, Meta(ge=1, extra={"unit": "bytes"})] | None,
+        Meta(description="bytes that each replica reserves"),
     ] = None
     resources: Annotated[
         dict[str, Annotated[float, Meta(gt=0)]],

@@ -82,7 +82,7 @@ def test_a_message_without_attributes_is_its_text() -> None:
 
 
 def test_the_documented_samples_are_what_is_made() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "events.md").read_text()
     [session] = re.findall(r"```pycon\n(.*?)```", page, re.DOTALL)
     steps = re.findall(r"^>>> (samples.*)\n(.*)$", session, re.MULTILINE)
     assert len(steps) == 2

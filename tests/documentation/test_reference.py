@@ -1,0 +1,57 @@
+"""The reference is what the code is: pages that are made from it are not stale."""
+
+import json
+import re
+
+import pytest
+
+import page_contract
+import page_keys
+import reference
+
+PAGES = list(reference.PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_is_made_from_the_code_is_as_the_code_is_now(page: str) -> None:
+    stale = "is stale: run `make reference`, and look at what it changes"
+    assert reference.made(page) == (reference.DOCS / page).read_text(), f"docs/{page} {stale}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_row_of_a_table_says_something(page: str) -> None:
+    text = (reference.DOCS / page).read_text()
+    if page in ("reference/events.md", "reference/command-line.md"):
+        return  # the last cell is a default, or a help that has tests of its own
+    assert re.findall(r"^\|.*\|\s*\|$", text, re.MULTILINE) == [], "write what it means, there"
+
+
+def test_every_key_has_the_version_since_when_it_is_there() -> None:
+    recorded = json.loads(page_keys.SINCE.read_text())
+    assert list(recorded) == list(page_keys.keys()), "run `make reference`"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+\w*", version) for version in recorded.values())
+
+
+def test_every_item_of_the_contract_names_a_test_that_exists() -> None:
+    page = (reference.DOCS / "reference" / "contract.md").read_text()
+    items = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+    assert items == [str(number) for number in range(1, len(items) + 1)]
+    assert page_contract.unknown_tests(page) == []
+
+
+def test_an_item_of_the_contract_without_a_test_is_an_error() -> None:
+    page = (reference.DOCS / "reference" / "contract.md").read_text()
+    with pytest.raises(ValueError, match="item 3 has no test"):
+        page_contract.make(re.sub(r"^(\| 3 \|.*\|).*\|$", r"\1 |", page, flags=re.MULTILINE))
+    with pytest.raises(ValueError, match="has no item 16"):
+        page_contract.make(re.sub(r"^\| 16 \|.*\n", "", page, flags=re.MULTILINE))
+
+
+def test_what_a_key_means_is_the_pages_own_text_and_all_else_the_codes() -> None:
+    page = (reference.DOCS / "reference" / "configuration.md").read_text()
+    edited = re.sub(r"^\| `threads` \|.*$", "| `threads` | 7 | why | 0 | mine |", page, flags=re.M)
+    assert "| `threads` | whole number, 1 to 10,000 | `32` | 0.1.0 | mine |" in page_keys.make(
+        edited
+    )
+    without = re.sub(r"^\| `threads` \|.*\n", "", page, flags=re.MULTILINE)
+    assert "| `32` | 0.1.0 | invocations at once in this process |" in page_keys.make(without)

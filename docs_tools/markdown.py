@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
@@ -53,20 +54,33 @@ def _marks(name: str) -> str:
     return rf"(<!-- made: {re.escape(name)} -->\n)(.*?)(<!-- end -->)"
 
 
+def plain(text: str) -> str:
+    """Return a text of the code so that Markdown reads no links or tags in it."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"([\[\]<*])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
+
+
 def prose(docstring: str | None) -> str:
     """Return a docstring as Markdown: its sections as lists, its samples as code."""
-    lines, section, sample = [], False, False
-    for line in inspect.cleandoc(docstring or "").replace("``", "`").splitlines():
+    text = inspect.cleandoc(docstring or "").replace("``", "`")
+    parts = re.split(r"(?m)::\n\n((?: +.*\n|\n)+ +.*)(?=\n|\Z)", text)
+    for number, part in enumerate(parts):
+        if number % 2:
+            parts[number] = f"\n\n```text\n{textwrap.dedent(part)}\n```\n"
+        else:
+            colon = ":" if number + 1 < len(parts) and re.search(r"\S\Z", part) else ""
+            parts[number] = plain(_sections(part)) + colon
+    return re.sub(r"\n{3,}", "\n\n", "".join(parts)).strip() + "\n"
+
+
+def _sections(text: str) -> str:
+    """Return the parts of a docstring such as its arguments as lists."""
+    lines, section = [], False
+    for line in text.splitlines():
         if found := _SECTION.match(line):
-            lines += [f"**{found[1]}:**", ""]
-            section, sample = True, False
-        elif line.rstrip().endswith("::"):
-            ended = line.rstrip().removesuffix("::").rstrip()
-            lines += [f"{ended}:"] if ended else []
-            sample = True
-        elif sample and line and not line.startswith(" "):
-            sample = False
-            lines.append(line)
+            lines += [f"__{found[1]}:__", ""]
+            section = True
         elif section and re.match(r" {4}\*{0,2}\w[\w, *]*: ", line):
             name, _, what = line.strip().partition(": ")
             lines.append(f"- `{name}`: {what}")
@@ -75,7 +89,7 @@ def prose(docstring: str | None) -> str:
         else:
             section = section and bool(not line or line.startswith(" "))
             lines.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    return "\n".join(lines)
 
 
 def first_line(docstring: str | None) -> str:

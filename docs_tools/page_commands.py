@@ -79,7 +79,7 @@ def _option(option: click.Option) -> tuple[str, str, str] | None:
     return (
         _code(", ".join([*option.opts, *option.secondary_opts]), metavar),
         "" if default in (None, False) or callable(default) else f"`{default}`",
-        option.help or "",
+        markdown.plain(option.help or ""),
     )
 
 
@@ -94,7 +94,7 @@ def _code(names: str, value: str | tuple[str, ...]) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text.replace("%%", "%")
+    text = markdown.plain(text.replace("%%", "%"))
     return text[:1].upper() + re.sub(r"(?<![.)])$", ".", text[1:])
 
 

@@ -88,7 +88,7 @@ def default(field: inspect.Field) -> str:
 def description(found: inspect.Type) -> str:
     """Return what the code says about a key."""
     if isinstance(found, inspect.Metadata):
-        return str((found.extra_json_schema or {}).get("description", ""))
+        return markdown.plain((found.extra_json_schema or {}).get("description", ""))
     return ""
 
 

@@ -4,7 +4,6 @@ The version comes from the package. Zensical reads its configuration from a file
 configuration with the version is a file beside ``zensical.toml``, as long as the build takes.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -34,32 +33,38 @@ def configured(text: str, number: str, *, published: bool) -> str:
 
 
 def build(project: Path, *, published: bool = False) -> list[str]:
-    """Build ``site/`` of a project, and return a line for each mistake of it.
-
-    Raises:
-        CalledProcessError: the builder found a mistake itself, and has printed it.
-    """
+    """Build ``site/`` of a project, and return a line for each mistake of it."""
     text = (project / "zensical.toml").read_text("utf-8")
     file = project / ".zensical.toml"
     file.write_text(configured(text, version(project), published=published), "utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", file.name]
-    environ = {**os.environ, "NO_COLOR": "1"}
     for generated in ("site", ".cache"):  # --clean leaves pages of an earlier build
         shutil.rmtree(project / generated, ignore_errors=True)
     try:
-        subprocess.run(command, cwd=project, env=environ, check=True)
+        done = subprocess.run(
+            command,
+            cwd=project,
+            check=False,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if done.returncode:
+            return [_readable(done.stdout)]
         return site_check.check(project, project / "site", file)
     finally:
         file.unlink()
 
 
+def _readable(output: str) -> str:
+    """Return what the builder says about mistakes: without its colours and its own stack."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    return re.sub(r"Traceback \(most recent call last\):\n(?: .*\n)*", "", text)
+
+
 def main() -> int:
     """Build and check; the exit code is 1 if there is a mistake."""
-    try:
-        found = build(ROOT)
-    except subprocess.CalledProcessError:
-        return 1
-    sys.stderr.flush()
+    found = build(ROOT)
     print("\n".join(found) or "site/index.html: every link, anchor and picture exists")
     return 1 if found else 0
 

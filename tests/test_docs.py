@@ -1,4 +1,4 @@
-"""The documentation is true: every key and hook is told, every snippet runs."""
+"""The documentation is true: the reference is what the code is, every snippet runs."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from wsgiref.util import setup_testing_defaults
 import msgspec
 import pytest
 
+import reference
 from fcplug import Context
 from fcplug.config import loader
 from fcplug.config.scale import ScaleEntry
@@ -117,3 +118,17 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_a_page_that_is_made_from_the_code_is_as_the_code_is_now(page: str) -> None:
+    stale = "is stale: run `make reference`, and look at what it changes"
+    assert reference.made(page) == (reference.DOCS / page).read_text(), f"docs/{page} {stale}"
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_every_row_of_a_table_says_something(page: str) -> None:
+    text = (reference.DOCS / page).read_text()
+    if page in ("reference/events.md", "reference/command-line.md"):
+        return  # the last cell is a default, or a help that has tests of its own
+    assert re.findall(r"^\|.*\|\s*\|$", text, re.MULTILINE) == [], "write what it means, there"

@@ -19,13 +19,15 @@ def cell(text: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\|", " ".join(text.split()))
 
 
-def kept(text: str) -> dict[str, str]:
-    """Return the last cell of each row of the tables in a text, by the row's first cell."""
-    found = {}
+def kept(text: str, column: str) -> dict[str, str]:
+    """Return the cells of a column of the tables in a text, by the first cell of their rows."""
+    found, index = {}, 0
     for line in text.splitlines():
-        cells = re.split(r"(?<!\\)\|", line.strip())[1:-1]
-        if len(cells) > 1:
-            found[cells[0].strip()] = cells[-1].strip()
+        cells = [each.strip() for each in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+        if column in cells:
+            index = cells.index(column)
+        elif len(cells) > index > 0:
+            found[cells[0]] = cells[index]
     return found
 
 

@@ -19,7 +19,7 @@ _USERS = {
 
 def make(page: str) -> str:
     """Return the page with the variables that the code names now."""
-    meanings = markdown.kept(markdown.block(page, "variables"))
+    meanings = markdown.kept(markdown.block(page, "variables"), "meaning")
     users: dict[str, set[str]] = {}
     for name, user in _found():
         users.setdefault(name, set()).add(user)

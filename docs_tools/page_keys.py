@@ -29,7 +29,7 @@ TABLES: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "keys of shadow": ("shadow.", ShadowEntry),
     "keys of scale": ("scale.", ScaleEntry),
 }
-_HEAD = ("key", "values", "default", "since", "meaning")
+_HEAD = ("key", "meaning", "values", "default", "since")
 
 
 def make(page: str) -> str:
@@ -37,7 +37,7 @@ def make(page: str) -> str:
     since = versions()
     blocks = {}
     for name, (prefix, struct) in TABLES.items():
-        meanings = markdown.kept(markdown.block(page, name))
+        meanings = markdown.kept(markdown.block(page, name), "meaning")
         fields = {f"`{field.encode_name}`": field for field in inspect.type_info(struct).fields}  # type: ignore[attr-defined]
         order = [key for key in meanings if key in fields] + [
             key for key in fields if key not in meanings
@@ -47,10 +47,10 @@ def make(page: str) -> str:
             (
                 (
                     key,
+                    meanings.get(key) or description(fields[key].type),
                     values(fields[key].type),
                     default(fields[key]),
                     since[prefix + fields[key].encode_name],
-                    meanings.get(key) or description(fields[key].type),
                 )
                 for key in order
             ),

@@ -22,7 +22,7 @@ _PACKAGES = (
 
 def make(page: str) -> str:
     """Return the page with the lines that the code writes now."""
-    meanings = markdown.kept(markdown.block(page, "log lines"))
+    meanings = markdown.kept(markdown.block(page, "log lines"), "what to do")
     rows = [(text, level, meanings.get(text, "")) for text, level in sorted(set(_lines()))]
     return markdown.replaced(
         page, {"log lines": markdown.table(("text", "level", "what to do"), rows)}

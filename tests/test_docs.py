@@ -16,6 +16,7 @@ from fcplug.config import loader
 from fcplug.config.scale import ScaleEntry
 from fcplug.runtime.runtime import Runtime
 from fcplug.web.response import Response
+from support.documents import BLOCKS, Block
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -132,3 +133,29 @@ def test_every_row_of_a_table_says_something(page: str) -> None:
     if page in ("reference/events.md", "reference/command-line.md"):
         return  # the last cell is a default, or a help that has tests of its own
     assert re.findall(r"^\|.*\|\s*\|$", text, re.MULTILINE) == [], "write what it means, there"
+
+
+SESSIONS = {
+    "README.md": "tests/integration/test_readme.py",
+    "docs/how-to/deploying.md": "tests/integration/test_readme.py",
+    "docs/how-to/kubernetes.md": "tests/tools/test_manifest_page.py",
+    "docs/how-to/s-yaml.md": "tests/tools/test_manifest_page.py",
+    "docs/reference/commands.md": "tests/tools/test_commands_page.py",
+    "plugins/idempotency/README.md": "plugins/idempotency/tests/test_idempotency_package.py",
+    "plugins/metrics/README.md": "plugins/metrics/tests/test_metrics_package.py",
+    "plugins/otel/README.md": "plugins/otel/tests/test_otel_package.py",
+    "plugins/thumbnail/README.md": "plugins/thumbnail/tests/test_thumbnail_package.py",
+    "plugins/validate/README.md": "plugins/validate/tests/test_validate_package.py",
+}
+"""Pages whose console sessions are run by a test."""
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
+def test_a_block_is_run_by_a_test_or_the_page_says_why_not(block: Block) -> None:
+    if block.language in ("console", "sh", "dockerfile") and not block.reason:
+        test = SESSIONS.get(block.page, "")
+        advice = f"{block.place}: run it in a test, or say why not: <!-- not run: why -->"
+        assert test, advice
+        assert (ROOT / test).exists()
+    for named in re.findall(r"tests/[\w/]+(?:\.py)?", block.reason):
+        assert (ROOT / named).exists(), f"{block.place}: {named} does not exist"

@@ -33,9 +33,12 @@ def test_an_item_of_the_contract_without_a_test_is_an_error() -> None:
 
 def test_what_a_key_means_is_the_pages_own_text_and_all_else_the_codes() -> None:
     page = (reference.DOCS / "reference" / "configuration.md").read_text()
-    edited = re.sub(r"^\| `threads` \|.*$", "| `threads` | 7 | why | 0 | mine |", page, flags=re.M)
-    assert "| `threads` | whole number, 1 to 10,000 | `32` | 0.1.0 | mine |" in page_keys.make(
+    edited = re.sub(r"^\| `threads` \|.*$", "| `threads` | mine | 7 | why | 0 |", page, flags=re.M)
+    assert "| `threads` | mine | whole number, 1 to 10,000 | `32` | 0.1.0 |" in page_keys.make(
         edited
     )
     without = re.sub(r"^\| `threads` \|.*\n", "", page, flags=re.MULTILINE)
-    assert "| `32` | 0.1.0 | invocations at once in this process |" in page_keys.make(without)
+    assert (
+        "| `threads` | invocations at once in this process | whole number, 1 to 10,000 |"
+        in page_keys.make(without)
+    )

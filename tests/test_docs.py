@@ -16,7 +16,7 @@ from fcplug.config import loader
 from fcplug.config.scale import ScaleEntry
 from fcplug.runtime.runtime import Runtime
 from fcplug.web.response import Response
-from support.documents import BLOCKS, Block
+from support.documents import BLOCKS, WALKS, Block
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -136,6 +136,7 @@ def test_every_row_of_a_table_says_something(page: str) -> None:
 
 
 SESSIONS = {
+    **WALKS,
     "README.md": "tests/integration/test_readme.py",
     "docs/how-to/deploying.md": "tests/integration/test_readme.py",
     "docs/how-to/kubernetes.md": "tests/tools/test_manifest_page.py",

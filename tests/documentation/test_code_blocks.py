@@ -24,10 +24,12 @@ import yaml
 from fcplug import cli
 from fcplug.tools import COMMANDS
 from fcplug.tools.main import run
+from support import documents
 from support.deployed import ROOT, deploy
-from support.documents import BLOCKS, Block, commands
+from support.documents import WALKS, Block, commands
 
-PROJECTS = {"docs/how-to/local-platform.md"}
+BLOCKS = [block for block in documents.BLOCKS if block.page not in WALKS]
+PROJECTS = {"docs/reference/local-platform.md"}
 """Pages whose snippets need a project; a test of this module runs them in one."""
 MADE = {"docs/reference/commands.md"}
 """Pages whose configurations have mistakes that the page is about; a test shows each of them."""
@@ -172,7 +174,7 @@ def test_the_platform_of_the_page_calls_the_function(tmp_path: Path) -> None:
     start, serve = (
         block.text
         for block in BLOCKS
-        if block.page == "docs/how-to/local-platform.md" and block.language == "python"
+        if block.page == "docs/reference/local-platform.md" and block.language == "python"
     )
     script = start + serve.replace("port=9080", "port=0") + "server.close()\nqueue.close()\n"
     done = subprocess.run(

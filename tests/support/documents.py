@@ -11,6 +11,12 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", "plugins/*/*.md", "bench/README.md")
     for page in ROOT.glob(pattern)
 )
+_GUIDES = ("canary", "debugging", "middleware", "processes", "secrets", "tracing")
+WALKS = {
+    **{f"docs/how-to/{name}.md": "tests/documentation/test_guides.py" for name in _GUIDES},
+    "docs/tutorial/index.md": "tests/integration/test_new_projects.py",
+}
+"""Pages of which a test writes every file and runs every command, from the top to the end."""
 _BLOCK = re.compile(
     r"(?:^ *<!-- not run: (?P<reason>.+?) -->\n+)?"
     r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$",

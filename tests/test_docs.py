@@ -135,6 +135,11 @@ def test_every_row_of_a_table_says_something(page: str) -> None:
     assert re.findall(r"^\|.*\|\s*\|$", text, re.MULTILINE) == [], "write what it means, there"
 
 
+def test_the_chart_of_the_site_is_that_of_the_last_run() -> None:
+    shown, drawn = ROOT / "docs/explanation/chart.png", ROOT / "bench/chart.png"
+    assert shown.read_bytes() == drawn.read_bytes(), "cp bench/chart.png docs/explanation/"
+
+
 SESSIONS = {
     **WALKS,
     "README.md": "tests/integration/test_readme.py",

@@ -23,8 +23,8 @@ import yaml
 
 from fcplug import cli
 from fcplug.tools import COMMANDS
-from fcplug.tools.main import run
 from support import documents
+from support.commands import run
 from support.deployed import ROOT, deploy
 from support.documents import WALKS, Block, commands
 
@@ -59,9 +59,7 @@ def test_data_and_code_can_be_read(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", CONFIGURATIONS, ids=place)
-def test_fcplug_check_finds_no_mistake_in_a_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: Block
-) -> None:
+def test_fcplug_check_finds_no_mistake_in_a_configuration(tmp_path: Path, block: Block) -> None:
     if block.page in MADE:
         return
     text = block.text if "version:" in block.text else f"version: 1\n{block.text}"
@@ -70,10 +68,8 @@ def test_fcplug_check_finds_no_mistake_in_a_configuration(
     shown = {name: code for name, code in named_files(block.page) if name.endswith(".py")}
     made = {} if shown else dict(made_for(yaml.safe_load(text)))
     folder = deploy(tmp_path, text, {**made, **shown})
-    monkeypatch.chdir(folder)
-    for name in re.findall(r"\$\{(\w+)\}", text):
-        monkeypatch.setenv(name, "/mnt")
-    assert run(["check"]) == 0
+    done = run("check", cwd=folder, **dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "/mnt"))
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
 def named_files(page: str) -> Iterator[tuple[str, str]]:

@@ -68,7 +68,8 @@ def test_fcplug_check_finds_no_mistake_in_a_configuration(tmp_path: Path, block:
     shown = {name: code for name, code in named_files(block.page) if name.endswith(".py")}
     made = {} if shown else dict(made_for(yaml.safe_load(text)))
     folder = deploy(tmp_path, text, {**made, **shown})
-    done = run("check", cwd=folder, **dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "/mnt"))
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "/mnt")
+    done = run("check", cwd=folder, stdin=b"", python=sys.executable, **variables)
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 

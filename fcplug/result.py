@@ -4,9 +4,12 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import traceback
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 import pluggy
@@ -148,13 +151,33 @@ def format_error(error: BaseException) -> str:
 def redacted(value: Any, keys: Credentials) -> Any:
     """Return text, or lists and dicts of text, with the values of the call's keys masked."""
     if isinstance(value, str):
-        for secret in (keys.security_token, keys.access_key_secret, keys.access_key_id):
-            if len(secret) >= _SHORTEST_SECRET:
-                value = value.replace(secret, _MASK)
-        return value
+        secrets = (keys.security_token, keys.access_key_secret, keys.access_key_id)
+        return masked(value, [each for each in secrets if len(each) >= _SHORTEST_SECRET])
     if isinstance(value, dict):
         return {key: redacted(item, keys) for key, item in value.items()}
     return [redacted(item, keys) for item in value]
+
+
+def masked(text: str, secrets: Sequence[str]) -> str:
+    """Return a text with these secrets masked, in their order.
+
+    Also where they are percent-encoded: a signed URL has the security token in it.
+    """
+    for secret in secrets:
+        text = text.replace(secret, _MASK)
+    decoded = unquote(text) if "%" in text else ""
+    for secret in secrets if decoded else ():
+        if secret in decoded:
+            text = re.sub(_escaped(secret), _MASK, text)
+    return text
+
+
+def _escaped(secret: str) -> str:
+    """Return the pattern of a text that may have any of its characters percent-encoded."""
+    return "".join(
+        f"(?:{re.escape(char)}|(?i:{''.join(f'%{byte:02x}' for byte in char.encode())}))"
+        for char in secret
+    )
 
 
 def is_own_file(filename: str) -> bool:

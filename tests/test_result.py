@@ -1,9 +1,11 @@
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -179,6 +181,16 @@ def test_keys_in_the_source_of_a_frame_are_masked(code: Callable[[str, str], Pat
     body = result.failure(raised(index.handle), KEYS).body.decode()
     assert "the-secret" not in body
     assert "raise ValueError('***')" in body
+
+
+@pytest.mark.parametrize("safe", ["", "/", "+/"])
+def test_keys_in_a_signed_url_are_masked(safe: str) -> None:
+    keys = Credentials("STS.the-id", "the/secret+1", "CAIS+the/token==ü")
+    for secret in (keys.access_key_secret, keys.security_token):
+        escaped = quote(secret, safe=safe)
+        for text in (escaped, re.sub("%..", lambda found: found[0].lower(), escaped)):
+            url = f"100% of https://b/k%20?t={text}&x=%2B"
+            assert result.redacted(url, keys) == "100% of https://b/k%20?t=***&x=%2B"
 
 
 def test_empty_and_very_short_keys_mask_nothing() -> None:

@@ -7,11 +7,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, Status
+
+from fcplug.result import masked
 
 MASK = "***"
 _SHORTEST = 4  # characters: anything shorter is in every text by chance
@@ -53,10 +56,7 @@ class Mask:
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        for secret in self._longest_first:
-            if secret in text:
-                text = text.replace(secret, MASK)
-        return _LOGIN.sub(MASK, text)
+        return _LOGIN.sub(MASK, masked(text, self._longest_first))
 
     def value(self, value: Any) -> Any:
         """Return a value of an attribute or of a body; the same object if nothing is masked."""
@@ -149,6 +149,7 @@ class Mask:
         whole = "\n".join(texts)
         return not (
             _holds_any(whole, self._longest_first)
+            or ("%" in whole and _holds_any(unquote(whole), self._longest_first))
             or _LOGIN.search(whole)
             or _SECRET_KEY.search(whole)
         )

@@ -49,6 +49,26 @@ def test_no_credential_of_a_call_is_exported(start: Any, collector: Any) -> None
     assert b"***" in collector.raw
 
 
+def test_no_credential_of_a_call_is_exported_in_a_signed_url(start: Any, collector: Any) -> None:
+    code = """
+import logging
+from urllib.parse import quote
+from opentelemetry import trace
+
+def handle(event, context):
+    url = f"https://oss/100%?token={quote(context.credentials.security_token, safe='')}&a=%2B"
+    logging.getLogger("shop").warning(url)
+    with trace.get_tracer("shop").start_as_current_span("GET") as span:
+        span.set_attribute("url.full", url)
+        raise ValueError(f"cannot get {url}")
+"""
+    instance = start(code, otel={"endpoint": collector.url, "export_timeout": 30})
+    reply = instance.invoke(b"", **{**KEYS, "x_fc_security_token": "CAIS+Token/OfTheCall=="})
+    assert json.loads(reply.body)["errorMessage"] == "cannot get https://oss/100%?token=***&a=%2B"
+    assert b"https://oss/100%?token=***&a=%2B" in collector.raw
+    assert b"Token%2FOfTheCall" not in collector.raw
+
+
 def test_the_headers_of_the_export_are_sent_and_nowhere_else(start: Any, collector: Any) -> None:
     code = (
         "def handle(event, context):\n    raise ValueError('the token is s3cret-of-the-backend')\n"

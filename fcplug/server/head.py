@@ -184,7 +184,7 @@ def _version(line: bytes, method: bytes, target: bytes) -> str:
     raise HeadError(bad_request("the first line is not: method, target, HTTP/1.1 or HTTP/1.0"))
 
 
-@lru_cache(maxsize=1024)  # the same few dozen names come with every request
+@lru_cache(maxsize=128)  # the same few dozen names come with every request
 def _environ_key(name: bytes) -> str:
     """Return the name in an environ; empty for one that WSGI would confuse with another."""
     return "" if b"_" in name else protocol.environ_key(name.decode())

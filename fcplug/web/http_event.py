@@ -110,7 +110,7 @@ def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, value if value.isascii() else _unicode(value)
 
 
-@functools.lru_cache(1024)
+@functools.lru_cache(128)
 def _header_name(key: str) -> str:
     """Return the header name of an environ key; empty for other keys and for FC's headers."""
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH") and not key.startswith("HTTP_"):

@@ -1,5 +1,7 @@
 """What is a head of a request, and what is refused: the strict reading of RFC 9112."""
 
+import tracemalloc
+
 import pytest
 
 from fcplug.server.head import HeadError, RequestHead, parse
@@ -212,3 +214,14 @@ def test_the_number_of_fields_is_bounded() -> None:
     assert len(parsed("GET / HTTP/1.1", "Host: a", *fields).headers) == 128
     assert refused("GET / HTTP/1.1", "Host: a", *fields, "One-More: a") == "431"
     assert refused("GET / HTTP/1.1", "Host: a", *fields, "one_dropped: a") == "431"
+
+
+def test_names_that_a_client_makes_up_do_not_stay_in_memory() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(1024):
+            parsed("GET / HTTP/1.1", "Host: x", f"{'x' * 60_000}{number}: 1")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 20_000_000

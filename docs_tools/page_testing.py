@@ -6,6 +6,7 @@ from typing import Any
 import markdown
 import source
 from fcplug import pytest_plugin, testing
+from fcplug.testing import composing, contexts
 
 _HEAD = """\
 # Test kit
@@ -23,18 +24,40 @@ fixtures need pytest.
 def make(_: str) -> str:
     """Return the page."""
     fixtures = [
-        (f"`{name}`", markdown.first_line(ast.get_docstring(node)))
+        (f"`{name}`", f"`{_fixture_type(node)}`", markdown.first_line(ast.get_docstring(node)))
         for node in source.tree(source.PACKAGE / "pytest_plugin.py").body
         if isinstance(node, ast.FunctionDef) and hasattr(pytest_plugin, (name := node.name))
     ]
     parts = [
         _HEAD,
-        markdown.table(("fixture", "what it does"), fixtures),
+        markdown.table(("fixture", "type", "what it does"), fixtures),
         "\n## `fcplug.testing`\n",
     ]
     for name in testing.__all__:
         parts.append(_described(name, getattr(testing, name)))
+        if name == "make_context":
+            parts.append(_values(contexts.ContextValues))
+    parts.append(f"### Options\n\n{_values(composing.Options)}")
     return "".join(parts).rstrip() + "\n"
+
+
+def _fixture_type(node: ast.FunctionDef) -> str:
+    """Return the type of what a fixture gives to a test."""
+    returned = source.annotation(node.returns).strip("'\"")
+    return (
+        returned.removeprefix("Iterator[").removesuffix("]") if "Iterator" in returned else returned
+    )
+
+
+def _values(mapping: type) -> str:
+    """Return what a TypedDict says of itself, and its keys with their types."""
+    node = source.definition(mapping)
+    rows = [
+        (f"`{each.target.id}`", f"`{source.annotation(each.annotation)}`")
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    ]
+    return f"{_doc(node).rstrip()}\n\n{markdown.table(('value', 'type'), rows)}"
 
 
 def _described(name: str, thing: Any) -> str:

@@ -15,7 +15,7 @@ FILE = "<Runner>"  # what errors call the configuration
 
 
 class Options(TypedDict, total=False):
-    """The keys of a function in ``functions.yaml`` that a test may set.
+    """The keys of a function in ``functions.yaml`` that a test may set: its ``options``.
 
     Code may be given as its object instead of its name.
     """

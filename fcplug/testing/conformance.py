@@ -28,10 +28,8 @@ def inspect_handler(
 ) -> list[Finding]:
     """Return what a handler does that would go wrong in an instance; it is called 70 times or so.
 
-    The rules: it loads by its name; its import changes nothing of the process; overlapping calls
-    get their own answers; results can be sent; its initialize hook can run again after a failure;
-    it survives a freeze between two calls; it shows no credentials. What needs a process of its own
-    is left out for an object that another process could not import.
+    The guide "Testing handlers" lists the rules. What needs a process of its own is left out for an
+    object that another process could not import.
 
     Args:
         handler: its name as in ``functions.yaml``, or the object itself.

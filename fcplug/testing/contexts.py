@@ -41,7 +41,7 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 class ContextValues(TypedDict, total=False):
-    """What ``make_context`` takes; ``memory`` is in MB, ``timeout`` in whole seconds."""
+    """What ``make_context`` takes: ``memory`` is in MB, ``timeout`` in whole seconds."""
 
     request_id: str
     access_key_id: str

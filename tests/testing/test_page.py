@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from fcplug.testing import contexts, process_rules
+from fcplug.testing import composing, contexts, process_rules
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "testing.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "how-to" / "testing.md").read_text()
+REFERENCE = (DOCS / "reference" / "testing.md").read_text()
 
 
 @pytest.fixture
@@ -51,9 +53,9 @@ def test_the_script_of_the_page_runs(folder: Path) -> None:
     assert lines[-1] == "[]"
 
 
-def test_every_value_of_a_context_is_on_the_page() -> None:
-    names = contexts.ContextValues.__annotations__.keys() - {"settings"}
-    assert [name for name in names if f"`{name}`" not in PAGE] == []
+@pytest.mark.parametrize("values", [contexts.ContextValues, composing.Options])
+def test_every_value_that_a_test_may_give_is_in_the_reference(values: type) -> None:
+    assert [name for name in values.__annotations__ if f"\n| `{name}` |" not in REFERENCE] == []
 
 
 def test_every_rule_is_on_the_page() -> None:

@@ -147,29 +147,32 @@ def _json_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
     import msgspec.inspect  # noqa: PLC0415 - only when a handler is loaded
 
     try:
-        unknown = [
-            each
-            for each in _custom_types(msgspec.inspect.type_info(kind), set())
-            if not hasattr(each, "model_validate_json")
-        ]
-        if unknown:
-            raise TypeError(f"{type_name(unknown[0])} is not a type that JSON can be decoded into")
+        for part in _parts(msgspec.inspect.type_info(kind), set()):
+            if isinstance(part, msgspec.inspect.Field):
+                # msgspec 0.22 overlooks fields of dataclasses and TypedDicts whose names are
+                # not ASCII and were never encoded
+                msgspec.json.encode(part.encode_name)
+            elif isinstance(part, msgspec.inspect.CustomType) and not hasattr(
+                part.cls, "model_validate_json"
+            ):
+                raise TypeError(
+                    f"{type_name(part.cls)} is not a type that JSON can be decoded into"
+                )
         return msgspec.json.Decoder(kind, dec_hook=_model)
     except NameError as error:  # a field's annotation
         raise TypeError(f"a field cannot be resolved: {error}") from error
 
 
-def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the classes inside a type that msgspec does not support."""
-    if isinstance(node, msgspec.inspect.CustomType):
-        yield node.cls
-    elif isinstance(node, tuple):
+def _parts(node: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield what msgspec knows of a type, of its fields and of the types inside it."""
+    if isinstance(node, tuple):
         for item in node:
-            yield from _custom_types(item, seen)
+            yield from _parts(item, seen)
     elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
         seen.add(id(node))
+        yield node
         for name in node.__struct_fields__:
-            yield from _custom_types(getattr(node, name), seen)
+            yield from _parts(getattr(node, name), seen)
 
 
 def _model(kind: Any, value: Any) -> Any:

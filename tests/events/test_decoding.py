@@ -41,6 +41,16 @@ class Order:
             raise ValueError("An order needs an id")
 
 
+@dataclass
+class Chest:
+    größe: int  # noqa: PLC2401 - what is tested
+
+
+class Measures(TypedDict, total=False):
+    länge: int  # noqa: PLC2401 - what is tested
+    kiste: Chest
+
+
 @attrs.frozen
 class Parcel:
     weight: int = attrs.field(validator=attrs.validators.gt(0))
@@ -126,6 +136,7 @@ ORDER = b'{"id": "o-1", "items": [{"size": 1}, {"size": 2}]}'
         (str | None, b"", None),
         (str | None, b"text", "text"),
         (Shelf, b'{"books": ["x"], "more": 1}', {"books": ["x"]}),
+        (Measures, '{"länge": 1, "kiste": {"größe": 2}}'.encode(), {"länge": 1, "kiste": Chest(2)}),
         (Order, ORDER, Order("o-1", [Item(1), Item(2)])),
         (Parcel, b'{"weight": 3}', Parcel(3)),
         (Item, b'{"size": 3, "unknown": 1}', Item(3)),

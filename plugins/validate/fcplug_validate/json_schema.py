@@ -49,6 +49,10 @@ class SchemaCheck:
         """Raise Misfit if a value that JSON can hold does not fit."""
         try:
             fits = self._validator.is_valid(value)
+        except UnicodeEncodeError:
+            raise misfit(
+                self.name, [((), "a text in it has half a surrogate pair, which UTF-8 lacks")]
+            ) from None
         except ValueError:  # what it cannot take: nested too deeply
             raise misfit(
                 self.name, [((), "it cannot be checked: it is nested too deeply")]

@@ -141,15 +141,31 @@ class Validate:
             if isinstance(result, Mapping) and "statusCode" in result:
                 if not str(result["statusCode"]).startswith("2"):
                     return  # a failure has a body of its own
-                is_base64 = bool(result.get("isBase64Encoded"))
-                result = _body(str(result.get("body", "")), is_base64=is_base64)
+                result = _answer_body(result)
         try:
-            if isinstance(result, _PLAIN) and isinstance(check, SchemaCheck) and _is_plain(result):
+            is_value = isinstance(check, SchemaCheck) and _is_plain(result)
+        except RecursionError:  # encode names the place
+            is_value = False
+        try:
+            if is_value and isinstance(result, _PLAIN):
                 check.check_value(result)
             else:
                 check.check(encode(result, "handler"))
         except Misfit as error:
             raise InvalidOutput(f"{what} does not fit {error}") from None
+
+
+def _answer_body(answer: Mapping[str, Any]) -> bytes:
+    text = answer.get("body")
+    try:
+        return _body(
+            "" if text is None else str(text), is_base64=bool(answer.get("isBase64Encoded"))
+        )
+    except binascii.Error:
+        raise InvalidOutput(
+            "the body of the answer is not base64, as its isBase64Encoded says: encode it with "
+            "base64.b64encode, or leave isBase64Encoded out"
+        ) from None
 
 
 def _is_plain(value: Any) -> bool:

@@ -36,6 +36,9 @@ class TypeCheck:
                 if self._is_model
                 else msgspec.json.schema(kind)
             )
+            # msgspec 0.22 overlooks fields of dataclasses and TypedDicts whose names are not ASCII
+            # and were never encoded
+            msgspec.json.encode(self.schema)
             self._decode = (
                 kind.model_validate_json if self._is_model else msgspec.json.Decoder(kind).decode
             )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import msgspec
 import pydantic
@@ -53,6 +53,15 @@ class Model(pydantic.BaseModel):
         if value.startswith("the-"):
             raise ValueError(f"{value} is taken")
         return value
+
+
+class Size(TypedDict):
+    länge: int  # noqa: PLC2401 - what is tested
+
+
+@dataclass
+class Parcel:
+    größe: Size  # noqa: PLC2401 - what is tested
 
 
 @dataclass
@@ -252,6 +261,48 @@ def test_a_wrong_body_of_an_answer_is_an_invalid_output(check: Check) -> None:
     assert (kind, text.partition(": ")[0]) == (
         "InvalidOutput",
         "the body of the answer does not fit its schema",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"statusCode": 200, "isBase64Encoded": True, "body": "###"}, "is not base64"),
+        ({"statusCode": 204, "body": None}, "the whole: it is empty, and no JSON"),
+    ],
+)
+def test_an_answer_whose_body_cannot_be_read_is_an_invalid_output(
+    check: Check, answer: Given, problem: str
+) -> None:
+    settings = {"output_schema": SCHEMA, "http": "POST /orders"}
+    kind, text = said(check(http("POST", "/orders", ""), lambda event: answer, **settings))
+    assert kind == "InvalidOutput"
+    assert problem in text
+
+
+def test_a_result_that_cannot_be_json_is_reported_with_the_reason(check: Check) -> None:
+    def deep(event: bytes) -> Any:
+        result: list[Any] = []
+        for _ in range(5000):
+            result = [result]
+        return result
+
+    kind, text = said(check(b"", deep, output_schema={"type": "array"}))
+    assert kind == "RecursionError"
+    assert "is nested too deeply to be JSON: return a flatter result" in text
+    text_schema = {"properties": {"s": {"pattern": "a"}}}
+    kind, text = said(check(b"", lambda event: {"s": "\ud800"}, output_schema=text_schema))
+    assert kind == "InvalidOutput"
+    assert "half a surrogate pair" in text
+
+
+def test_names_of_fields_that_are_not_ascii_are_found(check: Check) -> None:
+    answer = check('{"größe": {"länge": 3}}'.encode(), type=f"{__name__}:Parcel")
+    assert answer.body == '{"größe": {"länge": 3}}'.encode()
+    kind, text = said(check('{"größe": {"länge": "3"}}'.encode(), type=f"{__name__}:Parcel"))
+    assert (kind, text) == (
+        "InvalidEvent",
+        "the event does not fit Parcel: größe.länge: expected int, got str",
     )
 
 

@@ -47,7 +47,7 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     assert json.loads(again.stdout) == json.loads(first.stdout)
     assert json.loads(first.stdout)["paid"] is True
-    (shown,) = re.findall(r"^\{.*\}$", console, re.MULTILINE)
+    (shown,) = re.findall(r"^\{.*?^\}$", console, re.MULTILINE | re.DOTALL)
     document = json.loads(refused.stdout)
     document.pop("stackTrace", None)
     assert (refused.returncode, document) == (1, json.loads(shown))

@@ -37,7 +37,10 @@ def shell(command: str, **options: Any) -> bytes:
 
 
 def test_the_commands_of_the_readme_call_and_show_it(start: Any, tmp_path: Path) -> None:
-    invoke, scrape, dashboard = COMMANDS
+    install, serve, invoke, scrape, dashboard = COMMANDS
+    assert install == "pip install ./plugins/metrics ./plugins/hello"
+    assert serve == "fcplug serve"
+    assert "# config/functions.yaml\nversion: 1\n" in README
     instance = start(CODE, {"hello": {"handler": "app:handle"}})
     at = f"127.0.0.1:{instance.port}"
     assert b"Hello, Ada!" in shell(f"{invoke.replace('localhost:9000', at)} -s")

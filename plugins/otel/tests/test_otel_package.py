@@ -18,10 +18,12 @@ README = (HERE / "README.md").read_text()
 
 def test_the_commands_of_the_readme_record_the_call(start: Any, collector: Any, until: Any) -> None:
     (console,) = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    export, serve, curl = re.findall(r"^\$ (.*)$", console, re.MULTILINE)
+    install, export, serve, curl = re.findall(r"^\$ (.*)$", console, re.MULTILINE)
+    assert install == "pip install ./plugins/otel ./plugins/hello"
     variable, _, value = export.removeprefix("export ").partition("=")
     assert (value, serve) == ("http://localhost:4318", "fcplug serve")
     (entry,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert entry.startswith("# config/functions.yaml\nversion: 1\n")
     assert "middleware: [otel]\n" in entry
     code = "def handle(event, context):\n    return {'message': f'Hello, {event.decode()}!'}\n"
     hello = {"handler": "app:handle", "middleware": ["otel"]}

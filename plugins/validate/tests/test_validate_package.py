@@ -47,7 +47,7 @@ def test_the_commands_of_the_readme_do_what_it_says(project: Path) -> None:
     commands = re.findall(r"^\$ (.*)$", console, re.MULTILINE)
     assert commands[0] == "pip install ./plugins/validate"
     refused = run(project, commands[1])
-    (shown,) = re.findall(r"^\{.*\}$", console, re.MULTILINE)
+    (shown,) = re.findall(r"^\{.*?^\}$", console, re.MULTILINE | re.DOTALL)
     document = json.loads(refused.stdout)
     document.pop("stackTrace", None)
     assert (refused.returncode, document) == (1, json.loads(shown))

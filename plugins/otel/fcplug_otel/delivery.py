@@ -65,7 +65,9 @@ class Delivery:
                 return True
             late = self._sending
         if late is not None:
-            late.late()
+            # while a channel that nobody awaits holds the thread, no other is exported either
+            for channel in (late,) if late.awaited else self.channels:
+                channel.late()
         return False
 
     def watch(self, deadline: float, on_late: OnLate) -> None:

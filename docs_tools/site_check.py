@@ -1,10 +1,12 @@
 """Check the built site: every link, anchor, picture and file of the repository exists.
 
 ``zensical build --strict`` checks the links between Markdown files. This also checks pictures,
-links in HTML, links to files of the repository, and that the navigation names exactly the pages
-that exist.
+links in HTML, links to files of the repository, that the navigation names exactly the pages that
+exist, and that lists go on where GitHub lets them go on: the site wants 4 spaces before the second
+block of an item.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -38,6 +40,8 @@ def check(project: Path, site: Path, config_file: Path) -> list[str]:
     """Return a line for each mistake of the site that was built from the project."""
     config = tomli.loads(config_file.read_text("utf-8"))["project"]
     found = list(_pages(project / "docs", [*_named(config["nav"])]))
+    for source in sorted((project / "docs").rglob("*.md")):
+        found += _lists(source.read_text("utf-8"), source.relative_to(project).as_posix())
     pages = {file: Page(file.read_text("utf-8")) for file in sorted(site.resolve().rglob("*.html"))}
     for file, page in pages.items():
         for link in dict.fromkeys(page.links):
@@ -64,6 +68,22 @@ def _pages(docs: Path, named: list[str]) -> Iterator[str]:
         yield f"zensical.toml: {page}: the navigation names it, and it does not exist"
     for page in sorted(there - set(named)):
         yield f"zensical.toml: {page}: it exists, and the navigation does not name it"
+
+
+def _lists(text: str, name: str) -> Iterator[str]:
+    """Yield each line that ends a list because it is indented by too little."""
+    inside, fenced, empty = False, False, False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif re.match(r"(\d+\.|[-*]) ", line):
+            inside = not fenced
+        elif re.match(r"\S", line):
+            inside = False
+        elif inside and not fenced and empty and re.match(r" {1,3}\S", line):
+            inside = False
+            yield f"{name}:{number}: the list ends before this line: indent the line by 4 spaces"
+        empty = not line
 
 
 def _wrong_in_repository(link: str, project: Path) -> str:

@@ -85,6 +85,15 @@ def test_what_the_builder_does_not_see_is_found_in_the_built_pages(tmp_path: Pat
     assert mistakes(folder) == [f"index.html: {mistake}" for mistake in wrong.values()]
 
 
+def test_what_would_end_a_list_in_the_site_is_a_mistake(tmp_path: Path) -> None:
+    right = "1. Tea:\n\n    ```\n    a\n    ```\n\n2. Milk\n   and sugar\n\n```\n\n  made\n```\n"
+    folder = build(tmp_path, f"{right}\n1. Tea:\n\n   cups\n\n2. Milk")
+    assert "<ol>\n<li>Milk</li>" in (folder / "site" / "index.html").read_text()
+    assert mistakes(folder) == [
+        "docs/index.md:19: the list ends before this line: indent the line by 4 spaces"
+    ]
+
+
 def test_the_navigation_names_exactly_the_pages_that_exist(tmp_path: Path) -> None:
     folder = build(tmp_path, "", more=', {"Coffee" = ["coffee.md"]}')
     (folder / "docs" / "cocoa.md").touch()

@@ -3,7 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fcplug import protocol
@@ -30,10 +31,12 @@ def find(target: Target, environ: Mapping[str, str], work: Path) -> str:
     """Return the interpreter of a target's version on this machine, empty if there is none."""
     if sys.implementation.name == "cpython" and sys.version_info[:2] == target.version:
         return sys.executable
+    wanted = [*map(str, target.version), "cpython"]
     for candidate in _candidates(target, environ):
-        done = subprocesses.run([candidate, "-S", "-c", _VERSION], environ, work)
-        if done.code == 0 and done.stdout.split() == [*map(str, target.version), "cpython"]:
-            return candidate
+        with suppress(OSError):  # it is of another user, or for another processor
+            done = subprocesses.run([candidate, "-S", "-c", _VERSION], environ, work)
+            if done.code == 0 and done.stdout.split() == wanted:
+                return candidate
     return ""
 
 
@@ -66,4 +69,11 @@ def _candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
         (pyenv / "versions", f"{target.minor}.*"),
         (data / "uv/python", f"cpython-{target.minor}.*"),
     ):
-        yield from (str(each / "bin" / name) for each in sorted(versions.glob(pattern)))
+        yield from (str(each / "bin" / name) for each in _matching(versions, pattern))
+
+
+def _matching(folder: Path, pattern: str) -> Sequence[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:  # such as PYENV_ROOT of another user
+        return []

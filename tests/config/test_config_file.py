@@ -3,8 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,21 +11,10 @@ from hypothesis import strategies as st
 
 from fcplug.config import loader
 from fcplug.errors import ConfigError
+from support.privileges import without_privileges
 
 HELLO = b"version: 1\nfunctions:\n  hello: {handler: hello}\n"
 BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-
-
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """Run as the user nobody if the tests run as root, who may read all files."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 def error_of(file: Path | str) -> str:

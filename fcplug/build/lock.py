@@ -5,6 +5,7 @@ here from a folder has no hash; a wheel file has that of the file.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ _LOCAL = re.compile(
     r"(?: (?P<digest>sha256:\w+))?$"
 )
 _HEAD = "# for "
+_LINE = re.compile(rf"\s*(#.*|({_PIN.pattern})?(\s*{_HASH.pattern})*\s*\\?\s*)")
+_FIX = "undo the edit, or remove the file: fcplug build writes it again"
 
 
 class Pin(NamedTuple):
@@ -96,7 +99,8 @@ def read(file: Path) -> Lock | None:
     """Return a lock file, None if there is none.
 
     Raises:
-        BuildError: it cannot be read, or is none of ours.
+        BuildError: it cannot be read, is none of ours, or has lines that a build does not write,
+            such as those of a merge that is not settled.
     """
     try:
         text = file.read_text("utf-8")
@@ -109,8 +113,15 @@ def read(file: Path) -> Lock | None:
     if not target:
         fix = "remove it, or write the package elsewhere with --output"
         raise BuildError(f"{file} is no lock file of fcplug build", fix=fix)
+    for number, line in enumerate(lines, 1):
+        if not _LINE.fullmatch(line):
+            raise BuildError(f"{file}:{number}: {line!r} is no line of a lock file", fix=_FIX)
     local = [LocalPin(*(each or "" for each in m.groups())) for m in map(_LOCAL.match, lines) if m]
-    return Lock(target, pins(text), tuple(sorted(local)))
+    lock = Lock(target, pins(text), tuple(sorted(local)))
+    for name, times in Counter(each.name for each in (*lock.local, *lock.pins)).items():
+        if times > 1:
+            raise BuildError(f"{file} names {name} twice", fix=_FIX)
+    return lock
 
 
 def refusals(lock: Lock, target: str, local: Sequence[LocalPin]) -> list[str]:

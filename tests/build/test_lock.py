@@ -67,3 +67,26 @@ def test_what_is_here_is_held_against_the_file(
 def test_a_file_for_another_target_is_refused() -> None:
     (said,) = lock.refusals(LOCK, "custom.debian10", LOCK.local)
     assert said.startswith("it is for custom.debian12")
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("<<<<<<< HEAD", r"code\.lock\.txt:9: '<<<<<<< HEAD' is no line of a lock file"),
+        ("waitress==3.0.2; never", r"code\.lock\.txt:9: 'waitress==3\.0\.2; never' is no line"),
+        ("--index-url https://example.com", r"code\.lock\.txt:9: '--index-url .*' is no line"),
+        ("Falcon==4.3.0 --hash=sha256:4d", r"code\.lock\.txt names falcon twice"),
+    ],
+    ids=["merge-conflict", "marker", "option", "two-versions"],
+)
+def test_a_line_that_was_not_written_is_not_passed_over(
+    tmp_path: Path, line: str, error: str
+) -> None:
+    file = tmp_path / "code.lock.txt"
+    text = LOCK.text()
+    written = text.index("remote @")
+    file.write_text(f"{text[:written]}{line}\n{text[written:]}")
+    with pytest.raises(BuildError, match=error):
+        lock.read(file)
+    file.write_text(f"{text}\n# a note of ours\n".replace("\n", "\r\n"), newline="")
+    assert lock.read(file) == LOCK

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from fcplug.config.location import Location
-from fcplug.errors import Problem
+from fcplug.errors import ConfigError, Problem
 
 NAMES = ("s.yaml", "s.yml")
 _MAX_SIZE = 8 * 1024 * 1024  # bytes: some thousand functions
@@ -62,9 +62,15 @@ def find(config_file: str) -> str:
 
 
 def runtime(config_file: str) -> str:
-    """Return the runtime that ``s.yaml`` gives all functions, empty if it has no such."""
+    """Return the runtime that ``s.yaml`` gives all functions, empty if it has no such.
+
+    Raises:
+        ConfigError: the file cannot be read, so that nobody knows which.
+    """
     file = find(config_file)
-    deployed, _ = read(file) if file else ([], [])
+    deployed, problems = read(file) if file else ([], [])
+    if problems:
+        raise ConfigError(problems, "  fix: correct it, or give --image")
     names = {str(each.get("runtime")) for each in deployed}
     return names.pop() if len(names) == 1 else ""
 

@@ -46,8 +46,9 @@ def command(
     loaded = loader.load(locate(config, environ, manifest_order.HINT), environ)
     if output is not None:
         asked = manifest_recall.recalled(asked, Path(output) / container.FILE, _RECALLED)
-    runtime = deployment.runtime(loaded.file)
-    asked["image"] = asked["image"] or (runtime if runtime in IMAGES else None)
+    if not asked["image"]:
+        runtime = deployment.runtime(loaded.file)
+        asked["image"] = runtime if runtime in IMAGES else None
     if what := container.check_code(asked["code"]):
         raise WrongUsage(f"--code: {what}")
     name = manifest_order.project(loaded, asked["name"])

@@ -290,6 +290,15 @@ def test_locked_refuses_what_the_lock_file_does_not_name(folder: Path) -> None:
     )
 
 
+def test_an_s_yaml_that_does_not_say_the_image(folder: Path) -> None:
+    (folder / "s.yaml").write_text("name: [shop\n")
+    before = contents(folder)
+    done = build(folder)
+    assert (done.returncode, done.stdout, contents(folder)) == (1, "", before)
+    assert "s.yaml:2:1: cannot be read: " in done.stderr
+    assert "fix: correct it, or give --image" in done.stderr
+
+
 def test_wrong_usage_is_exit_code_2(folder: Path) -> None:
     assert "--python 2.7" in refused(folder, "--python", "2.7", code=2)
     assert "--python 3.9: fcplug needs 3.10 or newer" in refused(folder, "--python", "3.9", code=2)

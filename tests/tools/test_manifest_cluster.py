@@ -138,6 +138,13 @@ def test_a_container_has_the_python_of_the_image_in_s_yaml(
     assert run(["manifest", "container", "--python", "3.13", "-o", "."]) == 0
     assert run(["manifest", "container", "-o", "."]) == 0
     assert "python:3.13-slim" in (folder / "Containerfile").read_text()
+    (folder / "s.yaml").write_text("name: [shop\n")
+    capsys.readouterr()
+    assert run(["manifest", "container"]) == 1
+    error = capsys.readouterr().err
+    assert "s.yaml:2:1: cannot be read: " in error
+    assert "fix: correct it, or give --image" in error
+    assert run(["manifest", "container", "--image", "custom.debian10"]) == 0
 
 
 @pytest.mark.parametrize(

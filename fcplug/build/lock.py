@@ -118,7 +118,8 @@ def read(file: Path) -> Lock | None:
             raise BuildError(f"{file}:{number}: {line!r} is no line of a lock file", fix=_FIX)
     local = [LocalPin(*(each or "" for each in m.groups())) for m in map(_LOCAL.match, lines) if m]
     lock = Lock(target, pins(text), tuple(sorted(local)))
-    for name, times in Counter(each.name for each in (*lock.local, *lock.pins)).items():
+    names = [*(each.name for each in lock.local), *(each.name for each in lock.pins)]
+    for name, times in Counter(names).items():
         if times > 1:
             raise BuildError(f"{file} names {name} twice", fix=_FIX)
     return lock

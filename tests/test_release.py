@@ -52,7 +52,7 @@ def test_the_page_names_every_attestation_of_the_workflow() -> None:
 
 
 def test_the_check_of_a_release_is_a_command_of_make() -> None:
-    assert "\n   $ make release-check\n" in PAGE
+    assert "\n    $ make release-check\n" in PAGE
     script = ROOT / ".ci" / "release-check"
     told = subprocess.check_output(["make", "-n", "release-check"], cwd=ROOT, text=True)
     assert ".ci/release-check" in told

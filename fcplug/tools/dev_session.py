@@ -3,7 +3,7 @@
 import os
 import secrets
 import signal
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fcplug.tools.dev_watch import Watcher
 
 _SHOWN = 3  # changed files that are named
+_TURN = 0.1  # seconds
 
 
 class PortError(FcplugError):
@@ -68,7 +69,6 @@ class Session:
         self._lines = lines
         self._buckets = settings.buckets
         self._triggers: ShownTriggers | None = None
-        self._stopped = threading.Event()
         self._signal = 0
         self._known: Sequence[str] = ()  # the mistakes of the functions that serve
         self._reported: Sequence[str] = ()  # the mistakes that were printed last
@@ -111,14 +111,22 @@ class Session:
             names = listing(functions.configs)
             places = f"http://127.0.0.1:{server.port}, console: {self._console.url}"
             self._lines.say(f"fcplug dev: {places}, functions: {names}")
-            self._stopped.wait()
+            self._wait_for_signal()
             self._lines.say("ending")
         self._lines.say("ended")
         return exit_code.INTERRUPTED if self._signal == signal.SIGINT else exit_code.FINE
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
-        self._stopped.set()
+
+    def _wait_for_signal(self) -> None:
+        """Sleep in short turns until a signal has come.
+
+        A wait without end may miss one: it may begin just after the signal, and a signal that
+        another thread gets does not wake it. The handler runs in this thread: it takes no lock.
+        """
+        while not self._signal:
+            time.sleep(_TURN)
 
     def _watcher(self, functions: Functions, platform: Emulator) -> "Watcher":
         from fcplug.tools.dev_watch import Watcher  # noqa: PLC0415 - it needs watchfiles

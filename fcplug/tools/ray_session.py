@@ -2,7 +2,7 @@
 
 import os
 import signal
-import threading
+import time
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any
@@ -37,7 +37,6 @@ class Session:
         self._config = config
         self._entry = entry
         self._out = output()
-        self._stopped = threading.Event()
         self._signal = 0
         self._shown: dict[str, str] = {}
         self._announced = False  # that the version which was deployed last serves
@@ -61,7 +60,7 @@ class Session:
             signal.signal(number, self._on_signal)  # Ray has set its own
         try:
             cluster.deploy(self._config, self._entry)
-            while not self._stopped.wait(_INTERVAL):
+            while self._continues():
                 self._show(cluster, where)
                 self._look_for_edit(cluster)
         finally:
@@ -128,7 +127,10 @@ class Session:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
-        self._stopped.set()
+
+    def _continues(self) -> bool:
+        time.sleep(_INTERVAL)
+        return not self._signal
 
 
 def _described(state: State) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from socket import socket
 from types import FrameType
 from urllib.parse import unquote, urlsplit
@@ -23,6 +23,7 @@ log = logging.getLogger("fcplug.reload")
 
 _LIVED = 1.0  # seconds that a process has to serve before another is started when it ends
 _SHOWN = 3  # changed files that are named
+_TURN = 0.5  # seconds
 
 
 class _Changed(list[str]):
@@ -156,7 +157,10 @@ class _Supervisor:
     def run(self) -> int:
         self._start()
         while not self._stopping or self._next or self._current or self._leaving:
-            event = self._events.get()
+            try:
+                event = self._events.get(timeout=_TURN)
+            except Empty:  # a signal that another thread gets does not wake a wait without end
+                continue
             if isinstance(event, _Changed):
                 self._changed(event)
             elif isinstance(event, _Signal):

@@ -1,5 +1,6 @@
 """A running ``fcplug dev``, and the commands that find it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -81,3 +82,9 @@ def temporary(folder: Path) -> Path:
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     done = commands.run(*arguments, cwd=folder, TMPDIR=str(temporary(folder)))
     return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def signal_another_thread(pid: int) -> None:
+    """Send SIGTERM to a process so that its main thread is not the one that gets it."""
+    threads = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()}
+    os.kill(min(threads - {pid}), signal.SIGTERM)

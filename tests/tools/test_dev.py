@@ -17,7 +17,7 @@ import pytest
 from fcplug.platform.signatures import SignedRequest, sign
 from support.commands import unmeasured
 from support.deployed import PATIENCE, deploy
-from support.running import dev, run, temporary
+from support.running import dev, run, signal_another_thread, temporary
 from support.waiting import wait_until
 
 CONFIG = """\
@@ -121,6 +121,14 @@ def test_a_start_command_that_fails_is_reported_with_its_last_output(tmp_path: P
         assert b"CAExited" in platform.invoke("mine")
         platform.wait_for("no such luck")
         platform.wait_for("sync: 412, CAExited")
+
+
+def test_a_stop_signal_that_another_thread_gets_counts(project: Path) -> None:
+    with dev(project) as platform:
+        platform.wait_for("functions: f, other")
+        platform.invoke("f")
+        signal_another_thread(platform.process.pid)
+        assert platform.process.wait(PATIENCE) == 0
 
 
 def test_a_port_in_use_is_an_error_that_names_another_one(project: Path) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from support.deployed import Instance, deploy, start
+from support.deployed import PATIENCE, Instance, deploy, start
 from support.isolated import runs
 from support.lean import lean_python
+from support.running import signal_another_thread
 from support.waiting import wait_until
 
 CONFIG = """\
@@ -62,6 +63,13 @@ def test_an_edit_of_code_takes_effect_on_the_port_that_stays_open(tmp_path: Path
         assert "changed: lib/words.py; starting a new process" in instance.log
         assert "detected" not in instance.log  # watchfiles' own line of the same fact
         assert instance.stop() == 0
+
+
+def test_a_stop_signal_that_another_thread_gets_counts(tmp_path: Path) -> None:
+    with reloading(tmp_path) as instance:
+        assert instance.invoke("f").body == b"one"
+        signal_another_thread(instance.process.pid)
+        assert instance.process.wait(PATIENCE) == 0
 
 
 def test_no_call_is_lost_while_the_code_changes(tmp_path: Path) -> None:

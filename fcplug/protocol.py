@@ -151,7 +151,7 @@ _SHOWN = {
 
 SIGNATURE = "x-fcplug-signature"  # not FC's: what callers outside FC sign with
 
-# Headers of the InvokeFunction API: what a client asks for, and what it is told of the call.
+# Headers of the InvokeFunction API: what a client asks for, and what it learns of the call.
 INVOCATION_TYPE = "x-fc-invocation-type"  # Sync or Async
 LOG_TYPE = "x-fc-log-type"  # None or Tail
 ASYNC_TASK_ID = "x-fc-async-task-id"

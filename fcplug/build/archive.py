@@ -1,4 +1,4 @@
-"""The archive of a package: the same files make the same bytes, whoever packs them where."""
+"""The archive of a package: the same files make the same bytes, everywhere and for everybody."""
 
 import shutil
 import stat

@@ -55,7 +55,7 @@ class Target(NamedTuple):
 
     @property
     def is_usual(self) -> bool:
-        """Whether ``bootstrap`` finds this Python in the image without being told."""
+        """Whether ``bootstrap`` finds this Python in the image without a setting."""
         return IMAGES[self.image].python.startswith(f"{self.minor}.")
 
     @property

@@ -17,7 +17,7 @@ class Deadlines:
         self._wake_at = math.inf
 
     def add(self, deadline: float, on_late: OnLate) -> bool:
-        """Add an invocation; return whether whoever waits must wake up sooner than planned."""
+        """Add an invocation; return whether the waiting thread must wake up sooner."""
         self._running[on_late] = deadline
         return deadline < self._wake_at
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 BASE = "falcon-waitress"
+NODE = "node"
 PEERS = Path(__file__).parent / "peers"
 THREADS = 32  # of the servers that have such an option; the default of fcplug
 
@@ -69,13 +70,13 @@ _PEERS = (
         (*_GRANIAN, "--workers", "1", "falcon_app:app"),
         ("falcon", "granian"),
     ),
-    Contestant("node", "node http", ("node", "node_http.js", "{port}")),
+    Contestant(NODE, "node http", ("node", "node_http.js", "{port}")),
 )
 
 
 def peers() -> list[Contestant]:
     """Return all contestants except fcplug that can run on this machine."""
-    return [peer for peer in _PEERS if peer.name != "node" or shutil.which("node")]
+    return [peer for peer in _PEERS if peer.name != NODE or shutil.which(NODE)]
 
 
 def echoing(contestant: Contestant) -> Contestant:

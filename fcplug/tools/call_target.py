@@ -1,6 +1,7 @@
 """What a call is sent to: the runtime in this process, or an instance that runs elsewhere."""
 
 import http.client
+import json
 import os
 import threading
 import time
@@ -145,16 +146,18 @@ class Remote:
             self._threads.connection = None
             raise self._unanswered(error) from None
         seconds = time.perf_counter() - started
+        return Answer(body, self._failed(response, body), seconds)
+
+    def close(self) -> None:
+        """Leave the connections to the end of the process."""
+
+    def _failed(self, response: http.client.HTTPResponse, _body: bytes) -> bool:
         status = response.getheader(protocol.STATUS)
-        failed = (
+        return (
             response.status != http.client.OK
             or status not in (None, str(http.client.OK))
             or response.getheader(protocol.FUNCTION_ERROR) is not None
         )
-        return Answer(body, failed, seconds)
-
-    def close(self) -> None:
-        """Leave the connections to the end of the process."""
 
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None
@@ -181,10 +184,31 @@ class Remote:
         return CallError(f"{where} gives no answer: {printable(text)}{fix}")
 
 
-def on_platform(running: Running, name: str) -> Remote:
-    """Return what calls a function by the API of Function Compute, as ``fcplug dev`` serves it."""
-    url = f"{running.url}/2023-03-30/functions/{quote(name, safe='')}/invocations"
-    return Remote(url, {}, running.signed)
+class OnPlatform(Remote):
+    """Calls a function by the API of Function Compute, as ``fcplug dev`` serves it.
+
+    ``call`` also raises WrongUsage: the platform has no such function.
+    """
+
+    def __init__(self, running: Running, name: str) -> None:
+        url = f"{running.url}/2023-03-30/functions/{quote(name, safe='')}/invocations"
+        super().__init__(url, {}, running.signed)
+
+    def _failed(self, response: http.client.HTTPResponse, body: bytes) -> bool:
+        if response.status == http.client.NOT_FOUND and (missing := _no_function(body)):
+            raise WrongUsage(
+                f"{missing}\n  fix: use a name of functions.yaml; fcplug check lists them"
+            )
+        return super()._failed(response, body)
+
+
+def _no_function(body: bytes) -> str:
+    """Return the message of an error document of the API that says so; else an empty text."""
+    try:
+        document = json.loads(body)
+        return printable(document["Message"]) if document["Code"] == "FunctionNotFound" else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _parsed(url: str) -> SplitResult:

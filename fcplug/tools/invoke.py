@@ -19,7 +19,7 @@ from fcplug.tools import (
     latency_report,
 )
 from fcplug.tools.answer_output import AnswerOutput
-from fcplug.tools.call_target import Answer, Local, Remote, Target, on_platform
+from fcplug.tools.call_target import Answer, Local, OnPlatform, Remote, Target
 from fcplug.tools.command import Command
 from fcplug.tools.latency import Measured
 
@@ -108,7 +108,7 @@ def command(name: str, headers: tuple[str, ...], **options: Any) -> int:
     def make() -> Target:
         if running is not None:
             output.terminal.print(f"called at {running.url}: fcplug dev runs", style="dim")
-            return on_platform(running, name)
+            return OnPlatform(running, name)
         return remote or Local(config, called, dict(os.environ))
 
     code = exit_code.of(lambda: _run(make, request, output))

@@ -252,6 +252,13 @@ def test_invoke_uses_the_running_platform_and_here_does_not(project: Path) -> No
     assert answer != pid
 
 
+def test_invoke_of_a_function_that_the_platform_does_not_have_is_wrong_usage(project: Path) -> None:
+    with dev(project):
+        code, answer, said = run(project, "invoke", "misspelled")
+    assert (code, answer) == (2, "")
+    assert "function 'misspelled' does not exist\n  fix: " in said
+
+
 def test_invoke_reports_a_function_that_fails_on_the_platform(project: Path) -> None:
     (project / "index.py").write_text(
         f"{CODE}\ndef other(event, context): raise ValueError('bad')\n"

@@ -25,8 +25,10 @@ from fcplug.identity import (
     ServiceInfo,
     Tracing,
     decoded_baggages,
+    integer,
 )
 
+_SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _Part = TypeVar("_Part")
@@ -86,7 +88,7 @@ class Context(FcSpellings):
         self.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
         self.deadline: float | None = None
         limit = headers.get(header_names[protocol.FUNCTION_TIMEOUT])
-        if limit and (seconds := _integer(limit, 0)):
+        if limit and (seconds := integer(limit, 0)):
             self.deadline = self._received + seconds
 
     @classmethod
@@ -96,18 +98,24 @@ class Context(FcSpellings):
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that make this context again, credentials included."""
-        names = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)
-        headers = {name: self.header(name) for name in names}
-        keys = self.credentials
-        sent = (keys.access_key_id, keys.access_key_secret, keys.security_token)
-        headers.update(zip(protocol.CREDENTIAL_HEADERS, sent, strict=True))
+        sent, names = self._headers, self._header_names
+        headers = {name: value for name in _SENT_ON if (value := sent.get(names[name]))}
+        missing = protocol.VARIABLES.keys() - headers.keys()
+        headers.update({name: self.header(name) for name in missing})
+        if protocol.ACCESS_KEY_ID not in headers:
+            keys = self.credentials  # of the environment
+            values = (keys.access_key_id, keys.access_key_secret, keys.security_token)
+            headers.update(zip(protocol.CREDENTIAL_HEADERS, map(str, values), strict=True))
         headers[protocol.REQUEST_ID] = self.request_id
-        return {name: str(value) for name, value in headers.items() if value}
+        return {name: value for name, value in headers.items() if value}
 
     def variables(self) -> dict[str, str]:
-        """Return the environment's variables that may stand in for headers."""
-        names = (*protocol.CREDENTIAL_VARIABLES, *sum(protocol.VARIABLES.values(), ()))
-        return {name: self._environ[name] for name in names if name in self._environ}
+        """Return the environment's variables that this context reads beside ``to_headers``."""
+        has_memory = integer(self.header(protocol.FUNCTION_MEMORY), -1) >= 0
+        names = () if has_memory else protocol.VARIABLES[protocol.FUNCTION_MEMORY]
+        if not self._headers.get(self._header_names[protocol.ACCESS_KEY_ID]):
+            names += protocol.CREDENTIAL_VARIABLES
+        return {name: value for name in names if (value := self._environ.get(name))}
 
     def for_function(
         self, settings: Mapping[str, Any], timeout: float | None, name: str = ""
@@ -214,7 +222,7 @@ class Context(FcSpellings):
     @property
     def retry_count(self) -> int:
         """How often FC has tried this asynchronous call before: 0 for the first."""
-        return _integer(self.header(protocol.RETRY_COUNT), 0)
+        return integer(self.header(protocol.RETRY_COUNT), 0)
 
     @property
     def shadow_of(self) -> str:
@@ -265,8 +273,8 @@ class Context(FcSpellings):
         return FunctionInfo(
             name=self.header(protocol.FUNCTION_NAME) or self._name,
             handler=self.header(protocol.FUNCTION_HANDLER),
-            memory=_integer(self.header(protocol.FUNCTION_MEMORY), _integer(memory_variable, 0)),
-            timeout=_integer(self.header(protocol.FUNCTION_TIMEOUT), own_limit),
+            memory=integer(self.header(protocol.FUNCTION_MEMORY), integer(memory_variable, 0)),
+            timeout=integer(self.header(protocol.FUNCTION_TIMEOUT), own_limit),
             version_id=self.version_id,
             qualifier=self.qualifier,
         )
@@ -290,10 +298,3 @@ class Context(FcSpellings):
 
 current: ContextVar[Context | None] = ContextVar("fcplug_context", default=None)
 """The context of the phase that this thread is running."""
-
-
-def _integer(text: str, fallback: int) -> int:
-    """Return a decimal header's number; FC's runtimes fall back on anything else, never raise."""
-    if text.isascii() and text.isdigit() and len(text) <= 18:
-        return int(text)
-    return fallback

@@ -114,6 +114,13 @@ def decoded_baggages(text: str) -> Mapping[str, str]:
     return value if isinstance(value, dict) else {}
 
 
+def integer(text: str, fallback: int) -> int:
+    """Return a decimal header's number; FC's runtimes fall back on anything else, never raise."""
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    return fallback
+
+
 class FcSpellings:
     """What FC's built-in Python runtimes call parts of a context, beside the names of fcplug."""
 

@@ -106,7 +106,7 @@ class _EnvironNames(dict[str, str]):
 
 
 ENVIRON_NAMES: Mapping[str, str] = _EnvironNames(
-    {name: environ_key(name) for name in (*CONTEXT_HEADERS, CONTROL_PATH)}
+    {name: environ_key(name) for name in (*CONTEXT_HEADERS, *TRACE_HEADERS, CONTROL_PATH)}
 )
 """What a WSGI environ calls a header."""
 

@@ -3,8 +3,8 @@
 The states, with the frames that the worker sends (->) and receives (<-)::
 
     -> HELLO   <- ASSIGNMENT   load   -> READY (or ERROR, and exit)
-    idle: <- CALL   -> TAKEN   run the hook   -> RESULT or ERROR   idle
-    web:  <- CALL   -> TAKEN   -> HEAD   (<- NEXT  -> CHUNK)*   <- NEXT or STOP  -> RESULT or ERROR
+    idle: <- CALL   run the hook   -> RESULT or ERROR   idle
+    web:  <- CALL   -> HEAD   (<- NEXT  -> CHUNK)*   <- NEXT or STOP  -> RESULT or ERROR
     the runtime closes the connection: exit
 """
 
@@ -86,7 +86,6 @@ class _CallServer:
 
     def answer(self, frame: Frame) -> None:
         """Run one call and send its result or its error."""
-        self._connection.send(Frame(Kind.TAKEN, frame.number))
         try:
             call = HookCall.from_header(frame.header)
             # a copy, so that context variables set by a handler do not outlive its call
@@ -158,7 +157,7 @@ class _CallServer:
 
     def _call(self, hook: str, event: bytes, context: Context) -> Any:
         if hook == "invoke":
-            return self._plugins.hook.invoke(event=event, context=context)
+            return self._plugins.invoke(event, context)
         if hook == "initialize":
             return self._plugins.initialize(context)
         if hook == "pre_stop":

@@ -78,7 +78,6 @@ class Pool:
             PluginError, WorkerUnavailable: no worker can be started.
             TimeoutError: the deadline passed.
         """
-        waiter = _QueuedCaller()
         with self._lock:
             if self._closed:
                 raise self._stopped()
@@ -88,6 +87,7 @@ class Pool:
                     return worker
                 self._loaded.discard(worker)
                 worker.close()
+            waiter = _QueuedCaller()
             (self._waiters.appendleft if first else self._waiters.append)(waiter)
             self._start_missing()
         if acquired := self._wait(waiter, deadline):

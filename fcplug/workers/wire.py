@@ -2,6 +2,7 @@
 
 import io
 import json
+import select
 import socket
 import struct
 import time
@@ -9,11 +10,14 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fcplug import protocol
 
 MAX_PART = 2 * protocol.MAX_EVENT_SIZE  # bytes of a header or a body: FC's limit, and a reserve
 _SMALL = 64 * 1024  # bytes that plain recv calls read fast enough
 _FROZEN = 1.0  # seconds after a deadline at which its process was frozen: else it acts at once
+_LONGEST_WAIT = 86_400.0  # seconds of one wait; poll refuses more than 24 days
 _PREFIX = struct.Struct("!BIIQ")  # kind, number, length of the header, length of the body
 
 
@@ -24,13 +28,15 @@ class Kind(IntEnum):
     ASSIGNMENT = 2
     READY = 3
     CALL = 4
-    TAKEN = 5
-    HEAD = 6
-    NEXT = 7
-    CHUNK = 8
-    STOP = 9
-    RESULT = 10
-    ERROR = 11
+    HEAD = 5
+    NEXT = 6
+    CHUNK = 7
+    STOP = 8
+    RESULT = 9
+    ERROR = 10
+
+
+_KINDS: Mapping[int, Kind] = {kind.value: kind for kind in Kind}
 
 
 class FrameError(ValueError):
@@ -54,7 +60,11 @@ class FrameConnection:
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
         self.socket = sock
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._unread = b""  # what was received after the last frame
         self._forgiving = False
         self._moved = 0.0  # seconds by which deadlines are moved
         self._left = _FROZEN  # seconds of the last wait
@@ -70,52 +80,81 @@ class FrameConnection:
             FrameError: it is too large; nothing was sent.
             OSError: the other end is closed.
         """
-        header = json.dumps(frame.header).encode() if frame.header else b""
+        header = _encoded(frame.header) if frame.header else b""
         check(len(header), len(frame.body))
         prefix = _PREFIX.pack(frame.kind, frame.number, len(header), len(frame.body))
-        rest = [memoryview(prefix + header), memoryview(frame.body)]
-        while rest:
-            self._limit(deadline)
-            sent = self.socket.sendmsg(rest)
-            while rest and sent >= len(rest[0]):
-                sent -= len(rest.pop(0))
-            if rest:
-                rest[0] = rest[0][sent:]
+        self._limit(deadline)
+        sent = self._send_some([prefix, header, frame.body])
+        if sent < len(prefix) + len(header) + len(frame.body):
+            self._send_rest([prefix + header, frame.body], sent, deadline)
 
     def receive(self, deadline: float | None = None) -> Frame:
         """Receive a frame.
 
         Raises:
             FrameError: the data is not a frame.
+            ConnectionResetError: the other end was closed, and had not read all that was sent.
             EOFError, OSError: the other end is closed.
         """
         prefix = self._exactly(_PREFIX.size, deadline)
-        kind, number, header_size, body_size = _PREFIX.unpack(prefix)
+        number_of_kind, number, header_size, body_size = _PREFIX.unpack(prefix)
         check(header_size, body_size)
-        try:
-            kind = Kind(kind)
-            header = json.loads(self._exactly(header_size, deadline)) if header_size else {}
-        except (ValueError, RecursionError) as error:
-            raise FrameError(f"not a frame: {error}") from None
-        if not isinstance(header, dict):
-            raise FrameError("not a frame: the header is not an object")
+        if (kind := _KINDS.get(number_of_kind)) is None:
+            raise FrameError(f"not a frame: there is no kind {number_of_kind}")
+        header = _decoded(self._exactly(header_size, deadline)) if header_size else {}
         return Frame(kind, number, header, self._exactly(body_size, deadline))
 
+    def _send_some(self, parts: list[bytes] | list[memoryview]) -> int:
+        try:
+            return self.socket.sendmsg(parts)
+        except BlockingIOError:
+            return 0
+
+    def _send_rest(self, parts: list[bytes], sent: int, deadline: float | None) -> None:
+        """Send what is left of the parts each time that the other end has made room."""
+        writable = select.poll()
+        writable.register(self.socket, select.POLLOUT)
+        rest = [memoryview(part) for part in parts]
+        while True:
+            while rest and sent >= len(rest[0]):
+                sent -= len(rest.pop(0))
+            if not rest:
+                return
+            rest[0] = rest[0][sent:]
+            self._wait(writable, deadline)
+            sent = self._send_some(rest)
+
     def _exactly(self, size: int, deadline: float | None) -> bytes:
-        if size <= _SMALL:
-            return self._small(size, deadline)
+        if size > _SMALL:
+            return self._large(size, deadline)
+        data = self._unread
+        while len(data) < size:
+            self._wait(self._readable, deadline)
+            try:
+                received = self.socket.recv(_SMALL)
+            except BlockingIOError:
+                continue
+            if not received:
+                raise EOFError("the other end is gone")
+            data += received
+        self._unread = data[size:]
+        return data[:size]
+
+    def _large(self, size: int, deadline: float | None) -> bytes:
         # BytesIO returns its buffer without a copy, so 32 MiB never exist twice
         buffer = io.BytesIO()
         buffer.seek(size - 1)
         buffer.write(b"\0")
+        buffer.seek(0)
+        missing_from = buffer.write(self._unread[:size])
+        self._unread = self._unread[size:]
         with buffer.getbuffer() as whole:
-            missing = whole[:]
+            missing = whole[missing_from:]
             while missing:
-                self._limit(deadline)
+                self._wait(self._readable, deadline)
                 try:
                     received = self.socket.recv_into(missing)
-                except TimeoutError:
-                    self._move(deadline)
+                except BlockingIOError:
                     continue
                 if not received:
                     raise EOFError("the other end is gone")
@@ -123,34 +162,24 @@ class FrameConnection:
             missing.release()
         return buffer.getvalue()
 
-    def _small(self, size: int, deadline: float | None) -> bytes:
-        data = b""
-        while len(data) < size:
-            self._limit(deadline)
-            try:
-                received = self.socket.recv(size - len(data))
-            except TimeoutError:
-                self._move(deadline)
-                continue
-            if not received:
-                raise EOFError("the other end is gone")
-            data += received
-        return data
+    def _wait(self, ready: select.poll, deadline: float | None) -> None:
+        while not ready.poll(self._limit(deadline)):
+            pass  # until the deadline
 
-    def _limit(self, deadline: float | None) -> None:
+    def _limit(self, deadline: float | None) -> float | None:
+        """Return the milliseconds that a wait may take; raise TimeoutError after the deadline."""
         if deadline is None:
-            self.socket.settimeout(None)
-            return
+            return None
         left = deadline + self._moved - time.monotonic()
         if left <= 0:
             self._move(deadline)
             left = self._left
         self._left = left
-        self.socket.settimeout(left)
+        return min(left, _LONGEST_WAIT) * 1000
 
-    def _move(self, deadline: float | None) -> None:
+    def _move(self, deadline: float) -> None:
         """Move the deadlines of this call after a freeze; else raise TimeoutError."""
-        late = 0.0 if deadline is None else time.monotonic() - deadline - self._moved
+        late = time.monotonic() - deadline - self._moved
         if not self._forgiving or late < _FROZEN:
             raise TimeoutError
         self._moved += late + self._left
@@ -160,3 +189,28 @@ def check(*sizes: int) -> None:
     """Raise FrameError if one of the sizes is too large for a frame."""
     if max(sizes) > MAX_PART:
         raise FrameError(f"{max(sizes)} bytes are more than the {MAX_PART} that a frame can hold")
+
+
+def _encoded(header: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(header)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        # half of a surrogate pair, an integer over 2**64, a subclass of str
+        return json.dumps(header).encode()
+
+
+def _decoded(data: bytes) -> Mapping[str, Any]:
+    try:
+        header = _parsed(data)
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"not a frame: {error}") from None
+    if not isinstance(header, dict):
+        raise FrameError("not a frame: the header is not an object")
+    return header
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:  # half of a surrogate pair
+        return json.loads(data)

@@ -1,13 +1,13 @@
 """Start one worker, send calls to it, and find out how it ended."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import fcplug
 from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
+from fcplug.identity import SHADOW_OF
 from fcplug.workers import wire
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
@@ -110,7 +110,8 @@ class Worker:
             WorkerDied: the worker ended, or sent an invalid frame and was killed.
             FunctionTimeoutError: the deadline passed; the worker is killed.
         """
-        answer = self._call(HookCall.of(hook, context), event, Kind.RESULT, deadline)
+        call = HookCall.of(hook, context)
+        answer = self._call(call, event, (Kind.RESULT, Kind.ERROR), context, deadline)
         if hook == "invoke":
             self.answers += 1
         if answer.kind is Kind.ERROR:
@@ -128,27 +129,28 @@ class Worker:
 
         Raises the same errors as ``call``.
         """
-        answer = self._call(HookCall.of(WEB, context, environ), body, Kind.HEAD, deadline)
+        call = HookCall.of(WEB, context, environ)
+        answer = self._call(call, body, (Kind.HEAD, Kind.ERROR), context, deadline)
         self._check_end(answer)
-        with self._watched(context):
+        try:
             return ResponseHead.from_header(answer.header)
+        except FrameError as error:
+            raise self._failure(error, Kind.HEAD, context) from None
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
         """Return the next chunk of the body, None at its end.
 
         Raises the errors of ``call``.
         """
-        with self._watched(context):
-            self._connection.send(Frame(Kind.NEXT, self._number), deadline)
-            answer = self._receive((Kind.CHUNK, Kind.RESULT, Kind.ERROR), deadline)
+        kinds = (Kind.CHUNK, Kind.RESULT, Kind.ERROR)
+        answer = self._ask(Frame(Kind.NEXT, self._number), kinds, context, deadline)
         self._check_end(answer)
         return answer.body if answer.kind is Kind.CHUNK else None
 
     def stop_body(self, context: Context, deadline: float) -> None:
         """Close the body before its end; raise the errors of ``call``."""
-        with self._watched(context):
-            self._connection.send(Frame(Kind.STOP, self._number), deadline)
-            answer = self._receive((Kind.RESULT, Kind.ERROR), deadline)
+        kinds = (Kind.RESULT, Kind.ERROR)
+        answer = self._ask(Frame(Kind.STOP, self._number), kinds, context, deadline)
         self._check_end(answer)
 
     def kill(self) -> None:
@@ -180,16 +182,33 @@ class Worker:
             self._process.kill()
             self._process.wait(_LAST_WORDS)
 
-    def _call(self, call: HookCall, body: bytes, kind: Kind, deadline: float | None) -> Frame:
+    def _call(
+        self,
+        call: HookCall,
+        body: bytes,
+        kinds: Sequence[Kind],
+        context: Context,
+        deadline: float | None,
+    ) -> Frame:
         """Send a call, and return the first answer to it."""
         wire.check(len(body))
         self._number = (self._number + 1) % _NUMBERS
-        context = call.context()
-        self._connection.begin(awake_only=bool(context.shadow_of))
-        with self._watched(context):
-            frame = Frame(Kind.CALL, self._number, call.to_header(), body)
-            self._hand_over(frame, deadline)
-            return self._receive((kind, Kind.ERROR), deadline)
+        self._connection.begin(awake_only=SHADOW_OF in call.headers)
+        frame = Frame(Kind.CALL, self._number, call.to_header(), body)
+        return self._ask(frame, kinds, context, deadline)
+
+    def _ask(
+        self, frame: Frame, kinds: Sequence[Kind], context: Context, deadline: float | None
+    ) -> Frame:
+        """Send a frame, and return the answer, which must be of one of the kinds.
+
+        Raises the reason if there is none, and kills the worker.
+        """
+        try:
+            self._connection.send(frame, deadline)
+            return self._receive(kinds, deadline)
+        except BaseException as error:
+            raise self._failure(error, frame.kind, context) from None
 
     def _check_end(self, answer: Frame) -> None:
         """Count a complete web answer, and raise its error if it failed."""
@@ -198,35 +217,22 @@ class Worker:
         if answer.kind is Kind.ERROR:
             raise ErrorReport.from_header(answer.header).to_error()
 
-    @contextmanager
-    def _watched(self, context: Context) -> Iterator[None]:
-        """Raise the reason why a worker gives no answer, and kill the worker."""
-        try:
-            yield
-        except TimeoutError:
+    def _failure(self, error: BaseException, asked: Kind, context: Context) -> BaseException:
+        """Return the reason why the worker gives no answer; the worker is killed."""
+        if isinstance(error, ConnectionError) and asked is Kind.CALL:
+            return NotTaken(self._died())  # it has not read the whole call
+        if isinstance(error, TimeoutError):
             self.kill()
             then = f"its worker {self.pid} was killed"
-            raise FunctionTimeoutError(self._function, context.age, then) from None
-        except (EOFError, OSError):
+            return FunctionTimeoutError(self._function, context.age, then)
+        if isinstance(error, EOFError | OSError):
             self.fault = self._died()
-            raise self.fault from None
-        except FrameError as error:
-            self.kill()
+            return self.fault
+        self.kill()
+        if isinstance(error, FrameError):
             self.fault = self._death(f"sent an invalid answer, and was killed: {error}")
-            raise self.fault from None
-        except BaseException:
-            self.kill()
-            raise
-
-    def _hand_over(self, call: Frame, deadline: float | None) -> None:
-        """Send a call and wait until the worker confirms that it has started it."""
-        try:
-            self._connection.send(call, deadline)
-            self._receive((Kind.TAKEN,), deadline)
-        except TimeoutError:
-            raise
-        except (EOFError, OSError):
-            raise NotTaken(self._died()) from None
+            return self.fault
+        return error
 
     def _receive(self, kinds: Sequence[Kind], deadline: float | None) -> Frame:
         frame = self._connection.receive(deadline)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fcplug.config.interpolation import FromEnvironment
 from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, FrameError, Kind
 
 MIB = 1024 * 1024
@@ -26,11 +27,12 @@ def ends() -> Iterator[tuple[FrameConnection, FrameConnection]]:
 @pytest.mark.parametrize(
     "frame",
     [
-        Frame(Kind.TAKEN, 7),
+        Frame(Kind.NEXT, 7),
         Frame(Kind.CALL, 2**32 - 1, {"a": ["ü", "\ud83d", None, 1.5]}, b"event"),
         Frame(Kind.RESULT, 1, {}, bytes(range(256)) * 256),
         Frame(Kind.RESULT, 1, {"x": "y" * 100_000}, b"\0" * (64 * 1024 + 1)),
         Frame(Kind.ERROR, 1, {"kind": "x"}),
+        Frame(Kind.ASSIGNMENT, 0, {"number": 2**70, "text": FromEnvironment("value")}),
     ],
     ids=lambda frame: f"{frame.kind.name}-{len(frame.body)}",
 )
@@ -64,8 +66,8 @@ def test_a_frame_that_is_too_large_is_rejected_before_it_is_sent(
 ) -> None:
     with pytest.raises(FrameError, match=f"{MAX_PART + 1} bytes"):
         ends[0].send(Frame(Kind.RESULT, 1, {}, bytes(MAX_PART + 1)))
-    ends[0].send(Frame(Kind.TAKEN, 1))
-    assert ends[1].receive() == Frame(Kind.TAKEN, 1)
+    ends[0].send(Frame(Kind.NEXT, 1))
+    assert ends[1].receive() == Frame(Kind.NEXT, 1)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,29 @@ def test_a_connection_closed_within_a_frame_is_an_error(
     ends[0].socket.close()
     with pytest.raises(EOFError):
         ends[1].receive(time.monotonic() + 60)
+
+
+@pytest.mark.parametrize(
+    ("read", "error"), [(0, ConnectionResetError), (9, ConnectionResetError), (17, EOFError)]
+)
+def test_an_end_that_closes_shows_whether_it_had_read_everything(
+    ends: tuple[FrameConnection, FrameConnection], read: int, error: type[Exception]
+) -> None:
+    ends[0].send(Frame(Kind.CALL))
+    if read:
+        assert len(ends[1].socket.recv(read)) == read
+    ends[1].socket.close()
+    with pytest.raises(error):
+        ends[0].receive(time.monotonic() + 60)
+
+
+def test_frames_that_arrive_together_are_received_one_by_one(
+    ends: tuple[FrameConnection, FrameConnection],
+) -> None:
+    frames = [Frame(Kind.CALL, n, {"n": n}, bytes(size)) for n, size in enumerate((5, 70_000, 0))]
+    for frame in frames:
+        ends[0].send(frame)
+    assert [ends[1].receive(time.monotonic() + 60) for _ in frames] == frames
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 100_000], ids=["nothing", "trickle"])

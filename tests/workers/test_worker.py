@@ -83,6 +83,19 @@ def test_a_kill_of_an_idle_worker_costs_nothing(workers: Workers) -> None:
         assert int(act(workers, "pid")) != pid
 
 
+@pytest.mark.parametrize("size", [0, 8 * MIB], ids=["sent whole", "sent in part"])
+def test_a_call_that_a_dead_worker_has_not_read_goes_to_another(
+    workers: Workers, size: int
+) -> None:
+    pid = int(act(workers, "pid"))
+    os.kill(pid, signal.SIGSTOP)
+    calling = Background(lambda: act(workers, "pid " + "x" * size))
+    wait_until(lambda: not workers._pool._idle)
+    time.sleep(0.2)  # until it is sent
+    os.kill(pid, signal.SIGKILL)
+    assert int(calling.outcome()) != pid
+
+
 def test_a_kill_of_a_busy_worker_costs_its_call(workers: Workers, tmp_path: Path) -> None:
     busy = Background(lambda: act(workers, f"sleep_and_tell {tmp_path / 'pid'}"))
     wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())

@@ -24,7 +24,6 @@ from fcplug.identity import Credentials
 from fcplug.process.lazy_imports import without_media_types_of_the_system
 from fcplug.protocol import Phase
 from fcplug.result import Result
-from fcplug.runtime.broadcast import LifecycleHooks
 from fcplug.runtime.runtime import Runtime
 from fcplug.web.environ import HEALTH_CHECK
 from fcplug.web.exchange import failure_status
@@ -33,6 +32,7 @@ from fcplug.web.response import close_body
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from fcplug.runtime.broadcast import LifecycleHooks
     from fcplug.web.auth import Gate
 
     ContextOf = Callable[[WSGIEnvironment], Context]
@@ -58,7 +58,7 @@ def create_app(
     runtime: Runtime,
     environ: Mapping[str, str],
     settings: RuntimeEntry,
-    hooks: LifecycleHooks | None = None,
+    hooks: "LifecycleHooks | None" = None,
 ) -> "WSGIApplication":
     """Return the WSGI app that serves a runtime; ``hooks`` run its lifecycle hooks, else itself.
 
@@ -202,7 +202,9 @@ def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return fields
 
 
-def _phases(runtime: Runtime, hooks: LifecycleHooks, context_of: "ContextOf") -> "WSGIApplication":
+def _phases(
+    runtime: Runtime, hooks: "LifecycleHooks", context_of: "ContextOf"
+) -> "WSGIApplication":
     """Return the Falcon app of the four phases, each of which is a path."""
     with without_media_types_of_the_system():
         app = falcon.App()

@@ -20,12 +20,13 @@ from fcplug.plugins.importer import HANDLERS, MIDDLEWARE, Source
 from fcplug.plugins.registration import Registration
 from fcplug.plugins.settings import Settings
 from fcplug.plugins.shared_hooks import SharedHooks, SharedUse
-from fcplug.web import wsgi_call
 from fcplug.web.environ import Environs
 from fcplug.web.response import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+    from fcplug.web.wsgi_call import Caller
 
 
 class Plugins:
@@ -47,7 +48,7 @@ class Plugins:
     ) -> None:
         self.hook = manager.hook
         self.package = package
-        self._application = application and wsgi_call.Caller(application)
+        self._application = application and _caller(application)
         self._environs = environs
         self._use = use
         self.invoke = _direct(manager)
@@ -219,3 +220,9 @@ def _direct(manager: pluggy.PluginManager) -> Callable[[bytes, Context], Any]:
         alone: Callable[[bytes, Context], Any] = implementations[0].function
         return alone
     return lambda event, context: answer_of(lambda: hook(event=event, context=context))
+
+
+def _caller(application: "WSGIApplication") -> "Caller":
+    from fcplug.web.wsgi_call import Caller  # noqa: PLC0415 - functions for events need none of it
+
+    return Caller(application)

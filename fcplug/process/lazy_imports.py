@@ -25,6 +25,7 @@ The states of one name, for example ``asyncio``::
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -49,14 +50,23 @@ def import_falcon() -> None:
 
 def import_waitress() -> None:
     """Import waitress without what it imports for dates that clients send, and for its command."""
-    with suppress(Exception), lazy_modules("calendar", "getopt"):
+    with suppress(Exception), lazy_modules("calendar", "getopt"), _lazy_platform():
         import waitress.server  # noqa: F401, PLC0415
 
 
 def import_msgspec() -> None:
-    """Import msgspec without its inspection of types."""
-    with suppress(Exception), lazy_modules("msgspec.inspect"):
+    """Import msgspec without its inspection of types and its JSON Schemas."""
+    names = "msgspec.inspect", "msgspec._json_schema"
+    with suppress(Exception), lazy_modules(*names), _lazy_platform():
         import msgspec  # noqa: F401, PLC0415
+
+
+@contextmanager
+def _lazy_platform() -> Iterator[None]:
+    """Let waitress, and uuid before Python 3.12, ask for the system's name without that import."""
+    with lazy_modules("platform"):
+        vars(sys.modules["platform"]).setdefault("system", lambda: os.uname().sysname)
+        yield
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fcplug.context import Context
-from fcplug.process.siblings import Siblings
 from fcplug.protocol import BY_CONTROL_PATH, Phase
 from fcplug.result import Result
+
+if TYPE_CHECKING:
+    from fcplug.process.siblings import Siblings
 
 _PATIENCE = 300.0  # seconds for the hooks of the siblings; FC ends the request sooner
 
@@ -37,7 +39,9 @@ class HookBroadcast:
         environ: the process environment, for the contexts that siblings send.
     """
 
-    def __init__(self, own: LifecycleHooks, siblings: Siblings, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, own: LifecycleHooks, siblings: "Siblings", environ: Mapping[str, str]
+    ) -> None:
         self._own = own
         self._siblings = siblings
         self._environ = environ

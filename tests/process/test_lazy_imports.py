@@ -143,7 +143,7 @@ from fcplug.process import lazy_imports
 
 lazy_imports.import_msgspec()
 lazy_imports.import_waitress()
-assert not {"msgspec.inspect", "calendar", "getopt"} & sys.modules.keys()
+assert not {"msgspec.inspect", "msgspec._json_schema", "calendar", "getopt"} & sys.modules.keys()
 
 import msgspec, waitress.adjustments, waitress.utilities
 print(msgspec.inspect.type_info(int), msgspec.json.schema(list[int]))
@@ -158,6 +158,25 @@ assert isinstance(msgspec.inspect.type_info(int), msgspec.inspect.IntType)
         "9",
         "1",
     ]
+
+
+def test_uuid_and_waitress_know_the_system_although_platform_is_not_imported() -> None:
+    out = run(
+        """
+import sys
+from fcplug.process import lazy_imports
+
+lazy_imports.import_msgspec()
+lazy_imports.import_waitress()
+assert "platform" not in sys.modules
+
+import platform, uuid, waitress.compat
+assert not waitress.compat.WIN
+print(platform.system() == "Linux", getattr(uuid, "_LINUX", True), uuid.uuid1() != uuid.uuid1())
+print(type(platform) is type(sys), bool(platform.python_version()))
+"""
+    )
+    assert out.splitlines() == ["True True True", "True True"]
 
 
 def test_other_code_gets_the_media_types_of_the_system() -> None:
@@ -189,7 +208,7 @@ NEEDLESS = {
         "importlib.metadata",
         "msgspec.inspect",
     ),
-    *("shlex", "ssl", "yaml"),
+    *("mmap", "platform", "shlex", "ssl", "yaml"),
     *("fcplug.config.yaml_strict", "fcplug.process.supervisor", "fcplug.workers"),
 }
 CONFIG = """\

@@ -26,9 +26,9 @@ log = logging.getLogger("fcplug.server")
 _LENGTH = "content-length"
 _WITHOUT_BODY = ("204", "304")
 _TEXT = rb"[\t -~\x80-\xff]*"
-_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _TEXT + rb"\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n")
-_HEAD = re.compile(_STATUS_LINE.pattern + rb"(" + _FIELD.pattern + rb")*\r\n")
+_FIELD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _TEXT + rb"\r\n"
+_STATUS_LINE = rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n"
+_HEAD = re.compile(_STATUS_LINE + rb"(" + _FIELD + rb")*\r\n")
 
 
 class AnswerError(Exception):
@@ -249,9 +249,9 @@ def _check(head: bytes) -> None:
     if _HEAD.fullmatch(head):
         return
     status, *fields = head.splitlines(keepends=True)[:-1]
-    if not _STATUS_LINE.fullmatch(status):
+    if not re.fullmatch(_STATUS_LINE, status):
         raise AnswerError("the status is not a final one with a reason of printable characters")
-    wrong = next((field for field in fields if not _FIELD.fullmatch(field)), b"")
+    wrong = next((field for field in fields if not re.fullmatch(_FIELD, field)), b"")
     name = wrong.partition(b":")[0]
     raise AnswerError(f"the header field {name!r} has a name or a value that cannot be sent")
 

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from fcplug.server.waitress.dispatcher import Dispatcher, Job, PendingRequest, PooledThread
 from fcplug.server.waitress.latency_gate import LatencyGate
 from fcplug.server.waitress.wakeup import Wakeup
+from fcplug.server.waitress.watched_thread import WatchedThread
 
 _LATE = 0.005  # seconds that one answer of the leader may delay the loop; checked as often
+_WATCH_FOR = 0.001  # seconds that the main thread watches what a late leader does
 _CHECK_FOR = 0.1  # seconds after the leader's last answer during which the main thread still checks
 _IDLE_WAIT = 5.0  # seconds that the main thread waits otherwise; `wakeup` ends the wait
 _TURN_TIMEOUT = 0.5  # seconds that one turn of the loop waits for events
@@ -43,7 +45,8 @@ class LeaderFollowers(Dispatcher):
     1.  The answer is in time: the leader counts it and takes the next request or turns the loop.
     2.  It is late: the main thread makes a free thread the leader. The late thread finds out when
         its answer is sent, and goes on as a follower. The gate closes: for a while all requests
-        are handed over.
+        are handed over. It stays open if the late thread could run but other processes have the
+        processors (``_starves``): this says nothing about the handler.
     3.  ``until()`` is true: the main thread takes the loop back. A leader that answers loses it at
         once, one that turns the loop steps down after the turn. Then the caller turns the loop.
 
@@ -54,6 +57,7 @@ class LeaderFollowers(Dispatcher):
     ``_leader_ident``     its ``threading.get_ident()``. 0 until it has begun to lead.
     ``_answering_since``  0.0 while the leader turns the loop, else when its answer began
                           (``time.monotonic()``).
+    ``_watched``          the leader, for the main thread to watch.
     ``_own_answers``      how many the leaders have begun: shows the main thread that they still do.
     ``_checking``         whether the main thread checks every 5 ms. The leader wakes it if not.
     ``_ending``           ``until()`` is true: the leader steps down as soon as it can.
@@ -82,6 +86,7 @@ class LeaderFollowers(Dispatcher):
         self._leader: PooledThread | None = None
         self._leader_ident = 0
         self._answering_since = 0.0
+        self._watched = WatchedThread()
         self._own_answers = 0
         self._checking = False
         self._ending = False
@@ -113,11 +118,9 @@ class LeaderFollowers(Dispatcher):
         seen, seen_at = 0, time.monotonic()
         while not until() and self._error is None:
             self.wakeup.wait(_LATE if self._checking else _IDLE_WAIT)
+            self._replace_late_leader()
             now = time.monotonic()
             with self._lock:
-                if self._answering_since and now - self._answering_since > _LATE:
-                    self._gate.close()
-                    self._start_leader()
                 if self._own_answers != seen:
                     seen, seen_at = self._own_answers, now
                 self._checking = bool(self._answering_since) or now - seen_at < _CHECK_FOR
@@ -128,6 +131,27 @@ class LeaderFollowers(Dispatcher):
     def close(self) -> None:
         """Close the descriptors of ``wakeup``."""
         self.wakeup.close()
+
+    def _replace_late_leader(self) -> None:
+        """Make another thread the leader if this one's answer is late; decide who answers next."""
+        since = self._answering_since
+        if not since or time.monotonic() - since <= _LATE:
+            return
+        starves = self._starves()
+        with self._lock:
+            if self._answering_since == since:  # it is still the same answer
+                if starves:
+                    self._gate.answered(_LATE)
+                else:
+                    self._gate.close()
+                self._start_leader()
+
+    def _starves(self) -> bool:
+        """Watch the leader for a while: can it run, but mostly waits for a processor?"""
+        before = self._watched.processor_time()
+        self.wakeup.wait(_WATCH_FOR)
+        ran = self._watched.processor_time() - before
+        return ran < _WATCH_FOR / 2 and self._watched.is_ready()
 
     def _start_leader(self) -> None:
         """Make a free thread the leader, if there is one; the lock is held."""
@@ -153,6 +177,7 @@ class LeaderFollowers(Dispatcher):
 
     def _lead(self, thread: PooledThread) -> None:
         """Turn the loop and answer, until another thread leads: a job of ``thread``."""
+        self._watched = WatchedThread()
         self._leader_ident = threading.get_ident()
         try:
             while self._leader is thread:

@@ -17,6 +17,14 @@ file = pathlib.Path(sys.argv[1])
 values, places, _ = yaml_strict.read(file.read_text(), lambda value: (value, []))
 pathlib.Path(f"{file}{stored.SUFFIX}").write_bytes(stored.encoded(file.read_text(), values, places))
 """
+_PACK = """
+import compileall, pathlib, py_compile, sys
+from fcplug.build import packing
+from fcplug.plugins import code_path
+mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+compileall.compile_dir(sys.argv[1], force=True, quiet=1, invalidation_mode=mode)
+packing.pack(pathlib.Path(sys.argv[1], "python"), ("fcplug", *code_path.DEPENDENCIES))
+"""
 
 
 class CodeFolder:
@@ -31,6 +39,10 @@ class CodeFolder:
         shutil.copy(ROOT / "bootstrap", self.path)
         for module in ("index.py", "passing.py", "hello.py", "flask_hello.py"):
             shutil.copy(PEERS / module, self.path)
+
+    def pack(self) -> None:
+        """Compile and pack the code as ``fcplug build`` does."""
+        self._run(_PACK, str(self.path))
 
     def contestant(
         self, name: str, title: str, config: str, environ: Mapping[str, str] | None = None
@@ -53,13 +65,16 @@ class CodeFolder:
     def built(self, name: str, title: str, config: str) -> Contestant:
         """Return fcplug with this configuration, stored beside it as ``fcplug build`` does."""
         made = self.contestant(name, title, config)
+        self._run(_STORE, made.environ["FCPLUG_CONFIG"])
+        return made
+
+    def _run(self, script: str, file: str) -> None:
         subprocess.run(
-            [str(self.python), "-c", _STORE, made.environ["FCPLUG_CONFIG"]],
+            [str(self.python), "-c", script, file],
             env={"PATH": os.defpath, "PYTHONPATH": str(self.path / "python")},
             check=True,
             timeout=60,
         )
-        return made
 
 
 def config(runtime: str = "", functions: int = 1, middleware: int = 0) -> str:

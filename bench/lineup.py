@@ -108,13 +108,14 @@ def own(file: str, function: str, event: Path | None, names: Sequence[str]) -> L
 
 def _ours() -> tuple[list[Contestant], list[CodeFolder]]:
     log("deploying fcplug into a code folder")
-    code = CodeFolder(FCPLUG)
+    code, package = CodeFolder(FCPLUG), CodeFolder(BUILT)
+    package.pack()
     two = code.contestant(TWO, "fcplug, 2 processes", config("processes: 2"))
     found = [
         code.contestant(FCPLUG, "fcplug", config()),
         replace(two, unpinned_only=True),
         code.contestant(THOUSAND, "fcplug, 1,000 functions", config(functions=1000)),
-        code.built(BUILT, "fcplug, built", config()),
-        code.built(THOUSAND_BUILT, "fcplug, built, 1,000 functions", config(functions=1000)),
+        package.built(BUILT, "fcplug, built", config()),
+        package.built(THOUSAND_BUILT, "fcplug, built, 1,000 functions", config(functions=1000)),
     ]
-    return found, [code]
+    return found, [code, package]

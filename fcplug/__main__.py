@@ -15,7 +15,10 @@ def main() -> None:
     gc.disable()  # until it serves: what imports make stays
     path = sorted(sys.path, key=_is_working_directory)
     sys.path[:] = sorted(path, key=_is_not_pythons)  # most of what comes next is Python's own
-    from fcplug.process import lazy_imports  # noqa: PLC0415 - only now the path is right
+    from fcplug import compiled_modules  # noqa: PLC0415 - only now the path is right
+
+    compiled_modules.install()
+    from fcplug.process import lazy_imports  # noqa: PLC0415
 
     lazy_imports.import_msgspec()
     from fcplug import cli  # noqa: PLC0415

@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import fcplug
+from fcplug import compiled_modules
+
+compiled_modules.install()
 from fcplug import logs, protocol
 from fcplug.app import create_app
 from fcplug.concurrency import current_loop

@@ -15,6 +15,7 @@ from fcplug.build import (
     loading,
     notes,
     outputs,
+    packing,
     resolution,
     roots,
     sbom,
@@ -26,6 +27,7 @@ from fcplug.build.order import Built, Order, Part, Progress
 from fcplug.build.resolution import Resolved
 from fcplug.config import stored, yaml_strict
 from fcplug.config.search import FILE
+from fcplug.plugins import code_path
 
 _BOOTSTRAP = "bootstrap"
 _PYTHON = "python"
@@ -86,6 +88,7 @@ class _Build:
         if compiled := order.compiled and bool(python):
             self._progress(0.8, "compiling")
             interpreter.compile_sources(python, self._code, self._work)
+            packing.pack(self._code / _PYTHON, (roots.RUNTIME, *code_path.DEPENDENCIES))
         packed = archive.write(self._code, self._beside / "package", self._packing)
         archive.check_size(self._beside / "package", order.limit)
         digest = self._publish(resolved)

@@ -15,7 +15,7 @@ from fcplug.config import search
 
 log = logging.getLogger("fcplug")
 
-_DEPENDENCIES = ("falcon", "httptools", "msgspec", "pluggy", "waitress", "yaml")
+DEPENDENCIES = ("falcon", "httptools", "msgspec", "pluggy", "waitress", "yaml")
 LATE_IMPORTS = (
     "argparse",
     "asyncio",
@@ -97,7 +97,7 @@ def _clashes(code: str) -> Iterator[tuple[str, str]]:
     except OSError:
         return  # the folder does not exist, so nothing in it can be imported
     found.discard("test")  # a common name, and the runtime does not use the standard library's
-    for name in sorted(found & {*sys.stdlib_module_names, *_DEPENDENCIES}):
+    for name in sorted(found & {*sys.stdlib_module_names, *DEPENDENCIES}):
         if source := source_in(code, name):
             yield name, source
 
@@ -109,14 +109,14 @@ def _import_ahead(clashes: Sequence[tuple[str, str]], path: Sequence[str]) -> It
         for late in LATE_IMPORTS:
             importlib.import_module(late)
         for name, _ in clashes:
-            if name in _DEPENDENCIES and PathFinder.find_spec(name, path):
+            if name in DEPENDENCIES and PathFinder.find_spec(name, path):
                 importlib.import_module(name)
     finally:
         sys.path[:] = before
     for name, source in clashes:
         module = sys.modules.get(name)
         other = getattr(module, "__file__", None) or "Python itself"
-        if module is None and name not in _DEPENDENCIES:
+        if module is None and name not in DEPENDENCIES:
             yield (
                 f"{source} replaces Python's module '{name}' for all code that imports it: "
                 "rename the file, unless you intend this"

@@ -23,7 +23,11 @@ def main() -> None:
     if paths is not None:
         sys.path += [path for path in paths if path not in sys.path]
     try:
-        from fcplug.workers.main import serve  # noqa: PLC0415 - needs the path from above
+        if paths is not None:  # it is the runtime's own fcplug
+            from fcplug import compiled_modules  # noqa: PLC0415 - needs the path from above
+
+            compiled_modules.install()
+        from fcplug.workers.main import serve  # noqa: PLC0415
     except Exception as error:
         import struct  # noqa: PLC0415
 

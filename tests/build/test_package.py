@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def compiled(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*.pyc")}
 
 
+def compiled_headers(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield each module that is compiled, with the first 16 bytes of its compiled code."""
+    for path in folder.rglob("*.pyc"):
+        yield path.parent.parent / f"{path.name.partition('.')[0]}.py", path.read_bytes()[:16]
+    for path in folder.rglob("*.modules"):
+        line, _, content = path.read_bytes().partition(b"\n")
+        for name, (first, _, is_package) in json.loads(line)["modules"].items():
+            module = folder / "python" / name.replace(".", "/")
+            source = module / "__init__.py" if is_package else module.with_suffix(".py")
+            yield source, content[first : first + 16]
+
+
 def test_a_package_serves_with_nothing_but_the_python_of_the_image(built: Shared) -> None:
     before = compiled(built.code)
     clean = {name: "" for name in os.environ if name.startswith(("FC_", "FCPLUG_"))}
@@ -83,16 +96,16 @@ def test_a_package_has_what_serves_and_nothing_else(built: Shared) -> None:
 def test_the_compiled_code_counts_whatever_the_times_of_the_files_are(built: Shared) -> None:
     modules = sorted(built.code.rglob("*.py"))
     assert len(modules) > 200
-    for module in modules:
-        compiled = (
-            module.parent / "__pycache__" / f"{module.stem}.{sys.implementation.cache_tag}.pyc"
-        )
-        header = compiled.read_bytes()[:16]
+    headers = dict(compiled_headers(built.code))
+    assert headers.keys() == set(modules)
+    for module, header in headers.items():
         assert header[:4] == importlib.util.MAGIC_NUMBER
         assert int.from_bytes(header[4:8], "little") == 0b01, "a hash that is not checked"
         assert header[8:] == importlib.util.source_hash(module.read_bytes())
     assert str(built.folder.parent).encode() not in b"".join(
-        path.read_bytes() for path in built.code.rglob("*.py[c]")
+        path.read_bytes()
+        for path in built.code.rglob("*")
+        if path.suffix in (".py", ".pyc", ".modules")
     )
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from fcplug import protocol
@@ -136,9 +137,31 @@ class RuntimeLogger(logging.Logger):
         self.output_handler.write(record, waits=current.get() is not None)
 
 
+def only_receiver(logger: logging.Logger) -> RecordHandler | None:
+    """Return the runtime's handler if it gets all records of a logger, and no other handler does.
+
+    None also where user code has set a filter or a level that decides about the records.
+    """
+    if logger.disabled or logger.filters:
+        return None
+    found = None
+    at: logging.Logger | None = logger
+    while at is not None:
+        for handler in at.handlers:
+            if found or type(handler) is not RecordHandler or handler.level or handler.filters:
+                return None
+            found = handler
+        at = at.parent if at.propagate else None
+    return found
+
+
 def _utc(record: logging.LogRecord) -> str:
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-    return f"{moment}.{int(record.msecs):03d}Z"
+    return f"{_utc_second(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _utc_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _json(fields: Mapping[str, Any], keys: Credentials) -> str:

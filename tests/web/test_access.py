@@ -120,6 +120,58 @@ def test_json_has_the_parts_as_fields(tmp_path: Path) -> None:
     assert [record[name] for name in named] == ["1-2", "GET", "/hello", 200, 6]
 
 
+def listening(code: str) -> str:
+    return f"""
+import logging
+
+class Listener(logging.Handler):
+    def emit(self, record):
+        print("listener:", record.getMessage(), record.threadName, record.process, flush=True)
+
+{code}
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"one"]
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "logging.getLogger().addHandler(Listener())",
+        "logging.getLogger('fcplug').addHandler(Listener())",
+        "logging.getLogger('fcplug.access').addHandler(Listener())",
+        "logging.basicConfig(handlers=[Listener()], force=True)",
+    ],
+)
+def test_a_handler_of_user_code_gets_a_whole_record(tmp_path: Path, code: str) -> None:
+    with start(deploy(tmp_path, config(), {"shop.py": listening(code)})) as running:
+        running.call("GET", "/hello", headers=CALL)
+        found = re.findall(
+            r"^listener: GET /hello 200 \S+ ms 3 bytes (\S+) (\d+)$", running.log, re.M
+        )
+    assert len(found) == 1
+    assert len(lines(running)) == ("force" not in code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "logging.getLogger('fcplug.access').addFilter(lambda record: False)",
+        "logging.getLogger('fcplug.access').disabled = True",
+        "logging.getLogger('fcplug.access').propagate = False",
+        "logging.getLogger().handlers[0].addFilter(lambda record: False)",
+        "logging.getLogger().handlers[0].setLevel('ERROR')",
+    ],
+)
+def test_user_code_can_keep_it_out_of_the_log(tmp_path: Path, code: str) -> None:
+    with start(deploy(tmp_path, config(), {"shop.py": listening(code)})) as running:
+        assert running.call("GET", "/hello", headers=CALL).body == b"one"
+        assert running.call("GET", "/hello", headers=CALL).body == b"one"
+        assert lines(running) == []
+
+
 @pytest.mark.parametrize("runtime", [{"access_log": False}, {"log_level": "WARNING"}], ids=str)
 def test_it_can_be_switched_off(tmp_path: Path, runtime: dict[str, Any]) -> None:
     with start(deploy(tmp_path, config(**runtime), {"shop.py": SHOP})) as running:

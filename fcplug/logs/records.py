@@ -156,11 +156,12 @@ def only_receiver(logger: logging.Logger) -> RecordHandler | None:
 
 
 def _utc(record: logging.LogRecord) -> str:
-    return f"{_utc_second(int(record.created))}.{int(record.msecs):03d}Z"
+    return f"{utc_second(int(record.created))}.{int(record.msecs):03d}Z"
 
 
 @lru_cache(maxsize=2)
-def _utc_second(second: int) -> str:
+def utc_second(second: int) -> str:
+    """Return a second since 1970 in UTC, without a zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 

@@ -215,15 +215,15 @@ class Function:
         return encode(backend.invoke(event, own), handler)
 
     def _web(self, environ: "WSGIEnvironment", own: Context) -> Response:
-        if self.spec.application is None:
-            from fcplug.web import http_event  # noqa: PLC0415 - most functions never need it
-
-            event = http_event.event_of(environ, own)
-            return http_event.response_of(self._invoke(event, own))
         backend = self._loaded.value
         if backend is None or not self._initialized.done:
             backend = self._load_and_initialize(own)
-        return backend.web(environ, own)
+        if self.spec.application is not None:
+            return backend.web(environ, own)
+        # most functions never need it
+        from fcplug.web.http_event import event_of, response_of  # noqa: PLC0415
+
+        return response_of(backend.invoke(event_of(environ, own), own), self.spec.handler or "")
 
     def _load_and_initialize(self, own: Context) -> Backend:
         """Load and initialize before the first invocation: FC has no initializer configured."""

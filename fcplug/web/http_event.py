@@ -14,9 +14,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import msgspec
+
 from fcplug import protocol
 from fcplug.context import Context
+from fcplug.encoding import encode
 from fcplug.errors import InvalidResponse
+from fcplug.logs.records import utc_second
 from fcplug.web.environ import raw_path
 from fcplug.web.response import Response, reason_of
 
@@ -28,6 +32,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _STATUS = re.compile(r"[2-5][0-9]{2}")
 _WITHOUT_BODY = (204, 205, 304)
+_JSON_BEGINS = tuple('{["-0123456789tfnNI')  # what json reads, with NaN and Infinity
 _JSON = {
     bool: "true or false", int: "a number", float: "a number", str: "a text",
     list: "a list", dict: "an object", type(None): "null",
@@ -42,7 +47,11 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
     body is text if it is UTF-8 and its content type is textual or missing, else base64.
     """
     path = raw_path(environ)
-    headers = dict(_headers(environ))
+    headers = {
+        name: value if value.isascii() else _unicode(value)
+        for key, name in _header_names(tuple(environ))
+        if (value := environ[key]) or key.startswith("HTTP_")
+    }
     body, is_base64 = _json_body(_body(environ), headers.get("Content-Type", ""))
     domain = _host_name(headers.get("Host", ""))
     received = time.time() - context.age
@@ -58,7 +67,7 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
             "domainName": domain,
             "domainPrefix": domain.partition(".")[0],
             "requestId": context.request_id,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(received)),
+            "time": f"{utc_second(int(received))}Z",
             "timeEpoch": str(int(received * 1000)),
             "http": {
                 "method": environ["REQUEST_METHOD"],
@@ -69,29 +78,59 @@ def event_of(environ: Mapping[str, Any], context: Context) -> bytes:
             },
         },
     }
-    return json.dumps(event).encode()
+    return msgspec.json.encode(event)
 
 
-def response_of(result: bytes) -> Response:
-    """Return the response for a handler's encoded result.
+def response_of(result: Any, handler: str = "") -> Response:
+    """Return the response for a handler's result; ``handler`` is its name in errors.
 
     An object with ``statusCode`` (and ``headers``, ``isBase64Encoded``, ``body``) describes the
     response; a header with a list of values is sent once for each. Any other result is the body of
     a 200 with the type ``application/json``, ``text/plain`` or ``application/octet-stream``.
 
     Raises:
+        InvalidResult: the result is not JSON.
         InvalidResponse: a key has a value that cannot be sent.
     """
+    if type(result) is dict and _is_as_in_json(result):
+        return _described(result)  # the same without writing and reading JSON
+    data = encode(result, handler)
     try:
-        text = result.decode()
+        text = data.decode()
     except UnicodeDecodeError:
-        return _response(200, [], "application/octet-stream", result)
+        return _response(200, [], "application/octet-stream", data)
     try:
-        answer = json.loads(text)
+        # an error of json takes longer than all the rest
+        is_json = text.lstrip().startswith(_JSON_BEGINS)
+        answer = json.loads(text) if is_json else None
     except (ValueError, RecursionError):
-        return _response(200, [], "text/plain; charset=utf-8", result)
+        is_json = False
+    if not is_json:
+        return _response(200, [], "text/plain; charset=utf-8", data)
     if not isinstance(answer, dict) or "statusCode" not in answer:
-        return _response(200, [], "application/json", result)
+        return _response(200, [], "application/json", data)
+    return _described(answer)
+
+
+def _is_as_in_json(answer: Mapping[Any, Any]) -> bool:
+    """Return whether an object describes a response, and is the same once it was JSON.
+
+    ``encode`` sorts keys, so headers must be in that order.
+    """
+    if "statusCode" not in answer:
+        return False
+    headers = answer.get("headers") or {}
+    rest = [value for key, value in answer.items() if key != "headers"]
+    return (
+        type(headers) is dict
+        and {*map(type, answer), *map(type, headers), *map(type, headers.values())} == {str}
+        and {*map(type, rest)} <= {str, int, bool}
+        and sorted(headers) == list(headers)
+    )
+
+
+def _described(answer: Mapping[str, Any]) -> Response:
+    """Return the response that an object with ``statusCode`` describes."""
     status = _status(answer["statusCode"])
     is_base64 = _typed(answer, "isBase64Encoded", bool) or False
     body = _typed(answer, "body", str) or ""
@@ -104,13 +143,15 @@ def response_of(result: bytes) -> Response:
     )
 
 
-def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, value in environ.items():
-        if (name := _header_name(key)) and (value or key.startswith("HTTP_")):
-            yield name, value if value.isascii() else _unicode(value)
+@functools.lru_cache(8)  # few: a client may make up long names
+def _header_names(keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the keys of an environ that are headers, but not FC's, each with its header name.
+
+    The requests of one connection mostly have the same keys.
+    """
+    return [(key, name) for key in keys if (name := _header_name(key))]
 
 
-@functools.lru_cache(128)
 def _header_name(key: str) -> str:
     """Return the header name of an environ key; empty for other keys and for FC's headers."""
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH") and not key.startswith("HTTP_"):
@@ -129,14 +170,15 @@ def _unicode(text: str) -> str:
 
 def _parameters(query: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
         parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
     return parameters
 
 
 def _host_name(host: str) -> str:
     """Return the host without its port."""
-    return re.sub(r":\d*$", "", host)
+    name, colon, port = host.rpartition(":")
+    return name if colon and (not port or port.isdecimal()) else host
 
 
 def _body(environ: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
@@ -69,6 +70,7 @@ def length_of(headers: Sequence[tuple[str, str]]) -> int | None:
     return None
 
 
+@lru_cache
 def reason_of(status: int) -> str:
     """Return the standard reason of a status, or ``Unknown``."""
     try:

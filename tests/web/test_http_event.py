@@ -6,9 +6,10 @@ import io
 import json
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from fcplug.app import create_app
 from fcplug.context import Context
+from fcplug.encoding import encode
 from fcplug.errors import InvalidResponse
 from fcplug.result import Result
 from fcplug.runtime.runtime import Runtime
@@ -275,6 +277,66 @@ def test_every_result_of_a_handler_is_a_response(value: Any) -> None:
     line, headers, body = whole(answer(value))
     assert line == "200 OK"
     assert headers["Content-Length"] == str(len(body))
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+PARTS = {
+    "statusCode": st.sampled_from([200, 204, 302, 99, "200", True, None, 200.5, HTTPStatus.OK]),
+    "headers": st.dictionaries(
+        st.sampled_from(["A", "Content-Type", "b", "content-length", "no name"]),
+        VALUES | st.lists(TEXT) | st.tuples(TEXT),
+    )
+    | VALUES,
+    "isBase64Encoded": VALUES,
+    "body": VALUES | st.just("\ud83d") | st.lists(TEXT),
+    "further": VALUES | st.lists(TEXT),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=PARTS))
+def test_an_object_is_the_same_response_as_its_json(value: dict[str, Any]) -> None:
+    def outcome(result: Any) -> tuple[str, Sequence[tuple[str, str]], bytes] | str:
+        try:
+            response = http_event.response_of(result)
+        except InvalidResponse as error:
+            return str(error)
+        return response.status, response.headers, b"".join(response.body)
+
+    assert outcome(value) == outcome(encode(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_json"),
+    [
+        (" \t\r\n[1]", True),
+        ("-1", True),
+        ("NaN", True),
+        ("-Infinity", True),
+        ("true", True),
+        ("\u2003[1]", False),
+        ("nothing", False),
+        ("", False),
+    ],
+)
+def test_a_text_is_json_where_json_reads_it(text: str, is_json: bool) -> None:
+    kind = "application/json" if is_json else "text/plain; charset=utf-8"
+    assert dict(http_event.response_of(text).headers)["Content-Type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("a.b:9000", "a.b"),
+        ("a.b", "a.b"),
+        ("a.b:", "a.b"),
+        ("[::1]:80", "[::1]"),
+        ("[::1]", "[::1]"),
+        (":80", ""),
+        ("a:b", "a:b"),
+    ],
+)
+def test_the_domain_is_the_host_without_its_port(host: str, name: str) -> None:
+    assert event(HTTP_HOST=host)["requestContext"]["domainName"] == name
 
 
 @pytest.mark.parametrize(

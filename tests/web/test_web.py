@@ -382,7 +382,7 @@ def test_events_and_web_requests_go_each_to_their_own(instance: Instance) -> Non
     assert (answer.status, json.loads(answer.body)["errorType"]) == (404, "EventRequestError")
     head, body = ask(instance, "GET /x", function="events")
     assert head.startswith(b"HTTP/1.1 200 ")
-    assert b'"rawPath": "/x"' in body
+    assert b'"rawPath":"/x"' in body
     head, body = ask(instance, "GET /x", function="nobody")
     assert head.startswith(b"HTTP/1.1 404 ")
     assert json.loads(body)["errorType"] == "UnknownFunction"

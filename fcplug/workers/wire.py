@@ -81,12 +81,13 @@ class FrameConnection:
             OSError: the other end is closed.
         """
         header = _encoded(frame.header) if frame.header else b""
-        check(len(header), len(frame.body))
-        prefix = _PREFIX.pack(frame.kind, frame.number, len(header), len(frame.body))
+        header_size, body_size = len(header), len(frame.body)
+        check(header_size, body_size)
+        head = _PREFIX.pack(frame.kind, frame.number, header_size, body_size) + header
         self._limit(deadline)
-        sent = self._send_some([prefix, header, frame.body])
-        if sent < len(prefix) + len(header) + len(frame.body):
-            self._send_rest([prefix + header, frame.body], sent, deadline)
+        sent = self._send_some([head, frame.body])
+        if sent < len(head) + body_size:
+            self._send_rest([head, frame.body], sent, deadline)
 
     def receive(self, deadline: float | None = None) -> Frame:
         """Receive a frame.
@@ -102,7 +103,8 @@ class FrameConnection:
         if (kind := _KINDS.get(number_of_kind)) is None:
             raise FrameError(f"not a frame: there is no kind {number_of_kind}")
         header = _decoded(self._exactly(header_size, deadline)) if header_size else {}
-        return Frame(kind, number, header, self._exactly(body_size, deadline))
+        body = self._exactly(body_size, deadline) if body_size else b""
+        return Frame(kind, number, header, body)
 
     def _send_some(self, parts: list[bytes] | list[memoryview]) -> int:
         try:
@@ -187,8 +189,8 @@ class FrameConnection:
 
 def check(*sizes: int) -> None:
     """Raise FrameError if one of the sizes is too large for a frame."""
-    if max(sizes) > MAX_PART:
-        raise FrameError(f"{max(sizes)} bytes are more than the {MAX_PART} that a frame can hold")
+    if (largest := max(sizes)) > MAX_PART:
+        raise FrameError(f"{largest} bytes are more than the {MAX_PART} that a frame can hold")
 
 
 def _encoded(header: Mapping[str, Any]) -> bytes:

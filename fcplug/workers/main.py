@@ -4,7 +4,8 @@ The states, with the frames that the worker sends (->) and receives (<-)::
 
     -> HELLO   <- ASSIGNMENT   load   -> READY (or ERROR, and exit)
     idle: <- CALL   run the hook   -> RESULT or ERROR   idle
-    web:  <- CALL   -> HEAD   (<- NEXT  -> CHUNK)*   <- NEXT or STOP  -> RESULT or ERROR
+    web:  <- CALL   -> RESULT with the whole answer, or ERROR   idle
+          <- CALL   -> HEAD   (<- NEXT  -> CHUNK)*   <- NEXT or STOP  -> RESULT or ERROR   idle
     the runtime closes the connection: exit
 """
 
@@ -18,6 +19,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fcplug
@@ -30,7 +32,7 @@ from fcplug.plugins import code_path
 from fcplug.plugins.loader import Loader, Plugins
 from fcplug.plugins.shared_hooks import SharedHooks
 from fcplug.process.forks import end_forked_child, fork_counter
-from fcplug.web.response import Response, close_failed
+from fcplug.web.response import Response, close_failed, has_no_body, length_of
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
 from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
@@ -89,11 +91,10 @@ class _CallServer:
         try:
             call = HookCall.from_header(frame.header)
             # a copy, so that context variables set by a handler do not outlive its call
-            body = contextvars.copy_context().run(self._run, call, frame)
+            answer = contextvars.copy_context().run(self._run, call, frame)
             self._end_forked_child(None)
-            if len(body) > MAX_PART:
-                raise ValueError(f"a result of {len(body)} bytes: {MAX_PART} may be sent")
-            answer = Frame(Kind.RESULT, frame.number, body=body)
+            if (size := len(answer.body)) > MAX_PART:
+                raise ValueError(f"a result of {size} bytes: {MAX_PART} may be sent")
         except BaseException as error:
             self._end_forked_child(error)
             if isinstance(error, MemoryError):
@@ -102,18 +103,18 @@ class _CallServer:
         _end_output(self._context)
         self._connection.send(answer)
 
-    def _run(self, call: HookCall, frame: Frame) -> bytes:
+    def _run(self, call: HookCall, frame: Frame) -> Frame:
         context = call.context()
         current.set(context)
         self._context = context
         own = context.for_function(self._spec.settings, call.timeout, self._spec.name)
         if call.hook == WEB:
-            self._web(call, frame, own)
-            return b""
-        return encode(self._call(call.hook, frame.body, own), self._spec.handler or "")
+            return self._web(call, frame, own)
+        result = encode(self._call(call.hook, frame.body, own), self._spec.handler or "")
+        return Frame(Kind.RESULT, frame.number, body=result)
 
-    def _web(self, call: HookCall, frame: Frame, context: Context) -> None:
-        """Send the application's answer, each chunk when the runtime requests it."""
+    def _web(self, call: HookCall, frame: Frame, context: Context) -> Frame:
+        """Answer a web request; return the last frame of its answer."""
         environ: WSGIEnvironment = {
             **call.environ,
             "wsgi.version": (1, 0),
@@ -127,21 +128,36 @@ class _CallServer:
         response = self._plugins.web(environ, context)
         self._end_forked_child(None)
         try:
-            self._send_response(frame.number, response)
+            last = self._send_response(frame.number, response, environ["REQUEST_METHOD"])
         except BaseException:
             close_failed(response)
             raise
         response.close()
+        return last
 
-    def _send_response(self, number: int, response: Response) -> None:
-        head = ResponseHead(response.status, list(response.headers))
-        self._connection.send(Frame(Kind.HEAD, number, head.to_header()))
+    def _send_response(self, number: int, response: Response, method: str) -> Frame:
+        """Send an answer, each chunk when the runtime requests it; return the last frame.
+
+        If the first chunk is the whole body, this frame is the answer. The runtime would request
+        this chunk at once, and look for another one when it has the Content-Length.
+        """
+        head = ResponseHead(response.status, list(response.headers)).to_header()
         pieces = _pieces(response.body)
+        if method != "HEAD" and not has_no_body(response.status):
+            begun = list(islice(pieces, 1))
+            if sum(map(len, begun)) == length_of(response.headers):
+                beyond = list(islice(pieces, 1))
+                if not beyond:
+                    return Frame(Kind.RESULT, number, head, b"".join(begun))
+                begun += beyond
+            pieces = chain(begun, pieces)
+        self._connection.send(Frame(Kind.HEAD, number, head))
         while self._connection.receive().kind is Kind.NEXT:
             piece = next(pieces, None)
             if piece is None:
                 break
             self._connection.send(Frame(Kind.CHUNK, number, body=piece))
+        return Frame(Kind.RESULT, number)
 
     def _report(self, error: BaseException) -> ErrorReport:
         return (

@@ -124,18 +124,19 @@ class Worker:
         body: bytes,
         context: Context,
         deadline: float | None,
-    ) -> ResponseHead:
-        """Call the application; read its body with ``next_chunk``.
+    ) -> tuple[ResponseHead, bytes | None]:
+        """Call the application; return its head and its whole body.
 
-        Raises the same errors as ``call``.
+        If the body is None, read it with ``next_chunk``. Raises the same errors as ``call``.
         """
-        call = HookCall.of(WEB, context, environ)
-        answer = self._call(call, body, (Kind.HEAD, Kind.ERROR), context, deadline)
+        call, kinds = HookCall.of(WEB, context, environ), (Kind.HEAD, Kind.RESULT, Kind.ERROR)
+        answer = self._call(call, body, kinds, context, deadline)
         self._check_end(answer)
         try:
-            return ResponseHead.from_header(answer.header)
+            head = ResponseHead.from_header(answer.header)
         except FrameError as error:
-            raise self._failure(error, Kind.HEAD, context) from None
+            raise self._failure(error, answer.kind, context) from None
+        return head, answer.body if answer.kind is Kind.RESULT else None
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
         """Return the next chunk of the body, None at its end.

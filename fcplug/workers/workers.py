@@ -114,7 +114,9 @@ class Workers:
         def work(worker: Worker) -> Response:
             if not worker.initialized:
                 _initialize_first(worker, context, deadline)
-            head = worker.web(environ, body, context, deadline)
+            head, whole = worker.web(environ, body, context, deadline)
+            if whole is not None:
+                return Response(head.status, head.headers, iter((whole,) if whole else ()))
             stream = Stream(worker, context, deadline)
             return Response(head.status, head.headers, stream, [stream.close])
 

@@ -39,14 +39,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug")
 
-_OK = 200
+_OK = "200"
 _FAILED = 404  # never 500: FC restarts an instance whose hook answers it
 _TOO_MANY = 429
 _UNAUTHORIZED = "401 Unauthorized"
 _FORBIDDEN = "403 Forbidden"
 _PHASE_FAILED = f"{_FAILED} Not Found"
 
-_SUCCESS_FIELDS = {protocol.STATUS: str(_OK), "Content-Type": protocol.EVENT_TYPE}
 _FAILURE_FIELDS = {protocol.STATUS: str(_FAILED), "Content-Type": protocol.ERROR_TYPE}
 _CONTROL_PATH = protocol.ENVIRON_NAMES[protocol.CONTROL_PATH]
 _CREDENTIALS = [protocol.ENVIRON_NAMES[name] for name in protocol.CREDENTIAL_HEADERS]
@@ -198,7 +197,7 @@ def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
             status = status or field[1]
         else:
             fields.append(field)
-    fields.append((protocol.STATUS, status or str(_OK)))
+    fields.append((protocol.STATUS, status or _OK))
     return fields
 
 
@@ -207,7 +206,7 @@ def _phases(
 ) -> "WSGIApplication":
     """Return the Falcon app of the four phases, each of which is a path."""
     with without_media_types_of_the_system():
-        app = falcon.App()
+        app = falcon.App(media_type=protocol.EVENT_TYPE)
     app.add_route(Phase.INVOKE.path, _Invoke(runtime, context_of))
     app.add_route(Phase.INITIALIZE.path, _Hook(hooks.initialize, context_of))
     app.add_route(Phase.PRE_FREEZE.path, _Hook(hooks.pre_freeze, context_of))
@@ -266,8 +265,7 @@ def _send_failure(status: str, failure: Result, start_response: "StartResponse")
 
 def _send(resp: falcon.Response, answer: Result) -> None:
     if answer.error is None:
-        resp.status = _OK
-        resp.set_headers(_SUCCESS_FIELDS)
+        resp.set_header(protocol.STATUS, _OK)  # Falcon's own status and type are the right ones
     else:
         resp.status = _TOO_MANY if isinstance(answer.error, ConcurrencyExceeded) else _FAILED
         resp.set_headers(_FAILURE_FIELDS)

@@ -63,9 +63,8 @@ class Function:
         self._loaded: Once[Backend] = Once()
         self._initialized: Once[bytes] = Once()
         self._admission = AdmissionControl(spec, threads)
-        self._lock = threading.Lock()
-        self._empty = threading.Condition(self._lock)
-        self._inside = 0
+        self._empty = threading.Condition()
+        self._inside: list[None] = []  # one for each invocation
         self._retired = False
 
     @property
@@ -184,16 +183,17 @@ class Function:
 
     def enter(self) -> bool:
         """Count one more invocation inside; return False once the function is retired."""
-        with self._lock:
-            if not self._retired:
-                self._inside += 1
-            return not self._retired
+        self._inside.append(None)  # atomic: each call would pay for a lock
+        if self._retired:
+            self.leave()
+            return False
+        return True
 
     def leave(self) -> None:
         """Count one invocation less inside."""
-        with self._lock:
-            self._inside -= 1
-            if self._retired and not self._inside:
+        self._inside.pop()
+        if self._retired:
+            with self._empty:
                 self._empty.notify_all()
 
     def retire(self, patience: float) -> None:

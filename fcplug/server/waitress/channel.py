@@ -14,7 +14,7 @@ from fcplug.server.head_reader import HeadReader
 from fcplug.server.refusal import TOO_SLOW
 from fcplug.server.waitress.output import OutputChannel
 from fcplug.server.waitress.parser import RequestParser, head_reader
-from fcplug.server.waitress.task import AnswerTask, RefusalTask
+from fcplug.server.waitress.task import OF_EACH_REQUEST, AnswerTask, RefusalTask
 
 log = logging.getLogger("fcplug.server")
 
@@ -93,14 +93,14 @@ class ClientChannel(OutputChannel):
 
     @cached_property
     def environ(self) -> dict[str, Any]:
-        """The part of the WSGI environ that all requests of this connection share."""
+        """The WSGI environ of this connection; what each request has of its own is None."""
         host, port = self.addr[:2]
         client = {"REMOTE_ADDR": host, "REMOTE_HOST": host, "REMOTE_PORT": str(port)}
-        return {**self.server.environ, **client}
+        return {**self.server.environ, **client, **dict.fromkeys(OF_EACH_REQUEST)}
 
     @cached_property
     def _head_reader(self) -> HeadReader:
-        return head_reader(self.adj)
+        return head_reader(self.adj, self.environ)
 
     def service(self) -> None:
         """Answer the first request; if our own code fails, the connection is closed."""

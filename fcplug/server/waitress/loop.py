@@ -41,6 +41,7 @@ _ENVIRON = {
     "SERVER_SOFTWARE": "fcplug",
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
     "wsgi.multithread": True,
     "wsgi.multiprocess": False,
     "wsgi.run_once": False,

@@ -1,13 +1,14 @@
 """The parser of one request, with the attributes that waitress's tasks use."""
 
 import re
+from collections.abc import Mapping
 from io import BytesIO
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from waitress.buffers import OverflowableBuffer
 
 from fcplug.server.head import HeadError
-from fcplug.server.head_reader import HeadReader
+from fcplug.server.head_reader import NO_VALUES, HeadReader
 from fcplug.server.refusal import NO_ROOM, Refusal, bad_request, body_too_large, head_too_large
 from fcplug.server.waitress.body import ChunkedBody, FixedBody, RequestBody
 
@@ -34,8 +35,8 @@ class RequestParser:
     is_health_check = False  # the loop decides it
 
     command = path = query = request_uri = ""
+    connection: str | None = None  # the Connection field
     version = "1.1"
-    url_scheme = "http"
     cookies: tuple[str, ...] = ()
     body_bytes_received = 0
 
@@ -121,7 +122,7 @@ class RequestParser:
             return 0
         self.command, self.version, self.headers = head.method, head.version, head.headers
         self.path, self.query, self.request_uri = head.path, head.query, head.target
-        self.cookies = head.cookies
+        self.cookies, self.connection = head.cookies, head.headers.get("HTTP_CONNECTION")
         length = head.content_length
         if length is None:
             self._body = ChunkedBody(self._buffer(), limits.max_body)
@@ -159,9 +160,9 @@ class RequestParser:
         return OverflowableBuffer(self.adj.inbuf_overflow)
 
 
-def head_reader(adj: "WaitressSettings") -> HeadReader:
-    """Return what reads the heads of one connection."""
-    return HeadReader(adj.limits.max_header_fields, adj.known_lines)
+def head_reader(adj: "WaitressSettings", environ: Mapping[str, Any] = NO_VALUES) -> HeadReader:
+    """Return what reads the heads of one connection; ``environ`` is added to their headers."""
+    return HeadReader(adj.limits.max_header_fields, adj.known_lines, environ)
 
 
 def _bare_line_feed(head: bytearray, start: int) -> bool:

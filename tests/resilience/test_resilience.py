@@ -7,18 +7,20 @@ import pytest
 from resilience.bar import Bar, Report
 from resilience.registry import bars
 
-pytestmark = pytest.mark.alone
-
 SLOW = {"soak", "drain", "neighbour", "kill", "crash", "clients", "freeze", "bodies", "settle"}
 SLOW |= {"unread", "signals", "plugins"}
+# they mostly wait, and their limits do not depend on other load; others run alone
+BESIDE_OTHERS = {"clients", "freeze", "settle", "contract", "unread", "signals"}
+
+
+def marks(bar: Bar) -> list[pytest.MarkDecorator]:
+    """Return how this bar's test is run."""
+    slow = [pytest.mark.slow] if bar.name in SLOW else []
+    return slow if bar.name in BESIDE_OTHERS else [*slow, pytest.mark.alone]
 
 
 @pytest.mark.parametrize(
-    "bar",
-    [
-        pytest.param(bar, id=bar.name, marks=[pytest.mark.slow] if bar.name in SLOW else [])
-        for bar in bars()
-    ],
+    "bar", [pytest.param(bar, id=bar.name, marks=marks(bar)) for bar in bars()]
 )
 def test_a_bar_is_met(bar: Bar) -> None:
     report = bar.measure(bar.small, talks=False)

@@ -21,6 +21,7 @@ def main() -> None:
     from fcplug.process import lazy_imports  # noqa: PLC0415
 
     lazy_imports.import_msgspec()
+    lazy_imports.import_urllib()
     from fcplug import cli  # noqa: PLC0415
 
     sys.path[:] = path

@@ -7,7 +7,6 @@ is one: it reports all mistakes at once, each with its path.
 import functools
 import json
 import operator
-import pathlib
 import re
 import types
 from collections.abc import Callable
@@ -235,7 +234,9 @@ def _from_environment(value: Any) -> bool:
 
 
 def _path(kind: type, value: Any) -> Any:
-    if not issubclass(kind, pathlib.PurePath):
+    from pathlib import PurePath  # noqa: PLC0415 - who asks for a path has imported it
+
+    if not issubclass(kind, PurePath):
         raise NotImplementedError
     if not isinstance(value, str):
         raise ValueError(f"expected a path, got {_shown(value)}")

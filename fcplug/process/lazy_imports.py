@@ -32,7 +32,18 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
-_RARELY_USED = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
+_RARELY_USED = (
+    "asyncio",
+    "concurrent.futures",
+    "falcon.hooks",
+    "falcon.routing.static",
+    "falcon.util.mediatypes",
+    "http.cookiejar",
+    "pathlib",
+    "unicodedata",
+    "xml.etree.ElementTree",
+)
+_IMPORTED_INSIDE = ("falcon", "msgspec")  # by what the context is for, together with their modules
 
 # Attributes that are missing in some versions; Falcon checks for them while it is imported.
 _ABSENT = {("asyncio", "Runner")} if sys.version_info < (3, 11) else set()
@@ -46,6 +57,12 @@ def import_falcon() -> None:
     """
     with suppress(Exception), lazy_modules(*_RARELY_USED):
         import falcon  # noqa: F401, PLC0415
+
+
+def import_urllib() -> None:
+    """Import urllib.parse without ipaddress, which only addresses of IPv6 in URLs need."""
+    with suppress(Exception), lazy_modules("ipaddress"):
+        import urllib.parse  # noqa: F401, PLC0415
 
 
 def import_waitress() -> None:
@@ -94,7 +111,7 @@ def lazy_modules(*names: str) -> Iterator[None]:
     proxies = {name: _LazyModule(name) for name in names if name not in sys.modules}
     for name in proxies:
         package = name.rpartition(".")[0]
-        if package and package != "msgspec":
+        if package.partition(".")[0] not in ("", *_IMPORTED_INSIDE):
             importlib.import_module(package)  # small, and needed before its submodule is found
     sys.modules.update(proxies)
     try:
@@ -103,6 +120,9 @@ def lazy_modules(*names: str) -> Iterator[None]:
         for name, proxy in proxies.items():
             if sys.modules.get(name) is proxy:
                 del sys.modules[name]
+                package, _, child = name.rpartition(".")
+                if package.partition(".")[0] in _IMPORTED_INSIDE and package in sys.modules:
+                    vars(sys.modules[package]).setdefault(child, proxy)  # as an import does
 
 
 class _LazyModule(ModuleType):
@@ -153,3 +173,12 @@ class _LazyValue:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._compute(), name)
+
+    def __mro_entries__(self, _bases: tuple[object, ...]) -> tuple[Any, ...]:
+        return (self._compute(),)  # a class is derived from it
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self._compute())
+
+    def __subclasscheck__(self, kind: type) -> bool:
+        return issubclass(kind, self._compute())

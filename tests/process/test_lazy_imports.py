@@ -14,12 +14,20 @@ from fcplug.process.lazy_imports import lazy_modules
 from support.deployed import deploy, start
 from support.stored import store
 
-SELDOM = ("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree")
+SELDOM = (
+    *("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"),
+    *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes", "dataclasses"),
+    *("ipaddress", "pathlib", "unicodedata"),
+)
 FALCON = """\
 import sys
 from fcplug.process.lazy_imports import lazy_modules
 
-names = "asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"
+names = (
+    *("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"),
+    *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes"),
+    *("pathlib", "unicodedata"),
+)
 seldom = {*names, "ssl", "email", "urllib.request"}
 before = set(sys.modules)
 with lazy_modules(*names):
@@ -81,6 +89,72 @@ print(falcon.testing.simulate_post(app, "/", headers={"Accept": "text/xml"}).tex
         '{"async": true}',
         '<?xml version="1.0" encoding="UTF-8"?><error><title>wrong</title></error>',
     ]
+
+
+def test_the_parts_of_falcon_that_are_imported_lazily_work(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("page")
+    out = run(
+        FALCON
+        + f"""
+import pathlib
+import falcon.testing
+seen = []
+
+def note(req, resp, resource, params):
+    seen.append(req.path)
+
+class Resource:
+    @falcon.before(note)
+    @falcon.hooks.before(note)
+    def on_post(self, req, resp):
+        resp.media = [req.media, req.client_accepts("text/html"), req.client_prefers(["a/b"])]
+
+@falcon.before(note)
+class Other(Resource):
+    pass
+
+app = falcon.App()
+app.add_route("/", Other())
+app.add_static_route("/files", pathlib.Path({str(tmp_path)!r}))
+print(falcon.testing.simulate_post(app, "/", json=1, headers={{"Accept": "text/*"}}).json)
+print(seen, falcon.testing.simulate_get(app, "/files/page.html").text)
+print(falcon.parse_header("a; b=c"), falcon.mediatypes.quality("a/b", "a/*"))
+print(falcon.util.mediatypes.best_match(["a/b"], "a/*"), falcon.secure_filename("\u00c5.txt"))
+
+from falcon.routing import StaticRoute
+from falcon.routing.static import StaticRoute as itself
+class Own(StaticRoute):
+    pass
+own = Own("/own", {str(tmp_path)!r})
+print(type(own) is Own, isinstance(own, StaticRoute), isinstance(own, itself))
+print(issubclass(Own, StaticRoute), isinstance(1, StaticRoute))
+"""
+    )
+    assert out.splitlines() == [
+        "[1, True, None]",
+        "['/', '/', '/'] page",
+        "('a', {'b': 'c'}) 1.0",
+        "a/b A_.txt",
+        "True True True",
+        "True False",
+    ]
+
+
+def test_urls_with_addresses_are_read_though_ipaddress_is_imported_lazily() -> None:
+    out = run(
+        """
+import sys
+from fcplug.process import lazy_imports
+
+lazy_imports.import_urllib()
+assert "ipaddress" not in sys.modules
+from urllib.parse import urlsplit
+print(urlsplit("http://[::1]:80/a").hostname)
+import ipaddress
+print(type(ipaddress) is type(sys), ipaddress.ip_address("::1"))
+"""
+    )
+    assert out.splitlines() == ["::1", "True ::1"]
 
 
 def test_an_import_after_the_context_gets_the_module_itself() -> None:

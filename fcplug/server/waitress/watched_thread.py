@@ -2,14 +2,13 @@
 
 import threading
 import time
-from pathlib import Path
 
 
 class WatchedThread:
     """The thread that makes this. Another one may ask while it lives."""
 
     def __init__(self) -> None:
-        self._stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
+        self._stat = f"/proc/self/task/{threading.get_native_id()}/stat"
         self._clock: int | None = None
         if hasattr(time, "pthread_getcpuclockid"):  # not on macOS
             self._clock = time.pthread_getcpuclockid(threading.get_ident())
@@ -21,6 +20,7 @@ class WatchedThread:
     def is_ready(self) -> bool:
         """Return whether it runs or could; False if it sleeps, or if the system does not say."""
         try:
-            return self._stat.read_bytes().rpartition(b") ")[2].startswith(b"R")
+            with open(self._stat, "rb") as stream:
+                return stream.read().rpartition(b") ")[2].startswith(b"R")
         except OSError:
             return False

@@ -215,7 +215,7 @@ def _check_headers(headers: list[Any]) -> None:
     """Raise InvalidResponse for a header that cannot be sent."""
     lengths = 0
     for item in headers:
-        if not (isinstance(item, tuple) and len(item) == 2 and {*map(type, item)} <= {str}):
+        if not (isinstance(item, tuple) and [*map(type, item)] == [str, str]):
             raise InvalidResponse(f"a header is {_describe(item)}: give a tuple of two str")
         name, value = item
         if not _NAME.fullmatch(name):

@@ -16,7 +16,7 @@ MAX_SIZE = 8 * 1024  # bytes of a head that is kept; those of FC have 2 KiB
 
 # the first line, and fields that other parts of a head are checked with
 _DECISIVE = {"", "HTTP_HOST", "HTTP_CONNECTION"}
-_PLAIN = re.compile(rb"([^:]+:) ([!-~](?:[ -~]*[!-~])?)")
+_PLAIN = re.compile(rb"([^:]+:) ([!-~](?:[ -~]*[!-~])?)\r")
 
 
 class HeadReader:
@@ -47,7 +47,7 @@ class HeadReader:
         Raises:
             HeadError: as ``head.parse``.
         """
-        lines = data.split(b"\r\n")
+        lines = data.split(b"\n")  # each with its CR: to find one byte takes half the time
         may_keep = len(data) <= MAX_SIZE
         if may_keep and len(lines) == len(self._lines) and (head := self._read_changed(lines)):
             return head

@@ -38,6 +38,7 @@ _RARELY_USED = (
     "falcon.hooks",
     "falcon.routing.static",
     "falcon.util.mediatypes",
+    "falcon.util.uri",
     "http.cookiejar",
     "pathlib",
     "unicodedata",

@@ -16,8 +16,8 @@ from support.stored import store
 
 SELDOM = (
     *("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"),
-    *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes", "dataclasses"),
-    *("ipaddress", "pathlib", "unicodedata"),
+    *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes", "falcon.util.uri"),
+    *("dataclasses", "ipaddress", "pathlib", "unicodedata"),
 )
 FALCON = """\
 import sys
@@ -25,7 +25,7 @@ from fcplug.process.lazy_imports import lazy_modules
 
 names = (
     *("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"),
-    *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes"),
+    *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes", "falcon.util.uri"),
     *("pathlib", "unicodedata"),
 )
 seldom = {*names, "ssl", "email", "urllib.request"}
@@ -118,6 +118,8 @@ app.add_route("/", Other())
 app.add_static_route("/files", pathlib.Path({str(tmp_path)!r}))
 print(falcon.testing.simulate_post(app, "/", json=1, headers={{"Accept": "text/*"}}).json)
 print(seen, falcon.testing.simulate_get(app, "/files/page.html").text)
+request = falcon.Request(falcon.testing.create_environ("/", query_string="a=1"))
+print(falcon.uri.decode("a%20b"), falcon.uri.encode("a b"), request.params)
 print(falcon.parse_header("a; b=c"), falcon.mediatypes.quality("a/b", "a/*"))
 print(falcon.util.mediatypes.best_match(["a/b"], "a/*"), falcon.secure_filename("\u00c5.txt"))
 
@@ -133,6 +135,7 @@ print(issubclass(Own, StaticRoute), isinstance(1, StaticRoute))
     assert out.splitlines() == [
         "[1, True, None]",
         "['/', '/', '/'] page",
+        "a b a%20b {'a': '1'}",
         "('a', {'b': 'c'}) 1.0",
         "a/b A_.txt",
         "True True True",

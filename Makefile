@@ -22,7 +22,7 @@ run: $(VENV)/installed ## set up, then serve config/functions.yaml on port 9000;
 
 test: $(VENV)/installed $(VENV)/dev $(VENV)/ray ## set up, then run all tests and check the coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run $(BIN)/pytest -n 5 --dist loadfile -m "not alone"
+	$(BIN)/coverage run $(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/coverage run $(BIN)/pytest -m alone
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report

@@ -10,10 +10,15 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fcplug.config import loader
 from fcplug.context import Context
 from fcplug.runtime.runtime import Runtime
+
+# tests run beside others, so a second says nothing about how hard it is to make an example
+settings.register_profile("fcplug", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fcplug")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -55,6 +55,8 @@ def _seconds(app: Any, environ: dict[str, Any]) -> float:
 def _bare(*, lines: bool) -> Any:
     import falcon  # noqa: PLC0415 - it is in the code folder only; others import this module's names
 
+    out = sys.stdout  # Python's own, before fcplug's takes its place
+
     class Bare:
         def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
             req.stream.read()
@@ -63,10 +65,10 @@ def _bare(*, lines: bool) -> Any:
     class WithLines:
         def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
             request_id = req.get_header("x-fc-request-id")
-            print(f"FC Invoke Start RequestId: {request_id}", flush=True)
+            print(f"FC Invoke Start RequestId: {request_id}", file=out, flush=True)
             req.stream.read()
             resp.data = b"Hello, World!"
-            print(f"FC Invoke End RequestId: {request_id}", flush=True)
+            print(f"FC Invoke End RequestId: {request_id}", file=out, flush=True)
 
     app = falcon.App()
     app.add_route("/invoke", WithLines() if lines else Bare())

@@ -23,6 +23,7 @@ PAIRS = {
 CASES = (Case(1), Case(16))
 ISOLATION = "isolation"
 THREAD, PROCESS = "thread", "process"
+_RUNTIME = "version: 1\nruntime:\n  access_log: false\n"  # the peers write two lines, too
 _REQUEST = Request(path="/hello", body=b"")
 _KEYS = {"web-wsgi": "wsgi: hello:app", "web-flask": "wsgi: flask_hello:app"}
 _MODULES = {"hello-waitress": "hello", "hello-flask": "flask_hello", "hello-falcon": "falcon_hello"}
@@ -40,7 +41,7 @@ def contestants(code: CodeFolder) -> list[Contestant]:
         code.contestant(
             name,
             name,
-            f"version: 1\nfunctions:\n  bench:\n    {_KEYS.get(name, 'handler: index.handle')}\n",
+            f"{_RUNTIME}functions:\n  bench:\n    {_KEYS.get(name, 'handler: index.handle')}\n",
         )
         for name, _ in PAIRS.values()
     ]

@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from fcplug.process.lazy_imports import lazy_modules
+from support.commands import unmeasured
 from support.deployed import deploy, start
 from support.stored import store
 
@@ -36,10 +38,11 @@ assert not (seldom & sys.modules.keys()) - before, seldom & sys.modules.keys()
 """
 
 
-def run(script: str) -> str:
+def run(script: str, env: Mapping[str, str] | None = None) -> str:
     """Run a script in an interpreter of its own, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", dedent(script)],
+        env=env,
         capture_output=True,
         text=True,
         timeout=60,
@@ -155,7 +158,8 @@ from urllib.parse import urlsplit
 print(urlsplit("http://[::1]:80/a").hostname)
 import ipaddress
 print(type(ipaddress) is type(sys), ipaddress.ip_address("::1"))
-"""
+""",
+        unmeasured(),  # coverage imports it, too
     )
     assert out.splitlines() == ["::1", "True ::1"]
 
@@ -251,7 +255,8 @@ import platform, uuid, waitress.compat
 assert not waitress.compat.WIN
 print(platform.system() == "Linux", getattr(uuid, "_LINUX", True), uuid.uuid1() != uuid.uuid1())
 print(type(platform) is type(sys), bool(platform.python_version()))
-"""
+""",
+        unmeasured(),  # coverage imports it, too
     )
     assert out.splitlines() == ["True True True", "True True"]
 

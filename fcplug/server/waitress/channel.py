@@ -223,7 +223,12 @@ class ClientChannel(OutputChannel):
             self.parse_more()
 
     def handle_close(self) -> None:
-        """Close the connection and drop the request that it was receiving."""
+        """Close the connection and drop the request that it was receiving, once.
+
+        waitress closes twice where the client is gone before its last answer was sent.
+        """
+        if self.socket is None:
+            return
         if self.request is not None:
             self.request.close()
         self.server.unregister(self)

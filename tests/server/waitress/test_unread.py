@@ -193,3 +193,18 @@ def test_one_turn_of_the_loop_parses_one_of_many_pipelined_requests(
             server.turn(0.05)
         assert len(channel.requests) == 1
         gate.touch()
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_client_that_resets_while_its_answer_waits_ends_its_connection_only(
+    tmp_path: Path, closes: bool
+) -> None:
+    with served(tmp_path) as server:
+        for _ in range(20):
+            with server.connect() as sock:
+                sock.sendall(request("GET", "/big?16", close=closes))
+                assert sock.recv(1 << 16)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert server.get("/health").endswith(b"fine")
+        assert server.process.poll() is None
+    assert "uncaptured" not in server.log

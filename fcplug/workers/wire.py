@@ -101,7 +101,7 @@ class FrameConnection:
         number_of_kind, number, header_size, body_size = _PREFIX.unpack(prefix)
         check(header_size, body_size)
         if (kind := _KINDS.get(number_of_kind)) is None:
-            raise FrameError(f"not a frame: there is no kind {number_of_kind}")
+            raise FrameError(f"not a frame: the kind {number_of_kind} is unknown")
         header = _decoded(self._exactly(header_size, deadline)) if header_size else {}
         body = self._exactly(body_size, deadline) if body_size else b""
         return Frame(kind, number, header, body)

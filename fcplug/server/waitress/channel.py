@@ -93,7 +93,7 @@ class ClientChannel(OutputChannel):
 
     @cached_property
     def environ(self) -> dict[str, Any]:
-        """The WSGI environ of this connection; what each request has of its own is None."""
+        """The part of the WSGI environ that all requests share; None for the keys that differ."""
         host, port = self.addr[:2]
         client = {"REMOTE_ADDR": host, "REMOTE_HOST": host, "REMOTE_PORT": str(port)}
         return {**self.server.environ, **client, **dict.fromkeys(OF_EACH_REQUEST)}

@@ -63,6 +63,7 @@ def test_a_worker_that_cannot_start_is_a_row_and_the_others_are_loaded(
     (folder / "true").chmod(0o755)
     with start(folder) as instance:
         assert instance.invoke("last").body == b"hi"
+        instance.wait_for("^  bad .* NOT LOADED")  # on a slow machine after all others
         log = instance.log
     assert reason in log
     assert re.search(r"^  bad .* NOT LOADED: WorkerUnavailable \(see above\)$", log, re.MULTILINE)

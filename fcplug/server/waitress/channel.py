@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import selectors
 import socket
 import time
 from functools import cached_property
@@ -12,13 +11,12 @@ from waitress.channel import ClientDisconnected
 
 from fcplug.server.head_reader import HeadReader
 from fcplug.server.refusal import TOO_SLOW
+from fcplug.server.waitress.interest import READ, WRITE
 from fcplug.server.waitress.output import OutputChannel
 from fcplug.server.waitress.parser import RequestParser, head_reader
 from fcplug.server.waitress.task import OF_EACH_REQUEST, AnswerTask, RefusalTask
 
 log = logging.getLogger("fcplug.server")
-
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 _BODY_BYTES = 256 * 1024  # read at once; to allocate so much for a head would cost a tenth
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -223,18 +221,9 @@ class ClientChannel(OutputChannel):
             self.parse_more()
 
     def handle_close(self) -> None:
-        """Close the connection and drop the request that it was receiving, once.
-
-        waitress closes twice where the client is gone before its last answer was sent.
-        """
-        if self.socket is None:
-            return
+        """Close the connection and drop the request that it was receiving."""
         if self.request is not None:
             self.request.close()
-        self.server.unregister(self)
-        if not self.is_reset:
-            with contextlib.suppress(OSError):  # ends it even if a child process has a copy
-                self.socket.shutdown(socket.SHUT_RDWR)
         super().handle_close()
 
     def skip_frozen_time(self, frozen: float, frozen_wall: float) -> None:

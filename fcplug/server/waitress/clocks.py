@@ -26,8 +26,11 @@ class Clocks:
         self._checked_at = 0.0
         self._turned_at, self._turned_at_wall = time.monotonic(), time.time()
 
-    def check(self) -> None:
-        """Check all connections if that is due; call it at each turn of the loop."""
+    def check(self) -> bool:
+        """Check all connections if that is due, and return whether it was.
+
+        Call it at each turn of the loop.
+        """
         now, now_wall = time.monotonic(), time.time()
         gap, gap_wall = now - self._turned_at, now_wall - self._turned_at_wall
         self._turned_at, self._turned_at_wall = now, now_wall
@@ -36,25 +39,27 @@ class Clocks:
                 channel.skip_frozen_time(gap, gap_wall)
         since = now - self._checked_at
         if since < _CROWDED_CHECK:
-            return
+            return False
         full = len(self._channels) >= self._limits.connection_limit
         if since < _CHECK and not full:
-            return
+            return False
         self._checked_at = now
         idle_timeout = self._limits.header_timeout if full else self._limits.idle_timeout
+        slow = 0
         for channel in list(self._channels.values()):
-            channel.check(now, now_wall, idle_timeout)
-            if channel.will_close:
-                channel.handle_close()  # not by an event: a full socket never becomes writable
-        self._reset_slow_readers(now)
-
-    def _reset_slow_readers(self, now: float) -> None:
-        slow = [channel for channel in self._channels.values() if channel.reads_too_slowly(now)]
-        for channel in slow:
-            channel.reset()
-            channel.handle_close()
+            try:
+                channel.check(now, now_wall, idle_timeout)
+                if channel.will_close:
+                    channel.handle_close()  # not by an event: a full socket never becomes writable
+                elif channel.reads_too_slowly(now):
+                    channel.reset()
+                    channel.handle_close()
+                    slow += 1
+            except Exception as error:
+                channel.give_up(error)
         if slow:
             log.warning(
                 "%s cut off: a client must read at least %d bytes a second (runtime.min_send_rate)",
-                *(quantity(len(slow), "answer"), self._limits.min_send_rate),
+                *(quantity(slow, "answer"), self._limits.min_send_rate),
             )
+        return True

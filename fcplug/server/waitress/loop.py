@@ -5,7 +5,6 @@ import errno
 import fcntl
 import logging
 import os
-import selectors
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,9 +17,10 @@ from waitress.server import TcpWSGIServer
 
 from fcplug import logs, protocol
 from fcplug.process.forks import call_in_child
-from fcplug.server.waitress.channel import READ, WRITE, ClientChannel
+from fcplug.server.waitress.channel import ClientChannel
 from fcplug.server.waitress.clocks import Clocks
 from fcplug.server.waitress.dispatcher import Dispatcher
+from fcplug.server.waitress.interest import READ, WRITE, Interests, file_number
 from fcplug.server.waitress.leader_followers import LeaderFollowers
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Server(TcpWSGIServer):
     active_channels: dict[int, ClientChannel]  # type: ignore[assignment]  # made by channel_class
     interest = 0  # the events of the listener that the selector watches for
     draining = False  # the process is stopping: answers close their connections
+    listener_lost = False  # other code has closed the listening socket
 
     def __init__(  # noqa: PLR0913 - half of them by name
         self,
@@ -84,7 +85,7 @@ class Server(TcpWSGIServer):
         self._active = False
         self._most_connections = settings.limits.connection_limit
         self._unfinished: deque[ClientChannel] = deque()
-        self._selector = selectors.DefaultSelector()
+        self._interests = Interests()
         self.dispatcher = LeaderFollowers(
             settings.limits.threads, self.turn, self.pull_trigger, answer_on_loop=answer_on_loop
         )
@@ -105,7 +106,8 @@ class Server(TcpWSGIServer):
         }
         os.set_blocking(self.trigger.trigger, False)
         call_in_child(self.leave_to_parent)
-        self._selector.register(self.trigger._fileno, READ, self.trigger)
+        self._interests.add(self.trigger._fileno, self.trigger)
+        self._file_number = file_number(self._fileno)
 
     def pull_trigger(self) -> None:
         """End the current turn, from any thread; then every connection's interest is updated."""
@@ -113,29 +115,40 @@ class Server(TcpWSGIServer):
             super().pull_trigger()
 
     def turn(self, timeout: float = POLL_TIMEOUT) -> None:
-        """Handle the events of all sockets, waiting at most ``timeout`` seconds for one."""
-        self._clocks.check()
+        """Handle the events of all sockets, waiting at most ``timeout`` seconds for one.
+
+        An error that one connection causes ends that connection alone.
+        """
+        if self._clocks.check() and self.accepting:
+            self._check_listener()
         self._on_turn(self._active or self.dispatcher.busy)
         self.update_interest(self)
         unfinished = len(self._unfinished)
-        ready = self._selector.select(0 if unfinished else timeout)
+        ready = self._interests.select(0 if unfinished else timeout)
         self._active = bool(ready or unfinished)
         for key, happened in ready:
             at = key.data
             if at is self.trigger:
                 wasyncore.read(at)
-                self._update_every_interest()
+                for channel in list(self.active_channels.values()):
+                    self.update_interest(channel)
                 continue
             events = happened & at.interest  # 0 once it is closed
             unasked = events & READ and not at.wanted() & READ
-            if events & READ and not unasked:
-                wasyncore.read(at)
-            if events & WRITE:
-                wasyncore.write(at)
+            try:
+                if events & READ and not unasked:
+                    at.handle_read_event()
+                if events & WRITE:
+                    at.handle_write_event()
+            except Exception as error:
+                at.give_up(error)
             self.update_interest(at, leave_in=not unasked)
         for _ in range(unfinished):
             channel = self._unfinished.popleft()
-            channel.parse_more()
+            try:
+                channel.parse_more()
+            except Exception as error:
+                channel.give_up(error)
             self.update_interest(channel)
 
     def continue_later(self, channel: ClientChannel) -> None:
@@ -145,35 +158,15 @@ class Server(TcpWSGIServer):
             self.pull_trigger()
 
     def update_interest(self, at: "ClientChannel | Server", *, leave_in: bool = True) -> None:
-        """Register the events that a connection, or the listener, waits for now.
-
-        A connection waits for nothing while its request is answered. It stays registered all the
-        same (``leave_in``): most clients send nothing meanwhile, so this saves two calls of the
-        kernel for each request. If bytes do come it is unregistered. The thread that answers it
-        then pulls the trigger, so that its interest is updated once more.
-        """
-        while at._fileno is not None:
-            wanted = at.wanted()
-            before = at.interest
-            if wanted == before or (not wanted and before == READ and leave_in):
-                return
-            at.interest = wanted
-            if not wanted:
-                self._selector.unregister(at._fileno)
-            elif before:
-                self._selector.modify(at._fileno, wanted, at)
-            else:
-                self._selector.register(at._fileno, wanted, at)
+        """Register the events that a connection, or the listener, waits for now."""
+        try:
+            self._interests.update(at, leave_in=leave_in)
+        except (OSError, KeyError) as error:
+            at.give_up(error)
 
     def unregister(self, at: "ClientChannel | Server") -> None:
         """Stop watching a connection, or the listener."""
-        if at.interest:
-            at.interest = 0
-            self._selector.unregister(at._fileno)
-
-    def _update_every_interest(self) -> None:
-        for channel in list(self.active_channels.values()):
-            self.update_interest(channel)
+        self._interests.remove(at)
 
     def add_task(self, channel: ClientChannel) -> None:
         """Assign the channel's first request to a thread; refusals and health checks go first."""
@@ -216,6 +209,7 @@ class Server(TcpWSGIServer):
             return True
         except OSError as error:  # no descriptor or memory is left: do not retry at once
             self._accept_after = time.monotonic() + POLL_TIMEOUT
+            self._check_listener()
             self._warn("accepting connections pauses: %s", os.strerror(error.errno or errno.EIO))
             return False
         if sock.fileno() <= _LAST_STANDARD:
@@ -224,9 +218,30 @@ class Server(TcpWSGIServer):
             self.set_socket_options(sock)
         except OSError:
             sock.close()  # the client has left already
-        else:
-            self.update_interest(ClientChannel(self, sock, address, self.adj, map=self._map))
+            return True
+        if stale := self.active_channels.get(sock.fileno()):
+            stale.handle_close()  # else it would write to, and close, the new connection
+        self.update_interest(ClientChannel(self, sock, address, self.adj, map=self._map))
         return True
+
+    def give_up(self, error: Exception) -> None:
+        """Pause accepting after an error of our own code; end it if its socket is lost."""
+        log.error("accepting connections failed", exc_info=error)
+        self._accept_after = time.monotonic() + POLL_TIMEOUT
+        self._check_listener()
+
+    def _check_listener(self) -> None:
+        """End the process, after its answers, if other code has closed the listening socket."""
+        if file_number(self._fileno) != self._file_number:
+            log.critical(
+                "code of a function closed the listening socket, descriptor %s: the process ends, "
+                "as it can be reached no more",
+                self._fileno,
+            )
+            self.socket.detach()  # its number may be another file's now
+            self.close_listener()
+            self.listener_lost = True
+            self.dispatcher.wakeup.notify()
 
     @property
     def accept_paused(self) -> bool:
@@ -261,7 +276,7 @@ class Server(TcpWSGIServer):
         The number of a closed descriptor may belong to another file when a thread writes to it.
         """
         if self.release():
-            self._selector.close()
+            self._interests.close()
             self.dispatcher.close()
             self.trigger.close()
 

@@ -1,19 +1,23 @@
-"""The sending half of a connection."""
+"""The sending half of a connection, and its end."""
 
 import contextlib
+import logging
 import socket
 import struct
 import time
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 
+from fcplug.server.waitress.interest import file_number
 from fcplug.server.waitress.send_rate import SendRate, unacknowledged_bytes
 
 if TYPE_CHECKING:
     from fcplug.server.limits import WaitressSettings
+
+log = logging.getLogger("fcplug.server")
 
 LARGE = 64 * 1024  # a larger body is sent without copying it
 _TURN_BYTES = (
@@ -32,6 +36,10 @@ class OutputChannel(HTTPChannel):
     _turn_bytes = _NO_BOUND  # bytes that the buffers may still send in this turn of the loop
     _sent = 0  # bytes that the kernel has taken; guarded by outbuf_lock
     _send_rate: SendRate | None = None  # only while something waits to be sent
+
+    def __init__(self, server: Any, sock: socket.socket, *others: Any, **named: Any) -> None:
+        super().__init__(server, sock, *others, **named)
+        self._file_number = file_number(self._fileno)
 
     def write_soon(self, data: object) -> int:
         """Send bytes; those that the socket does not take are buffered for the loop to send.
@@ -109,3 +117,39 @@ class OutputChannel(HTTPChannel):
         self.is_reset = True
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def handle_close(self) -> None:
+        """Close the connection, once: waitress does it twice after some errors.
+
+        If other code has closed the descriptor, its number may be another file's now, which is
+        left alone.
+        """
+        if self.socket is None:
+            return
+        self.server.unregister(self)
+        if not self._owns_descriptor:
+            log.warning(
+                "code of a function closed descriptor %s, a client's connection: that client gets "
+                "no answer",
+                self._fileno,
+            )
+            self.socket.detach()
+        elif not self.is_reset:
+            with contextlib.suppress(OSError):  # ends it even if a child process has a copy
+                self.socket.shutdown(socket.SHUT_RDWR)
+        super().handle_close()
+
+    def give_up(self, error: Exception) -> None:
+        """Close the connection after an error of our own code, or of a descriptor that is lost."""
+        if self._owns_descriptor:
+            log.error("a connection broke", exc_info=error)
+        try:
+            self.handle_close()
+        except Exception as second:
+            log.error("closing a connection failed", exc_info=second)
+            self.server.unregister(self)
+            self.close()
+
+    @property
+    def _owns_descriptor(self) -> bool:
+        return file_number(self._fileno) == self._file_number

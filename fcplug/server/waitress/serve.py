@@ -53,7 +53,8 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
             quick; False hands every request to another thread.
 
     Returns:
-        0, or 1 when ``limits.drain_timeout`` passed with requests unanswered (logged).
+        0, or 1 when ``limits.drain_timeout`` passed with requests unanswered, or when other code
+        has closed the listening socket (both are logged).
 
     Raises:
         RuntimeError: this is not the main thread.
@@ -67,10 +68,10 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
         answer_on_loop=answer_on_loop,
     )
     with contextlib.closing(server), StopSignals(server.dispatcher.wakeup.descriptor) as stop:
-        server.dispatcher.run_until(stop.received)
+        server.dispatcher.run_until(lambda: stop.received() or server.listener_lost)
         server.draining = True
         on_drain()
         abandoned = drain(server)
         on_turn(False)
         on_stop()
-    return int(any(abandoned))
+    return int(any(abandoned) or server.listener_lost)

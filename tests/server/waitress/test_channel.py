@@ -11,6 +11,7 @@ import pytest
 from fcplug.server.limits import Limits, WaitressSettings
 from fcplug.server.waitress.channel import ClientChannel
 from fcplug.server.waitress.loop import Server
+from fcplug.server.waitress.parser import RequestParser
 from fcplug.server.waitress.task import AnswerTask
 from support.served import app, express, read_answer, request
 from support.waiting import PATIENCE
@@ -21,6 +22,16 @@ class BrokenTask(AnswerTask):
 
     def __init__(self, channel: ClientChannel, request: object) -> None:
         raise SystemExit(3)
+
+
+class BrokenParser(RequestParser):
+    """Fails to take bytes, and to end."""
+
+    def received(self, data: bytes) -> int:
+        raise RuntimeError("cannot parse")
+
+    def close(self) -> None:
+        raise RuntimeError("cannot end")
 
 
 @pytest.fixture
@@ -57,6 +68,26 @@ def test_a_failing_task_closes_its_connection_and_keeps_its_thread(
         client.sendall(request("GET", "/"))
         turn_until_readable(server, client)
         assert read_answer(client)[2] == b"hello"
+
+
+def test_an_error_while_a_connection_is_read_and_closed_ends_that_connection_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as other:
+        other.sendall(request("GET", "/"))
+        turn_until_readable(server, other)
+        read_answer(other)
+        monkeypatch.setattr(ClientChannel, "parser_class", BrokenParser)
+        for _ in range(3):
+            with socket.create_connection(server.socket.getsockname(), timeout=PATIENCE) as client:
+                client.sendall(request("GET", "/"))
+                turn_until_closed(server, client)
+        monkeypatch.undo()
+        said = ["a connection broke", "closing a connection failed"]
+        assert [record.message for record in caplog.records] == said * 3
+        other.sendall(request("GET", "/"))
+        turn_until_readable(server, other)
+        assert read_answer(other)[2] == b"hello"
 
 
 def test_the_clocks_of_a_connection_stand_still_while_it_is_answered(

@@ -1,0 +1,136 @@
+"""Code that closes a descriptor of the server, as code that closes one of its own twice does."""
+
+import http.client
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from support.deployed import PATIENCE, Instance, deploy, start
+
+FUNCTIONS = """
+import os
+import socket
+import time
+
+def sockets(listening):
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            copy = socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+        with copy:
+            if copy.family != socket.AF_INET:
+                continue
+            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == listening:
+                yield number
+
+def close_connections(event, context):
+    for number in list(sockets(listening=0)):
+        os.close(number)
+    return "x" * int(event or 0)
+
+def reuse_connections(event, context):
+    closed = list(sockets(listening=0))
+    kept.append(os.open("kept", os.O_RDWR | os.O_CREAT))
+    for number in closed:
+        os.dup2(kept[0], number)
+        kept.append(number)
+    return "x" * int(event or 0)
+
+def check_kept(event, context):
+    return [os.fstat(number).st_size for number in kept]
+
+def close_listener(event, context):
+    for number in list(sockets(listening=1)):
+        os.close(number)
+    time.sleep(0.5)
+    return "closed"
+
+def close_all(event, context):
+    os.closerange(3, 1024)
+
+def fine(event, context):
+    return "fine"
+
+kept = []
+"""
+NAMES = re.findall(r"def (\w+)\(event", FUNCTIONS)
+CONFIG = "version: 1\nruntime: {%s}\nfunctions:\n" + "".join(
+    f"  {name}: {{handler: functions.{name}}}\n" for name in NAMES
+)
+CLOSED = r"WARNING\] code of a function closed descriptor \d+, a client's connection"
+
+
+@pytest.fixture(params=["", "answer_on_loop: false"], ids=["on the loop", "by other threads"])
+def instance(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Instance]:
+    code = deploy(tmp_path, CONFIG % request.param, {"functions.py": FUNCTIONS})
+    with start(code) as instance:
+        for _ in range(100):  # so that the leader answers, where it may
+            assert instance.invoke("fine").body == b"fine"
+        yield instance
+
+
+def send(connection: http.client.HTTPConnection, function: str, event: bytes = b"") -> None:
+    connection.request("POST", "/invoke", event, {"x-fc-function-name": function})
+
+
+@pytest.mark.parametrize("size", [0, 1_000_000])
+@pytest.mark.parametrize("function", ["close_connections", "reuse_connections"])
+def test_a_function_that_closes_its_connection_loses_only_that_answer(
+    instance: Instance, function: str, size: int
+) -> None:
+    with closing(instance.connect()) as connection, closing(instance.connect()) as idle:
+        send(idle, "fine")
+        assert idle.getresponse().read() == b"fine"
+        send(connection, function, str(size).encode())
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            connection.getresponse()
+        send(idle, "fine")
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            idle.getresponse()
+    for _ in range(20):
+        assert instance.invoke("fine").body == b"fine"
+    assert re.search(CLOSED, instance.log)
+    assert "Traceback" not in instance.log
+    assert instance.stop() == 0
+
+
+def test_a_file_that_got_the_number_of_a_closed_connection_is_neither_written_nor_closed(
+    instance: Instance,
+) -> None:
+    with closing(instance.connect()) as connection:
+        send(connection, "reuse_connections", b"100000")
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            connection.getresponse()
+    assert instance.invoke("check_kept").body == b"[\n    0,\n    0\n]"
+
+
+def test_a_function_that_closes_the_listening_socket_ends_the_process_after_its_answers(
+    instance: Instance,
+) -> None:
+    assert instance.invoke("close_listener").body == b"closed"
+    assert instance.process.wait(PATIENCE) == 1
+    assert "a function closed the listening socket" in instance.log
+    assert "Traceback" not in instance.log
+
+
+def test_a_process_whose_listening_socket_was_closed_is_replaced(tmp_path: Path) -> None:
+    code = deploy(tmp_path, CONFIG % "processes: 2", {"functions.py": FUNCTIONS})
+    with start(code) as instance:
+        assert instance.invoke("close_listener").body == b"closed"
+        instance.wait_for("a function closed the listening socket")
+        for _ in range(20):
+            assert instance.invoke("fine").body == b"fine"
+
+
+def test_a_function_that_closes_everything_ends_the_process(
+    instance: Instance,
+) -> None:
+    with closing(instance.connect()) as connection:
+        send(connection, "close_all")
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            connection.getresponse()
+    assert instance.process.wait(PATIENCE) == 1

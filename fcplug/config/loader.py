@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, structs
@@ -118,11 +118,13 @@ def _checked(
 
 def _config(document: Document, checked: File) -> Config:
     defaults = structs.asdict(checked.defaults)
+    defaults["middleware"] = _spelled_out(checked.defaults.middleware)
+    base = FunctionSpec(name="", **defaults)
     return Config(
         document=document,
         runtime=checked.runtime,
         functions={
-            name: _merged(name, entry, document.values["functions"][name], defaults)
+            name: _merged(name, entry, document.values["functions"][name], base)
             for name, entry in checked.functions.items()
         },
         routes=tuple(checked.routes),
@@ -149,16 +151,17 @@ def _read(file: str) -> str:
 
 
 def _merged(
-    name: str, entry: FunctionEntry, given: Mapping[str, Any], defaults: Mapping[str, Any]
+    name: str, entry: FunctionEntry, given: Mapping[str, Any], defaults: FunctionSpec
 ) -> FunctionSpec:
     """Return a function's entry with the defaults for the keys that the file does not give."""
-    values = dict(defaults)
-    for key in _KEYS.intersection(given):  # others are mistakes
-        values[key] = getattr(entry, key)
-    values["settings"] = {**defaults["settings"], **entry.settings}
-    values["middleware"] = tuple(
-        MiddlewareEntry(item) if isinstance(item, str) else item for item in values["middleware"]
-    )
+    own = {key: getattr(entry, key) for key in _KEYS.intersection(given)}  # others are mistakes
+    own["settings"] = {**defaults.settings, **entry.settings}
+    if "middleware" in own:
+        own["middleware"] = _spelled_out(entry.middleware)
     if isinstance(entry.shadow, str):
-        values["shadow"] = ShadowEntry(entry.shadow)
-    return FunctionSpec(name=name, **values)
+        own["shadow"] = ShadowEntry(entry.shadow)
+    return structs.replace(defaults, name=name, **own)
+
+
+def _spelled_out(middleware: Iterable[str | MiddlewareEntry]) -> tuple[MiddlewareEntry, ...]:
+    return tuple(MiddlewareEntry(item) if isinstance(item, str) else item for item in middleware)

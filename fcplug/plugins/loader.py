@@ -188,6 +188,8 @@ class Loader:
                 raise
 
     def _add_middleware(self, spec: FunctionSpec, registration: Registration) -> None:
+        if not spec.middleware:
+            return
         path: Path = ("functions", spec.name)
         if (*path, "middleware") not in self._document.locations:
             path = ("defaults",)

@@ -11,6 +11,7 @@ from fcplug.config.file import ConfigFile
 from fcplug.config.search import FILE, VARIABLE
 from fcplug.errors import FcplugError, OutputError, ToolsMissing, did_you_mean
 from fcplug.instance import Instance, port_of
+from fcplug.process.lazy_patterns import lazy_patterns
 
 if TYPE_CHECKING:
     import argparse
@@ -264,7 +265,9 @@ def serve(
         FcplugError: the configuration is wrong, or the port cannot be opened.
     """
     watched = ConfigFile(file, environ)
-    Instance(watched, watched.load(), environ).run(host, port, handover)
+    with lazy_patterns():  # of PyYAML
+        config = watched.load()
+    Instance(watched, config, environ).run(host, port, handover)
 
 
 def serve_and_reload(

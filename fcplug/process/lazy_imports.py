@@ -32,6 +32,8 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
+from fcplug.process.lazy_patterns import lazy_patterns
+
 _RARELY_USED = (
     "asyncio",
     "concurrent.futures",
@@ -56,7 +58,7 @@ def import_falcon() -> None:
     Call it before any plugin is imported, which may import the same modules. An error is ignored:
     the import that needs Falcon raises it again.
     """
-    with suppress(Exception), lazy_modules(*_RARELY_USED):
+    with suppress(Exception), lazy_modules(*_RARELY_USED), lazy_patterns():
         import falcon  # noqa: F401, PLC0415
 
 
@@ -68,7 +70,7 @@ def import_urllib() -> None:
 
 def import_waitress() -> None:
     """Import waitress without what it imports for dates that clients send, and for its command."""
-    with suppress(Exception), lazy_modules("calendar", "getopt"), _lazy_platform():
+    with suppress(Exception), lazy_modules("calendar", "getopt"), _lazy_platform(), lazy_patterns():
         import waitress.server  # noqa: F401, PLC0415
 
 

@@ -6,7 +6,7 @@ straight to the runtime, since what an application answers is sent as it is.
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import falcon
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug")
 
-_OK = "200"
 _FAILED = 404  # never 500: FC restarts an instance whose hook answers it
 _TOO_MANY = 429
 _UNAUTHORIZED = "401 Unauthorized"
@@ -173,7 +172,7 @@ class _Web:
                 status = failure_status(answer.error, _PHASE_FAILED)
             return _send_failure(status, answer, start_response)
         try:
-            start_response(answer.status, _with_status(answer.headers))
+            start_response(answer.status, answer.headers)
         except BaseException:
             close_body(answer.body)
             raise
@@ -187,18 +186,6 @@ def _trust_platform(environ: "WSGIEnvironment") -> None:
     scheme = environ.get(_FORWARDED_PROTO, "").rpartition(",")[2].strip().lower()
     if scheme in ("http", "https"):
         environ["wsgi.url_scheme"] = scheme
-
-
-def _with_status(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the headers with one status for FC: the application's first, else a success."""
-    fields, status = [], ""
-    for field in headers:
-        if field[0].lower() == protocol.STATUS:
-            status = status or field[1]
-        else:
-            fields.append(field)
-    fields.append((protocol.STATUS, status or _OK))
-    return fields
 
 
 def _phases(
@@ -265,7 +252,8 @@ def _send_failure(status: str, failure: Result, start_response: "StartResponse")
 
 def _send(resp: falcon.Response, answer: Result) -> None:
     if answer.error is None:
-        resp.set_header(protocol.STATUS, _OK)  # Falcon's own status and type are the right ones
+        # Falcon's own status and type are the right ones
+        resp.set_header(protocol.STATUS, protocol.SUCCEEDED)
     else:
         resp.status = _TOO_MANY if isinstance(answer.error, ConcurrencyExceeded) else _FAILED
         resp.set_headers(_FAILURE_FIELDS)

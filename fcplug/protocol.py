@@ -7,7 +7,6 @@ be spelled out.
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
 from typing import Protocol
 
 PREFIX = "x-fc-"  # of every header that is FC's own
@@ -165,6 +164,7 @@ SERVICE_VERSION = "x-fc-invocation-service-version"
 
 # Response header: it alone decides whether FC counts the call as failed. An application may set it.
 STATUS = "x-fc-status"
+SUCCEEDED = "200"
 
 _RESERVED = {
     "connection",
@@ -254,7 +254,6 @@ def is_health_check(method: str, path: str, control_path: str, health_path: str 
     return not control_path and path == health_path and method in ("GET", "HEAD")
 
 
-@lru_cache(maxsize=1024)  # the same few names come with every answer
 def is_reserved(header: str) -> bool:
     """Return whether a response header is the platform's or the server's to set."""
     name = header.lower()

@@ -11,10 +11,11 @@ the server sends the last bytes.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import Context as Variables
 from contextvars import copy_context
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fcplug import logs, protocol, result
@@ -31,7 +32,7 @@ from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.protocol import Phase
 from fcplug.result import Result
 from fcplug.web import access
-from fcplug.web.response import BodyCut, Response, close_failed, has_no_body, length_of
+from fcplug.web.response import CONTENT_LENGTH, BodyCut, Response, close_failed, has_no_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -57,8 +58,9 @@ def answer(
 ) -> Response | Result:
     """Run the work up to the first bytes; return answer or failure.
 
-    Header fields that belong to the platform or the connection are removed. The body raises BodyCut
-    if it ends too early. All steps share one copy of the caller's context variables.
+    Header fields that belong to the platform or the connection are removed; one with FC's status is
+    added. The body raises BodyCut if it ends too early. All steps share one copy of the caller's
+    context variables.
 
     Args:
         environ: the request.
@@ -107,11 +109,10 @@ class _Exchange:
                 end_forked_child(None)
             if self._line:
                 self._line.status = response.status
-            headers = _sendable(response.headers)
+            headers, self._missing = _sendable(response.headers)
             if method == "HEAD" or has_no_body(response.status):
                 self._end()
             else:
-                self._missing = length_of(headers)
                 self._first = self._advance(response)
         except BaseException as error:
             failure = result.failure(error, self._context.credentials)
@@ -119,6 +120,8 @@ class _Exchange:
                 self._line.status, self._line.size = failure_status(error), len(failure.body)
             self._fail(error)
             return failure
+        if self._response is None and self._first is not None:  # that is all of the body
+            return Response(response.status, headers, iter((self._first,)))
         return Response(response.status, headers, self)
 
     def __iter__(self) -> "Iterator[bytes]":
@@ -203,14 +206,25 @@ class _Exchange:
             self._fail(error)
 
 
-def _sendable(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the header fields without those that an application must not set."""
-    sent = []
-    size = 0
-    for name, value in headers:
-        if not protocol.is_reserved(name):
-            sent.append((name, value))
-            size += len(name) + len(value) + 4
+def _sendable(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], int | None]:
+    """Return the header fields to send, and the Content-Length, None if there is none.
+
+    Fields that an application must not set are left out. FC gets one status: the application's
+    first, else a success.
+    """
+    sent, status, length, size = [], "", None, 0
+    for field in headers:
+        name, value = field
+        known = _sent_name(name)
+        if not known:
+            continue
+        size += len(name) + len(value) + 4
+        if known == protocol.STATUS:
+            status = status or value
+            continue
+        if known == CONTENT_LENGTH and length is None:
+            length = int(value)
+        sent.append(field)
     if size > protocol.MAX_RESPONSE_FIELDS:
         log.warning(
             "the answer has %d bytes of header fields; above %d the platform answers 502 in its "
@@ -218,4 +232,11 @@ def _sendable(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
             size,
             protocol.MAX_RESPONSE_FIELDS,
         )
-    return sent
+    sent.append((protocol.STATUS, status or protocol.SUCCEEDED))
+    return sent, length
+
+
+@lru_cache(maxsize=1024)  # the same few names come with every answer
+def _sent_name(name: str) -> str:
+    """Return a response header's name in lower case; empty if it must not be sent."""
+    return "" if protocol.is_reserved(name) else name.lower()

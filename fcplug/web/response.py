@@ -1,13 +1,15 @@
 """The response to a web request."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
 
 log = logging.getLogger("fcplug")
+
+CONTENT_LENGTH = "content-length"
 
 
 class Response(msgspec.Struct):
@@ -23,7 +25,7 @@ class Response(msgspec.Struct):
     """
 
     status: str
-    headers: Sequence[tuple[str, str]]
+    headers: list[tuple[str, str]]
     body: Iterator[bytes]
     on_close: list[Callable[[], object]] = []  # msgspec creates a new list for each response
 
@@ -62,10 +64,10 @@ def has_no_body(status: str) -> bool:
     return status[:3] in ("204", "304")
 
 
-def length_of(headers: Sequence[tuple[str, str]]) -> int | None:
+def length_of(headers: list[tuple[str, str]]) -> int | None:
     """Return the Content-Length among header fields, None if there is none."""
     for name, value in headers:
-        if name.lower() == "content-length":
+        if name.lower() == CONTENT_LENGTH:
             return int(value)
     return None
 

@@ -141,7 +141,7 @@ class _CallServer:
         If the first chunk is the whole body, this frame is the answer. The runtime would request
         this chunk at once, and look for another one when it has the Content-Length.
         """
-        head = ResponseHead(response.status, list(response.headers)).to_header()
+        head = ResponseHead(response.status, response.headers).to_header()
         pieces = _pieces(response.body)
         if method != "HEAD" and not has_no_body(response.status):
             begun = list(islice(pieces, 1))

@@ -9,16 +9,17 @@ advice, because other servers reject it.
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from types import FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fcplug.errors import InvalidResponse
 from fcplug.web.response import (
+    CONTENT_LENGTH,
     Response,
     close_failed,
     has_no_body,
-    length_of,
     reason_of,
 )
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug")
 
+_SIZED = (list, tuple)
 _DEFAULTS = {"CONTENT_TYPE": "application/octet-stream", "CONTENT_LENGTH": "0"}
 _CODE = re.compile(r"[2-5][0-9]{2}")
 _STATUS = re.compile(r"[2-5][0-9]{2} [\t -~\x80-\xff]*")
@@ -65,10 +67,10 @@ class Caller:
         start = _StartResponse()
         result: Any = self._application(environ, start)
         try:
-            body = _iterable(start, result)
-            whole = isinstance(body, list | tuple) and len(body) <= 1
+            body: Any = result if isinstance(result, _SIZED) else _iterable(start, result)
+            whole = isinstance(body, _SIZED) and len(body) <= 1
             if whole:
-                data = start.take() + b"".join(map(_as_bytes, body))
+                data = start.take() + _as_bytes(body[0] if body else b"")
                 chunks: Iterator[bytes] = iter((data,) if data else ())
             else:
                 chunks = _chunks(start, body)
@@ -81,8 +83,13 @@ class Caller:
             raise
         if start.advice and not self._advised:
             self._log_advice(start.advice)
-        if whole and environ.get("REQUEST_METHOD") != "HEAD":
-            headers = _with_content_length(status, headers, len(data))
+        if (
+            whole
+            and not start.sized
+            and environ.get("REQUEST_METHOD") != "HEAD"
+            and not has_no_body(status)
+        ):
+            headers.append(("Content-Length", str(len(data))))
         return Response(status, headers, chunks, [closing] if closing else [])
 
     def _log_advice(self, advice: str) -> None:
@@ -96,10 +103,12 @@ class _StartResponse:
 
     Attributes:
         advice: the first thing that only FC 2.0's runtime and this one accept, or empty.
+        sized: whether the headers have a Content-Length.
     """
 
     def __init__(self) -> None:
         self.advice = ""
+        self.sized = False
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._begun = False
         self._written: list[bytes] = []
@@ -135,6 +144,8 @@ class _StartResponse:
 
     def take(self) -> bytes:
         """Return the data passed to ``write`` since the last call."""
+        if not self._written:
+            return b""
         data = b"".join(self._written)
         self._written.clear()
         return data
@@ -143,31 +154,58 @@ class _StartResponse:
         self._written.append(_as_bytes(data))
 
     def _checked_status(self, status: Any) -> str:
-        if isinstance(status, str):
-            if _STATUS.fullmatch(status):
-                return status
-            if _CODE.fullmatch(status):
-                text = f"{status} {reason_of(int(status))}"
-                self.advise(f"gives the status {status!r}: give {text!r}")
-                return text
-        raise InvalidResponse(
-            f"the status is {_describe(status)}: give three digits from 200 to 599, a space and a "
-            "reason, as '200 OK'"
-        )
+        line = _status_line(status) if isinstance(status, str) else ""
+        if not line:
+            raise InvalidResponse(
+                f"the status is {_describe(status)}: give three digits from 200 to 599, a space "
+                "and a reason, as '200 OK'"
+            )
+        if line != status:
+            self.advise(f"gives the status {status!r}: give {line!r}")
+        return line
 
     def _checked_headers(self, headers: Any) -> list[tuple[str, str]]:
+        """Return the fields as a new list.
+
+        Raises:
+            InvalidResponse: one cannot be sent.
+        """
         if not isinstance(headers, list):
             if isinstance(headers, str | bytes | dict) or not isinstance(headers, Iterable):
                 raise InvalidResponse(
                     f"the headers are {_describe(headers)}: give a list of (name, value)"
                 )
             self.advise(f"gives the headers as {_describe(headers)}: give a list of (name, value)")
-            headers = list(headers)
-        if {*map(type, headers)} - {tuple} and any(isinstance(item, list) for item in headers):
-            self.advise("gives a header as a list: give a tuple (name, value)")
-            headers = [tuple(item) if isinstance(item, list) else item for item in headers]
-        _check_headers(headers)
-        return list(headers)
+        self.sized = False
+        fields = []
+        for item in headers:
+            field = item
+            if isinstance(item, list):
+                self.advise("gives a header as a list: give a tuple (name, value)")
+                field = tuple(item)
+            fields.append(self._checked_field(field))
+        return fields
+
+    def _checked_field(self, field: Any) -> tuple[str, str]:
+        name, value = field if isinstance(field, tuple) and len(field) == 2 else (None, None)
+        if not (type(name) is type(value) is str):
+            raise InvalidResponse(f"a header is {_describe(field)}: give a tuple of two str")
+        known = _known_name(name)
+        if not known:
+            raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
+        # most are plain, and a regular expression takes longer
+        if not (value.isascii() and value.isprintable()) and not _VALUE.fullmatch(value):
+            raise InvalidResponse(
+                f"the header {name} has a value with a character that cannot be sent: "
+                "remove control characters, and encode other text as latin-1"
+            )
+        if known == CONTENT_LENGTH:
+            if self.sized or not _LENGTH.fullmatch(value):
+                raise InvalidResponse(
+                    "the Content-Length is not a number, or is given twice: give one number"
+                )
+            self.sized = True
+        return name, value
 
 
 def _chunks(start: _StartResponse, result: Iterable[Any]) -> Iterator[bytes]:
@@ -182,7 +220,7 @@ def _chunks(start: _StartResponse, result: Iterable[Any]) -> Iterator[bytes]:
 
 
 def _iterable(start: _StartResponse, result: Any) -> Iterable[Any]:
-    if isinstance(result, bytes | str):
+    if isinstance(result, (bytes, str)):
         if isinstance(result, str):
             start.advise("returns a str: return a list of bytes, as [text.encode()]")
         return (result,)
@@ -195,14 +233,6 @@ def _iterable(start: _StartResponse, result: Any) -> Iterable[Any]:
     return result  # type: ignore[no-any-return]
 
 
-def _with_content_length(
-    status: str, headers: list[tuple[str, str]], size: int
-) -> list[tuple[str, str]]:
-    if has_no_body(status) or length_of(headers) is not None:
-        return headers
-    return [*headers, ("Content-Length", str(size))]
-
-
 def _as_bytes(chunk: Any) -> bytes:
     if isinstance(chunk, bytes):
         return chunk
@@ -211,26 +241,18 @@ def _as_bytes(chunk: Any) -> bytes:
     raise InvalidResponse(f"the body holds {_describe(chunk)}: give bytes")
 
 
-def _check_headers(headers: list[Any]) -> None:
-    """Raise InvalidResponse for a header that cannot be sent."""
-    lengths = 0
-    for item in headers:
-        if not (isinstance(item, tuple) and [*map(type, item)] == [str, str]):
-            raise InvalidResponse(f"a header is {_describe(item)}: give a tuple of two str")
-        name, value = item
-        if not _NAME.fullmatch(name):
-            raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
-        if not _VALUE.fullmatch(value):
-            raise InvalidResponse(
-                f"the header {name} has a value with a character that cannot be sent: "
-                "remove control characters, and encode other text as latin-1"
-            )
-        if name.lower() == "content-length":
-            lengths += 1
-            if lengths > 1 or not _LENGTH.fullmatch(value):
-                raise InvalidResponse(
-                    "the Content-Length is not a number, or is given twice: give one number"
-                )
+@lru_cache(maxsize=1024)  # the same few names come with every answer
+def _known_name(name: str) -> str:
+    """Return a header's name in lower case; empty if it cannot be sent."""
+    return name.lower() if _NAME.fullmatch(name) else ""
+
+
+@lru_cache(maxsize=128)
+def _status_line(status: str) -> str:
+    """Return the status line, with a reason if only a number was given; empty if it is none."""
+    if _STATUS.fullmatch(status):
+        return status
+    return f"{status} {reason_of(int(status))}" if _CODE.fullmatch(status) else ""
 
 
 def _describe(value: Any) -> str:

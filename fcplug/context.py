@@ -7,6 +7,7 @@ that reads none pays for none.
 
 import logging
 import math
+import operator
 import re
 import time
 import uuid
@@ -28,7 +29,11 @@ from fcplug.identity import (
     integer,
 )
 
-_SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)
+SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)
+"""The names of the headers that make a context again."""
+_names_of_callers = operator.itemgetter(*SENT_ON[:-1])
+_WITH_VARIABLES = [SENT_ON.index(name) for name in protocol.VARIABLES]
+_KEYS = slice(SENT_ON.index(protocol.ACCESS_KEY_ID), SENT_ON.index(protocol.SECURITY_TOKEN) + 1)
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _Part = TypeVar("_Part")
@@ -98,21 +103,21 @@ class Context(FcSpellings):
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that make this context again, credentials included."""
-        sent, names = self._headers, self._header_names
-        headers = {name: value for name in _SENT_ON if (value := sent.get(names[name]))}
-        missing = protocol.VARIABLES.keys() - headers.keys()
-        headers.update({name: self.header(name) for name in missing})
-        if protocol.ACCESS_KEY_ID not in headers:
-            keys = self.credentials  # of the environment
-            values = (keys.access_key_id, keys.access_key_secret, keys.security_token)
-            headers.update(zip(protocol.CREDENTIAL_HEADERS, map(str, values), strict=True))
-        headers[protocol.REQUEST_ID] = self.request_id
-        return {name: value for name, value in headers.items() if value}
+        return {name: value for name, value in zip(SENT_ON, self.to_values(), strict=True) if value}
+
+    def to_values(self) -> list[str | None]:
+        """Return the values of ``SENT_ON`` in its order; None or empty for what was not sent."""
+        sent = self._headers
+        values = [*map(sent.get, _names_of_callers(self._header_names)), sent.get(SHADOW_OF)]
+        for index in _WITH_VARIABLES:
+            values[index] = values[index] or self.header(SENT_ON[index])
+        if not values[_KEYS.start]:
+            values[_KEYS] = self._keys()  # of the environment
+        return [self.request_id, *values[1:]]
 
     def variables(self) -> dict[str, str]:
         """Return the environment's variables that this context reads beside ``to_headers``."""
-        has_memory = integer(self.header(protocol.FUNCTION_MEMORY), -1) >= 0
-        names = () if has_memory else protocol.VARIABLES[protocol.FUNCTION_MEMORY]
+        names = protocol.VARIABLES[protocol.FUNCTION_MEMORY]  # for a header that is no number
         if not self._headers.get(self._header_names[protocol.ACCESS_KEY_ID]):
             names += protocol.CREDENTIAL_VARIABLES
         return {name: value for name in names if (value := self._environ.get(name))}
@@ -162,7 +167,7 @@ class Context(FcSpellings):
     @property
     def credentials(self) -> Credentials:
         """The keys sent with this call, else those of the environment; never mixed."""
-        return self._part(Credentials, self._credentials)
+        return self._part(Credentials, lambda: Credentials(*self._keys()))
 
     @property
     def function(self) -> FunctionInfo:
@@ -243,29 +248,24 @@ class Context(FcSpellings):
 
     def remaining_time(self) -> float:
         """Return the seconds left until the deadline, 0 once past it, ``inf`` without one."""
-        deadline = self.deadline
-        return math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+        return math.inf if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def __repr__(self) -> str:
         name = self.header(protocol.FUNCTION_NAME)
         return f"Context(request_id={self.request_id!r}, function={name!r})"
 
     def _part(self, kind: type[_Part], make: Callable[[], _Part]) -> _Part:
-        try:
-            part: _Part = self._parts[kind]
-        except KeyError:
+        part: _Part | None = self._parts.get(kind)
+        if part is None:
             part = self._parts[kind] = make()
         return part
 
-    def _credentials(self) -> Credentials:
+    def _keys(self) -> list[str]:
         sent, names = self._headers, self._header_names
-        if key_id := sent.get(names[protocol.ACCESS_KEY_ID]):
-            return Credentials(
-                key_id,
-                sent.get(names[protocol.ACCESS_KEY_SECRET]) or "",
-                sent.get(names[protocol.SECURITY_TOKEN]) or "",
-            )
-        return Credentials(*(self._environ.get(n, "") for n in protocol.CREDENTIAL_VARIABLES))
+        keys = [sent.get(names[name]) or "" for name in protocol.CREDENTIAL_HEADERS]
+        if not keys[0]:
+            keys = [self._environ.get(name, "") for name in protocol.CREDENTIAL_VARIABLES]
+        return keys
 
     def _function(self) -> FunctionInfo:
         own_limit = 0 if self._timeout == math.inf else math.ceil(self._timeout)

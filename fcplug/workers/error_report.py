@@ -57,7 +57,7 @@ class ErrorReport(Header, frozen=True):
             if isinstance(error, PluginError)
             else None,
         )
-        if len(json.dumps(report.to_header())) > MAX_PART:
+        if len(report.to_header()) > MAX_PART:
             raise ValueError("larger than a frame")
         return report
 

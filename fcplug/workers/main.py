@@ -35,7 +35,7 @@ from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.web.response import Response, close_failed, has_no_body, length_of
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
-from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
+from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead, decoded
 from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, Kind
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def serve(sock: socket.socket) -> NoReturn:
     connection = FrameConnection(sock)
     with suppress(EOFError, OSError):
         connection.send(Frame(Kind.HELLO, header=Hello(fcplug.__version__).to_header()))
-        assignment = Assignment.from_header(connection.receive().header)
+        assignment = Assignment.from_header(decoded(connection.receive().header, dict))
         _prepare(assignment)
         worker = _load(connection, assignment)
         while worker:

@@ -1,5 +1,6 @@
-"""The headers of frames, as typed structures."""
+"""The headers of frames, as typed structures that are JSON on the way."""
 
+import json
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,33 +9,57 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from fcplug.context import Context
+from fcplug.context import SENT_ON, Context
 from fcplug.workers.wire import FrameError
 
 WEB = "web"
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+_INDEXES: Mapping[str, int] = {name: index for index, name in enumerate(SENT_ON)}
 _Self = TypeVar("_Self", bound="Header")
+_Value = TypeVar("_Value")
 
 
 class Header(Struct, frozen=True):
     """The header of a frame, validated when it is received."""
 
-    def to_header(self) -> dict[str, Any]:
-        """Return the header as plain values for JSON."""
-        header: dict[str, Any] = msgspec.to_builtins(self)
-        return header
+    def to_header(self) -> bytes:
+        """Return the header as JSON."""
+        return encoded(self)
 
     @classmethod
-    def from_header(cls: type[_Self], header: Mapping[str, Any]) -> _Self:
+    def from_header(cls: type[_Self], header: bytes) -> _Self:
         """Parse a received header.
 
         Raises:
             FrameError: it does not have this structure.
         """
         try:
-            return msgspec.convert(header, cls)
-        except msgspec.ValidationError as error:
+            return decoded(header, cls)
+        except (ValueError, RecursionError) as error:
             raise FrameError(f"not a valid {cls.__name__}: {error}") from None
+
+
+def encoded(value: Any) -> bytes:
+    """Return the JSON of plain values and structures."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        # half of a surrogate pair, an integer over 2**64, a subclass of str
+        return json.dumps(value, default=msgspec.structs.asdict).encode()
+
+
+def decoded(data: bytes, kind: type[_Value]) -> _Value:
+    """Return what ``encoded`` made JSON of.
+
+    Raises:
+        ValueError, RecursionError: the data is not the JSON of this kind.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # half of a surrogate pair
+        return msgspec.convert(json.loads(data), kind)
 
 
 class Hello(Header, frozen=True):
@@ -66,11 +91,12 @@ class ResponseHead(Header, frozen=True):
 class HookCall(Header, frozen=True):
     """A hook to run and its context; ``age`` and ``timeout`` are in seconds.
 
-    ``hook`` is ``WEB`` for a web request; ``environ`` has the text values of its WSGI environ.
+    ``values`` are those of ``context.SENT_ON``. ``hook`` is ``WEB`` for a web request; ``environ``
+    has the text values of its WSGI environ.
     """
 
     hook: str
-    headers: dict[str, str]
+    values: list[str | None]
     variables: dict[str, str]
     age: float
     timeout: float | None = None
@@ -80,11 +106,23 @@ class HookCall(Header, frozen=True):
     def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "HookCall":
         """Return the call of a hook; ``environ`` is given for web requests only."""
         texts = {name: value for name, value in environ.items() if isinstance(value, str)}
-        headers, variables = context.to_headers(), context.variables()
         # private, because handlers see the earlier of this limit and FC's
         timeout = None if context._timeout == math.inf else context._timeout
-        return cls(hook, headers, variables, context.age, timeout, texts)
+        return cls(hook, context.to_values(), context.variables(), context.age, timeout, texts)
 
     def context(self) -> Context:
         """Return the context, with the deadline at the same moment."""
-        return Context(self.headers, self.variables, age=self.age)
+        return Context(_SentHeaders(self.values), self.variables, age=self.age)
+
+
+class _SentHeaders:
+    """The headers of a call by their names; a dict of all costs more than the few that are read."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: list[str | None]) -> None:
+        self._values = values
+
+    def get(self, name: str, /) -> str | None:
+        index = _INDEXES.get(name)
+        return None if index is None else self._values[index]

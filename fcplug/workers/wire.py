@@ -1,16 +1,14 @@
-"""Send and receive frames: a kind, a JSON header, and raw bytes."""
+"""Send and receive frames: a kind, a header, and a body; both are raw bytes here."""
 
 import io
-import json
 import select
 import socket
 import struct
 import time
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any, NamedTuple
 
-import msgspec
+from msgspec import Struct
 
 from fcplug import protocol
 
@@ -43,12 +41,12 @@ class FrameError(ValueError):
     """Data that was received, or should be sent, is not a valid frame."""
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True):
     """One message; ``number`` identifies its call."""
 
     kind: Kind
     number: int = 0
-    header: Mapping[str, Any] = {}
+    header: bytes = b""
     body: bytes = b""
 
 
@@ -80,14 +78,15 @@ class FrameConnection:
             FrameError: it is too large; nothing was sent.
             OSError: the other end is closed.
         """
-        header = _encoded(frame.header) if frame.header else b""
-        header_size, body_size = len(header), len(frame.body)
+        header_size, body_size = len(frame.header), len(frame.body)
         check(header_size, body_size)
-        head = _PREFIX.pack(frame.kind, frame.number, header_size, body_size) + header
+        head = _PREFIX.pack(frame.kind, frame.number, header_size, body_size) + frame.header
+        # one part is sent faster than two, but a large one is not copied
+        parts = [head, frame.body] if body_size > _SMALL else [head + frame.body]
         self._limit(deadline)
-        sent = self._send_some([head, frame.body])
-        if sent < len(head) + body_size:
-            self._send_rest([head, frame.body], sent, deadline)
+        sent = self._send_some(parts)
+        if sent < _PREFIX.size + header_size + body_size:
+            self._send_rest(parts, sent, deadline)
 
     def receive(self, deadline: float | None = None) -> Frame:
         """Receive a frame.
@@ -97,13 +96,20 @@ class FrameConnection:
             ConnectionResetError: the other end was closed, and had not read all that was sent.
             EOFError, OSError: the other end is closed.
         """
-        prefix = self._exactly(_PREFIX.size, deadline)
-        number_of_kind, number, header_size, body_size = _PREFIX.unpack(prefix)
+        data = self._at_least(_PREFIX.size, deadline)
+        number_of_kind, number, header_size, body_size = _PREFIX.unpack_from(data)
         check(header_size, body_size)
         if (kind := _KINDS.get(number_of_kind)) is None:
             raise FrameError(f"not a frame: the kind {number_of_kind} is unknown")
-        header = _decoded(self._exactly(header_size, deadline)) if header_size else {}
-        body = self._exactly(body_size, deadline) if body_size else b""
+        begin = _PREFIX.size + header_size
+        end = begin + body_size
+        if end > _SMALL:
+            self._unread = data[_PREFIX.size :]
+            header, body = self._large(header_size, deadline), self._large(body_size, deadline)
+        else:
+            if len(data) < end:
+                data = self._at_least(end, deadline)
+            header, body, self._unread = data[_PREFIX.size : begin], data[begin:end], data[end:]
         return Frame(kind, number, header, body)
 
     def _send_some(self, parts: list[bytes] | list[memoryview]) -> int:
@@ -126,11 +132,9 @@ class FrameConnection:
             self._wait(writable, deadline)
             sent = self._send_some(rest)
 
-    def _exactly(self, size: int, deadline: float | None) -> bytes:
-        if size > _SMALL:
-            return self._large(size, deadline)
-        data = self._unread
-        while len(data) < size:
+    def _at_least(self, size: int, deadline: float | None) -> bytes:
+        """Return what was received after the last frame, once it is so long."""
+        while len(self._unread) < size:
             self._wait(self._readable, deadline)
             try:
                 received = self.socket.recv(_SMALL)
@@ -138,11 +142,12 @@ class FrameConnection:
                 continue
             if not received:
                 raise EOFError("the other end is gone")
-            data += received
-        self._unread = data[size:]
-        return data[:size]
+            self._unread += received
+        return self._unread
 
     def _large(self, size: int, deadline: float | None) -> bytes:
+        if not size:
+            return b""
         # BytesIO returns its buffer without a copy, so 32 MiB never exist twice
         buffer = io.BytesIO()
         buffer.seek(size - 1)
@@ -191,28 +196,3 @@ def check(*sizes: int) -> None:
     """Raise FrameError if one of the sizes is too large for a frame."""
     if (largest := max(sizes)) > MAX_PART:
         raise FrameError(f"{largest} bytes are more than the {MAX_PART} that a frame can hold")
-
-
-def _encoded(header: Mapping[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(header)
-    except (UnicodeEncodeError, OverflowError, TypeError):
-        # half of a surrogate pair, an integer over 2**64, a subclass of str
-        return json.dumps(header).encode()
-
-
-def _decoded(data: bytes) -> Mapping[str, Any]:
-    try:
-        header = _parsed(data)
-    except (ValueError, RecursionError) as error:
-        raise FrameError(f"not a frame: {error}") from None
-    if not isinstance(header, dict):
-        raise FrameError("not a frame: the header is not an object")
-    return header
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except msgspec.DecodeError:  # half of a surrogate pair
-        return json.loads(data)

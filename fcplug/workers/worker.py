@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import fcplug
 from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
-from fcplug.identity import SHADOW_OF
 from fcplug.workers import wire
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
 from fcplug.workers.interpreter import Interpreter
-from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead
+from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead, encoded
 from fcplug.workers.process import WorkerProcess
 from fcplug.workers.wire import Frame, FrameConnection, FrameError, Kind
 
@@ -115,7 +114,7 @@ class Worker:
         if hook == "invoke":
             self.answers += 1
         if answer.kind is Kind.ERROR:
-            raise ErrorReport.from_header(answer.header).to_error()
+            raise self._reported(answer, context)
         return answer.body
 
     def web(
@@ -131,7 +130,7 @@ class Worker:
         """
         call, kinds = HookCall.of(WEB, context, environ), (Kind.HEAD, Kind.RESULT, Kind.ERROR)
         answer = self._call(call, body, kinds, context, deadline)
-        self._check_end(answer)
+        self._check_end(answer, context)
         try:
             head = ResponseHead.from_header(answer.header)
         except FrameError as error:
@@ -145,14 +144,14 @@ class Worker:
         """
         kinds = (Kind.CHUNK, Kind.RESULT, Kind.ERROR)
         answer = self._ask(Frame(Kind.NEXT, self._number), kinds, context, deadline)
-        self._check_end(answer)
+        self._check_end(answer, context)
         return answer.body if answer.kind is Kind.CHUNK else None
 
     def stop_body(self, context: Context, deadline: float) -> None:
         """Close the body before its end; raise the errors of ``call``."""
         kinds = (Kind.RESULT, Kind.ERROR)
         answer = self._ask(Frame(Kind.STOP, self._number), kinds, context, deadline)
-        self._check_end(answer)
+        self._check_end(answer, context)
 
     def kill(self) -> None:
         """Kill the process and its process group; it receives no more calls."""
@@ -194,7 +193,7 @@ class Worker:
         """Send a call, and return the first answer to it."""
         wire.check(len(body))
         self._number = (self._number + 1) % _NUMBERS
-        self._connection.begin(awake_only=SHADOW_OF in call.headers)
+        self._connection.begin(awake_only=bool(call.values[-1]))  # SHADOW_OF
         frame = Frame(Kind.CALL, self._number, call.to_header(), body)
         return self._ask(frame, kinds, context, deadline)
 
@@ -211,12 +210,19 @@ class Worker:
         except BaseException as error:
             raise self._failure(error, frame.kind, context) from None
 
-    def _check_end(self, answer: Frame) -> None:
+    def _check_end(self, answer: Frame, context: Context) -> None:
         """Count a complete web answer, and raise its error if it failed."""
         if answer.kind in (Kind.RESULT, Kind.ERROR):
             self.answers += 1
         if answer.kind is Kind.ERROR:
-            raise ErrorReport.from_header(answer.header).to_error()
+            raise self._reported(answer, context)
+
+    def _reported(self, answer: Frame, context: Context) -> BaseException:
+        """Return the error that a worker reports; kill the worker if the report is invalid."""
+        try:
+            return ErrorReport.from_header(answer.header).to_error()
+        except FrameError as error:
+            return self._failure(error, answer.kind, context)
 
     def _failure(self, error: BaseException, asked: Kind, context: Context) -> BaseException:
         """Return the reason why the worker gives no answer; the worker is killed."""
@@ -267,7 +273,7 @@ class Worker:
     def _assign(self, deadline: float) -> None:
         """Send the worker its function, and wait until it is loaded."""
         try:
-            header = self._assignment.to_header()
+            header = encoded(self._assignment.to_header())
             self._connection.send(Frame(Kind.ASSIGNMENT, header=header), deadline)
             answer = self._receive((Kind.READY, Kind.ERROR), deadline)
         except TimeoutError:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from fcplug.config.interpolation import FromEnvironment
 from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, FrameError, Kind
 
 MIB = 1024 * 1024
@@ -28,11 +27,12 @@ def ends() -> Iterator[tuple[FrameConnection, FrameConnection]]:
     "frame",
     [
         Frame(Kind.NEXT, 7),
-        Frame(Kind.CALL, 2**32 - 1, {"a": ["ü", "\ud83d", None, 1.5]}, b"event"),
-        Frame(Kind.RESULT, 1, {}, bytes(range(256)) * 256),
-        Frame(Kind.RESULT, 1, {"x": "y" * 100_000}, b"\0" * (64 * 1024 + 1)),
-        Frame(Kind.ERROR, 1, {"kind": "x"}),
-        Frame(Kind.ASSIGNMENT, 0, {"number": 2**70, "text": FromEnvironment("value")}),
+        Frame(Kind.CALL, 2**32 - 1, "{ü}".encode(), b"event"),
+        Frame(Kind.RESULT, 1, b"", bytes(range(256)) * 256),
+        Frame(Kind.RESULT, 1, b"h" * 100_000, b"\0" * (64 * 1024 + 1)),
+        Frame(Kind.RESULT, 1, b"h" * (64 * 1024 - 17), b""),
+        Frame(Kind.RESULT, 1, b"h" * (64 * 1024 - 17), b"b"),
+        Frame(Kind.ERROR, 1, b"h"),
     ],
     ids=lambda frame: f"{frame.kind.name}-{len(frame.body)}",
 )
@@ -49,7 +49,7 @@ def test_32_mib_arrive_whole_and_are_never_copied(
     ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
     body = os.urandom(MIB) * 32
-    sender = threading.Thread(target=ends[0].send, args=(Frame(Kind.CALL, 1, {}, body),))
+    sender = threading.Thread(target=ends[0].send, args=(Frame(Kind.CALL, 1, b"", body),))
     tracemalloc.start()
     sender.start()
     received = ends[1].receive(time.monotonic() + 60).body
@@ -65,7 +65,7 @@ def test_a_frame_that_is_too_large_is_rejected_before_it_is_sent(
     ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
     with pytest.raises(FrameError, match=f"{MAX_PART + 1} bytes"):
-        ends[0].send(Frame(Kind.RESULT, 1, {}, bytes(MAX_PART + 1)))
+        ends[0].send(Frame(Kind.RESULT, 1, b"", bytes(MAX_PART + 1)))
     ends[0].send(Frame(Kind.NEXT, 1))
     assert ends[1].receive() == Frame(Kind.NEXT, 1)
 
@@ -78,10 +78,6 @@ def test_a_frame_that_is_too_large_is_rejected_before_it_is_sent(
         struct.pack("!BIIQ", 6, 1, 0, 1 << 60),
         struct.pack("!BIIQ", 6, 1, 0xFFFFFFFF, 0),
         struct.pack("!BIIQ", 200, 1, 0, 0),
-        struct.pack("!BIIQ", 6, 1, 3, 0) + b"{}}",
-        struct.pack("!BIIQ", 6, 1, 2, 0) + b"[]",
-        struct.pack("!BIIQ", 6, 1, 2, 0) + b"\xff\xfe",
-        struct.pack("!BIIQ", 6, 1, 50_000, 0) + b"[" * 50_000,
     ],
     ids=ascii,
 )
@@ -138,7 +134,7 @@ def test_an_end_that_closes_shows_whether_it_had_read_everything(
 def test_frames_that_arrive_together_are_received_one_by_one(
     ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
-    frames = [Frame(Kind.CALL, n, {"n": n}, bytes(size)) for n, size in enumerate((5, 70_000, 0))]
+    frames = [Frame(Kind.CALL, n, b"h" * n, bytes(size)) for n, size in enumerate((5, 70_000, 0))]
     for frame in frames:
         ends[0].send(frame)
     assert [ends[1].receive(time.monotonic() + 60) for _ in frames] == frames
@@ -171,6 +167,6 @@ def test_a_deadline_holds_if_the_other_side_does_not_read(
     ends: tuple[FrameConnection, FrameConnection],
 ) -> None:
     with pytest.raises(TimeoutError):
-        ends[0].send(Frame(Kind.CALL, 1, {}, bytes(8 * MIB)), time.monotonic() + 0.2)
+        ends[0].send(Frame(Kind.CALL, 1, b"", bytes(8 * MIB)), time.monotonic() + 0.2)
     with pytest.raises(TimeoutError):
         ends[0].send(Frame(Kind.CALL), time.monotonic() - 1)

@@ -127,6 +127,14 @@ def test_a_handler_that_meddles_with_the_connection_ends_its_own_call_only(
     assert int(act(workers, "pid")) != pid
 
 
+def test_an_invalid_report_of_an_error_ends_the_worker() -> None:
+    with isolated() as workers:
+        pid = int(act(workers, "pid"))  # call 1
+        with pytest.raises(WorkerDied, match="sent an invalid answer, and was killed"):
+            act(workers, "forge_an_error 2")
+        assert int(act(workers, "pid")) != pid
+
+
 def test_the_answer_of_a_forked_child_is_ignored(workers: Workers) -> None:
     assert act(workers, "fork_and_answer_twice") == b"by parent"
     assert act(workers, "fork_and_answer_twice") == b"by parent"

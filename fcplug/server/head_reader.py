@@ -7,6 +7,7 @@ from operator import ne
 from types import MappingProxyType
 from typing import Any
 
+from fcplug import protocol
 from fcplug.server.head import NO_FIELDS, HeadError, RequestHead, body_length, parse
 from fcplug.server.known_lines import KnownLines
 
@@ -14,9 +15,13 @@ NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 MAX_SIZE = 8 * 1024  # bytes of a head that is kept; those of FC have 2 KiB
 
-# the first line, and fields that other parts of a head are checked with
+# of the first line, and of fields that other parts of a head are checked with
 _DECISIVE = {"", "HTTP_HOST", "HTTP_CONNECTION"}
-_PLAIN = re.compile(rb"([^:]+:) ([!-~](?:[ -~]*[!-~])?)\r")
+_OF_EACH_REQUEST = {protocol.environ_key(protocol.REQUEST_ID), "CONTENT_LENGTH"}
+
+_LINE_END = b"\r\n"
+_PLAIN_LINE = re.compile(rb"([^:]+: )[!-~](?:[ -~]*[!-~])?")
+_PLAIN_VALUE = re.compile(rb"([!-~](?:[ -~]*[!-~])?)\r\n")
 
 
 class HeadReader:
@@ -25,8 +30,10 @@ class HeadReader:
     It adds ``shared`` to the headers of each: to copy both at once is quicker than to add one to
     the other.
 
-    A platform's calls over one connection differ in two or three lines. If only such lines differ,
-    and their names do not, only they are read. Every other head is parsed as a whole.
+    A platform's calls over one connection differ in two or three lines. So a head is kept as a
+    template: bytes that stay the same, and between them values that change. Only these values are
+    read from the next head, if the rest is the same. Every other head is parsed as a whole, and a
+    value that differs in it is one that changes.
     """
 
     def __init__(
@@ -35,11 +42,13 @@ class HeadReader:
         self._max_fields = max_fields
         self._known = known
         self._shared = shared
-        self._lines: list[bytes] = []  # of the last head; empty if it is not kept
+        self._head: RequestHead | None = None  # the last one; None if it is not kept
+        self._length: int | None = None  # of its body
+        self._lines: list[bytes] = []  # of the head that the template was made of
         self._keys: list[str] = []  # of the field in each line
-        self._headers: dict[str, str] = {}
-        self._head: RequestHead | None = None
-        self._length: int | None = None  # of the body
+        self._same: list[bytes] = []  # what stays, before each value that changes
+        self._changing: list[str] = []  # the keys of these values
+        self._rest = b""  # what stays, after the last of them
 
     def read(self, data: bytes) -> RequestHead:
         """Parse a head as ``head.parse`` does, which decides whatever is not plain.
@@ -47,51 +56,71 @@ class HeadReader:
         Raises:
             HeadError: as ``head.parse``.
         """
-        lines = data.split(b"\n")  # each with its CR: to find one byte takes half the time
-        may_keep = len(data) <= MAX_SIZE
-        if may_keep and len(lines) == len(self._lines) and (head := self._read_changed(lines)):
+        if self._head and len(data) <= MAX_SIZE and (head := self._read_values(data, self._head)):
             return head
-        self._lines = []
+        self._head = None
         head = parse(data, self._max_fields, self._known)
         names = list(head.headers)
         head.headers.update(self._shared)
+        lines = data.split(_LINE_END)
         # else fields were joined or left out, or say how the body is coded
-        if may_keep and len(names) == len(lines) - NO_FIELDS:
-            self._lines, self._keys = lines, ["", *names, "", ""]
-            self._headers, self._head = head.headers.copy(), head
-            self._length = head.content_length
+        if len(data) <= MAX_SIZE and len(names) == len(lines) - NO_FIELDS:
+            self._make_template(lines, ["", *names, "", ""])
+            self._head, self._length = _copy(head, head.content_length), head.content_length
         return head
 
-    def _read_changed(self, lines: list[bytes]) -> RequestHead | None:
-        """Read the lines that differ from the last head; return None if one is not plain.
+    def _read_values(self, data: bytes, last: RequestHead) -> RequestHead | None:
+        """Read the values that change; return None if one is not plain, or if more has changed.
 
-        A plain one has the name of the line in its place, a space, and printable ASCII. llhttp
-        would return these bytes as they are, and none of them decides how the head is read. The
-        length of the body is checked again if it differs.
+        A plain one is printable ASCII after one space. llhttp would return these bytes as they
+        are, and none of them decides how the head is read. The length of the body is checked again
+        if it differs.
         """
-        before, headers = self._head, self._headers
-        if before is None:
-            return None
+        at = 0
         values = {}
-        for at in compress(range(len(lines)), map(ne, lines, self._lines)):
-            key, plain = self._keys[at], _PLAIN.fullmatch(lines[at])
-            if key in _DECISIVE or not plain or not self._lines[at].startswith(plain[1]):
+        for same, key in zip(self._same, self._changing, strict=True):
+            found = data.startswith(same, at) and _PLAIN_VALUE.match(data, at + len(same))
+            if not found:
                 return None
-            values[key] = plain[2].decode()
-        if values:
-            if "CONTENT_LENGTH" in values:
-                try:
-                    self._length = body_length(values, before.version)
-                except HeadError:
-                    return None
-            headers.update(values)
-            self._lines = lines
-        return RequestHead(
-            before.method,
-            before.target,
-            before.path,
-            before.query,
-            before.version,
-            headers.copy(),
-            self._length,
-        )
+            values[key] = found[1].decode()
+            at = found.end(1)
+        if data[at:] != self._rest:
+            return None
+        length = values.get("CONTENT_LENGTH")
+        if length is not None and length != last.headers["CONTENT_LENGTH"]:
+            try:
+                self._length = body_length(values, last.version)
+            except HeadError:
+                return None
+        last.headers.update(values)
+        return _copy(last, self._length)
+
+    def _make_template(self, lines: list[bytes], keys: list[str]) -> None:
+        """Part a head, cut at the ends of its lines, into what stays and the values that change."""
+        changing = _OF_EACH_REQUEST
+        if keys == self._keys:
+            differs = map(ne, lines, self._lines)
+            changing = {*self._changing, *changing, *compress(keys, differs)} - _DECISIVE
+        self._lines, self._keys = lines, keys
+        self._same, self._changing = [], []
+        same = b""
+        for key, line in zip(keys, lines, strict=True):
+            if key in changing and (plain := _PLAIN_LINE.fullmatch(line)):
+                self._same.append(same + plain[1])
+                self._changing.append(key)
+                same = _LINE_END
+            else:
+                same += line + _LINE_END
+        self._rest = same.removesuffix(_LINE_END)
+
+
+def _copy(head: RequestHead, length: int | None) -> RequestHead:
+    return RequestHead(
+        head.method,
+        head.target,
+        head.path,
+        head.query,
+        head.version,
+        head.headers.copy(),
+        length,
+    )

@@ -140,9 +140,9 @@ class Server(TcpWSGIServer):
                     at.handle_read_event()
                 if events & WRITE:
                     at.handle_write_event()
+                self._interests.update(at, leave_in=not unasked)
             except Exception as error:
                 at.give_up(error)
-            self.update_interest(at, leave_in=not unasked)
         for _ in range(unfinished):
             channel = self._unfinished.popleft()
             try:

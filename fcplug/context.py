@@ -7,7 +7,6 @@ that reads none pays for none.
 
 import logging
 import math
-import operator
 import re
 import time
 import uuid
@@ -29,9 +28,8 @@ from fcplug.identity import (
     integer,
 )
 
-SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)
-"""The names of the headers that make a context again."""
-_names_of_callers = operator.itemgetter(*SENT_ON[:-1])
+SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)  # makes a context again
+_ENVIRON_KEYS = [protocol.ENVIRON_NAMES[name] for name in SENT_ON[:-1]]
 _WITH_VARIABLES = [SENT_ON.index(name) for name in protocol.VARIABLES]
 _KEYS = slice(SENT_ON.index(protocol.ACCESS_KEY_ID), SENT_ON.index(protocol.SECURITY_TOKEN) + 1)
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
@@ -107,10 +105,13 @@ class Context(FcSpellings):
 
     def to_values(self) -> list[str | None]:
         """Return the values of ``SENT_ON`` in its order; None or empty for what was not sent."""
-        sent = self._headers
-        values = [*map(sent.get, _names_of_callers(self._header_names)), sent.get(SHADOW_OF)]
+        get, names = self._headers.get, self._header_names
+        usual = names is protocol.ENVIRON_NAMES
+        keys = _ENVIRON_KEYS if usual else map(names.__getitem__, SENT_ON[:-1])
+        values = [*map(get, keys), get(SHADOW_OF)]
         for index in _WITH_VARIABLES:
-            values[index] = values[index] or self.header(SENT_ON[index])
+            if not values[index]:
+                values[index] = self.header(SENT_ON[index])
         if not values[_KEYS.start]:
             values[_KEYS] = self._keys()  # of the environment
         return [self.request_id, *values[1:]]
@@ -143,8 +144,7 @@ class Context(FcSpellings):
         own.deadline = self.deadline
         if timeout is not None:
             own._timeout = timeout
-            limit = self._received + timeout
-            own.deadline = limit if self.deadline is None else min(limit, self.deadline)
+            own.deadline = min(self._received + timeout, self.deadline or math.inf)
         return own
 
     def header(self, name: str) -> str:

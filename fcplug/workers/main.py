@@ -213,6 +213,8 @@ def _prepare(assignment: Assignment) -> None:
 
 def _end_output(call: Context | None) -> None:
     """Complete the unfinished log lines of a call, and reopen standard descriptors it closed."""
-    with suppress(Exception):  # a full disk, for example
+    try:
         logs.end_lines(call)
         logs.open_standard_descriptors()
+    except Exception:  # noqa: S110 - a full disk, for example, and there is no log to say so
+        pass

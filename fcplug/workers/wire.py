@@ -79,7 +79,7 @@ class FrameConnection:
             OSError: the other end is closed.
         """
         header_size, body_size = len(frame.header), len(frame.body)
-        check(header_size, body_size)
+        check(body_size, header_size)
         head = _PREFIX.pack(frame.kind, frame.number, header_size, body_size) + frame.header
         # one part is sent faster than two, but a large one is not copied
         parts = [head, frame.body] if body_size > _SMALL else [head + frame.body]
@@ -98,7 +98,7 @@ class FrameConnection:
         """
         data = self._at_least(_PREFIX.size, deadline)
         number_of_kind, number, header_size, body_size = _PREFIX.unpack_from(data)
-        check(header_size, body_size)
+        check(body_size, header_size)
         if (kind := _KINDS.get(number_of_kind)) is None:
             raise FrameError(f"not a frame: the kind {number_of_kind} is unknown")
         begin = _PREFIX.size + header_size
@@ -182,7 +182,7 @@ class FrameConnection:
             self._move(deadline)
             left = self._left
         self._left = left
-        return min(left, _LONGEST_WAIT) * 1000
+        return left * 1000 if left < _LONGEST_WAIT else _LONGEST_WAIT * 1000
 
     def _move(self, deadline: float) -> None:
         """Move the deadlines of this call after a freeze; else raise TimeoutError."""
@@ -192,7 +192,8 @@ class FrameConnection:
         self._moved += late + self._left
 
 
-def check(*sizes: int) -> None:
+def check(body_size: int, header_size: int = 0) -> None:
     """Raise FrameError if one of the sizes is too large for a frame."""
-    if (largest := max(sizes)) > MAX_PART:
-        raise FrameError(f"{largest} bytes are more than the {MAX_PART} that a frame can hold")
+    if body_size > MAX_PART or header_size > MAX_PART:
+        size = max(body_size, header_size)
+        raise FrameError(f"{size} bytes are more than the {MAX_PART} that a frame can hold")

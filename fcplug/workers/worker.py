@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 START_LIMIT = 300.0  # seconds for a worker to start and load its function
 _LAST_WORDS = 1.0  # seconds to wait for the exit status after the connection was closed
 _NUMBERS = 1 << 32  # call numbers start again at 0 after this many calls
+_ENDS = (Kind.RESULT, Kind.ERROR)
 
 
 class NotTaken(Exception):  # noqa: N818 - never leaves this package
@@ -110,7 +111,7 @@ class Worker:
             FunctionTimeoutError: the deadline passed; the worker is killed.
         """
         call = HookCall.of(hook, context)
-        answer = self._call(call, event, (Kind.RESULT, Kind.ERROR), context, deadline)
+        answer = self._call(call, event, _ENDS, context, deadline)
         if hook == "invoke":
             self.answers += 1
         if answer.kind is Kind.ERROR:
@@ -128,7 +129,7 @@ class Worker:
 
         If the body is None, read it with ``next_chunk``. Raises the same errors as ``call``.
         """
-        call, kinds = HookCall.of(WEB, context, environ), (Kind.HEAD, Kind.RESULT, Kind.ERROR)
+        call, kinds = HookCall.of(WEB, context, environ), (Kind.HEAD, *_ENDS)
         answer = self._call(call, body, kinds, context, deadline)
         self._check_end(answer, context)
         try:
@@ -142,15 +143,14 @@ class Worker:
 
         Raises the errors of ``call``.
         """
-        kinds = (Kind.CHUNK, Kind.RESULT, Kind.ERROR)
+        kinds = (Kind.CHUNK, *_ENDS)
         answer = self._ask(Frame(Kind.NEXT, self._number), kinds, context, deadline)
         self._check_end(answer, context)
         return answer.body if answer.kind is Kind.CHUNK else None
 
     def stop_body(self, context: Context, deadline: float) -> None:
         """Close the body before its end; raise the errors of ``call``."""
-        kinds = (Kind.RESULT, Kind.ERROR)
-        answer = self._ask(Frame(Kind.STOP, self._number), kinds, context, deadline)
+        answer = self._ask(Frame(Kind.STOP, self._number), _ENDS, context, deadline)
         self._check_end(answer, context)
 
     def kill(self) -> None:
@@ -212,7 +212,7 @@ class Worker:
 
     def _check_end(self, answer: Frame, context: Context) -> None:
         """Count a complete web answer, and raise its error if it failed."""
-        if answer.kind in (Kind.RESULT, Kind.ERROR):
+        if answer.kind in _ENDS:
             self.answers += 1
         if answer.kind is Kind.ERROR:
             raise self._reported(answer, context)

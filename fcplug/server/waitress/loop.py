@@ -122,7 +122,8 @@ class Server(TcpWSGIServer):
         if self._clocks.check() and self.accepting:
             self._check_listener()
         self._on_turn(self._active or self.dispatcher.busy)
-        self.update_interest(self)
+        if not self.interest:
+            self.update_interest(self)
         unfinished = len(self._unfinished)
         ready = self._interests.select(0 if unfinished else timeout)
         self._active = bool(ready or unfinished)

@@ -1,7 +1,7 @@
 """``s.yaml``: what Serverless Devs deploys, as far as it concerns ``functions.yaml``."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 import yaml
@@ -61,18 +61,31 @@ def find(config_file: str) -> str:
     return ""
 
 
-def runtime(config_file: str) -> str:
-    """Return the runtime that ``s.yaml`` gives all functions, empty if it has no such.
+def image(config_file: str, known: Container[str]) -> str:
+    """Return the one of the known images that ``s.yaml`` runs functions on, empty if none.
 
     Raises:
-        ConfigError: the file cannot be read, so that nobody knows which.
+        ConfigError: the file cannot be read, or has functions on several.
     """
     file = find(config_file)
     deployed, problems = read(file) if file else ([], [])
     if problems:
         raise ConfigError(problems, "  fix: correct it, or give --image")
-    names = {str(each.get("runtime")) for each in deployed}
-    return names.pop() if len(names) == 1 else ""
+    found = [each for each in deployed if str(each.get("runtime")) in known]
+    for other in found[1:]:
+        if other.get("runtime") != found[0].get("runtime"):
+            raise _two_images(found[0], other)
+    return str(found[0].get("runtime")) if found else ""
+
+
+def _two_images(first: Deployed, other: Deployed) -> ConfigError:
+    place = other.locations.get("runtime", (0, 0))
+    what = (
+        f"'{first.name}' has {first.get('runtime')}, and '{other.name}' {other.get('runtime')}: "
+        "a package is for one image"
+    )
+    advice = "  fix: build one package for each, with --image and --function"
+    return ConfigError([Problem(first.file, *place, "", what)], advice)
 
 
 def read(file: str) -> tuple[list[Deployed], list[Problem]]:

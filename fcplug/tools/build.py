@@ -149,7 +149,7 @@ def _outputs(options: dict[str, Any]) -> Outputs:
 
 
 def _target(file: str, options: dict[str, Any]) -> Target:
-    image = options["image"] or _deployed_image(file) or target.DEFAULT_IMAGE
+    image = options["image"] or deployment.image(file, target.IMAGES) or target.DEFAULT_IMAGE
     version = options["python"] or target.IMAGES[image].python
     numbers = version.split(".")
     if not all(map(str.isdigit, numbers)) or len(numbers) not in (2, 3) or numbers[0] != "3":
@@ -157,12 +157,6 @@ def _target(file: str, options: dict[str, Any]) -> Target:
     if int(numbers[1]) < 10:
         raise click.UsageError(f"--python {version}: fcplug needs 3.10 or newer")
     return Target(image, version, options["architecture"])
-
-
-def _deployed_image(file: str) -> str:
-    """Return the image that ``s.yaml`` gives all functions, empty if it has no such."""
-    found = deployment.runtime(file)
-    return found if found in target.IMAGES else ""
 
 
 @contextmanager

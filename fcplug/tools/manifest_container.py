@@ -47,8 +47,7 @@ def command(
     if output is not None:
         asked = manifest_recall.recalled(asked, Path(output) / container.FILE, _RECALLED)
     if not asked["image"]:
-        runtime = deployment.runtime(loaded.file)
-        asked["image"] = runtime if runtime in IMAGES else None
+        asked["image"] = deployment.image(loaded.file, IMAGES) or None
     if what := container.check_code(asked["code"]):
         raise WrongUsage(f"--code: {what}")
     name = manifest_order.project(loaded, asked["name"])

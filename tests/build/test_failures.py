@@ -299,6 +299,21 @@ def test_an_s_yaml_that_does_not_say_the_image(folder: Path) -> None:
     assert "fix: correct it, or give --image" in done.stderr
 
 
+def test_an_s_yaml_with_two_images_asks_for_one(folder: Path) -> None:
+    function = "  {0}: {{component: fc3, props: {{runtime: {1}, code: .}}}}\n"
+    (folder / "s.yaml").write_text(
+        "resources:\n"
+        + function.format("old", "custom.debian11")
+        + function.format("other", "python3.12")
+        + function.format("new", "custom.debian12")
+    )
+    before = contents(folder)
+    done = build(folder)
+    assert (done.returncode, done.stdout, contents(folder)) == (1, "", before)
+    assert "s.yaml:4:33: 'old' has custom.debian11, and 'new' custom.debian12" in done.stderr
+    assert "fix: build one package for each, with --image and --function" in done.stderr
+
+
 def test_wrong_usage_is_exit_code_2(folder: Path) -> None:
     assert "--python 2.7" in refused(folder, "--python", "2.7", code=2)
     assert "--python 3.9: fcplug needs 3.10 or newer" in refused(folder, "--python", "3.9", code=2)

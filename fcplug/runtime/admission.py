@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fcplug.concurrency.bulkhead import Bulkhead
 from fcplug.concurrency.deadline import DeadlineExecutor
-from fcplug.concurrency.stepper import SteppedTask
 from fcplug.concurrency.threads import ThreadPool
 from fcplug.config.model import FunctionSpec
 from fcplug.context import Context
 from fcplug.web.response import Response
+
+if TYPE_CHECKING:
+    from fcplug.concurrency.stepper import SteppedTask
 
 _MOST_ABANDONED = 8  # invocations of one function that may run past their deadline
 
@@ -44,6 +46,8 @@ class Admission(NamedTuple):
         """
         self._admit(own.deadline)
         if self.deadlines and own.deadline is not None:
+            from fcplug.concurrency.stepper import SteppedTask  # noqa: PLC0415 - for web requests
+
             answer = _SteppedAnswer(work)
             return answer.run(
                 SteppedTask(
@@ -111,7 +115,7 @@ class _SteppedAnswer:
         self._work = work
         self._response: Response | None = None
 
-    def run(self, steps: SteppedTask) -> Response:
+    def run(self, steps: "SteppedTask") -> Response:
         """Return a response each of whose chunks is a step; to close it ends the steps."""
         try:
             response = steps.do(self._begin)

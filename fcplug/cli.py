@@ -11,7 +11,7 @@ from fcplug.config.file import ConfigFile
 from fcplug.config.search import FILE, VARIABLE
 from fcplug.errors import FcplugError, OutputError, ToolsMissing, did_you_mean
 from fcplug.instance import Instance, port_of
-from fcplug.process.lazy_patterns import lazy_patterns
+from fcplug.process import lazy_imports
 
 if TYPE_CHECKING:
     import argparse
@@ -265,7 +265,7 @@ def serve(
         FcplugError: the configuration is wrong, or the port cannot be opened.
     """
     watched = ConfigFile(file, environ)
-    with lazy_patterns():  # of PyYAML
+    with lazy_imports.for_yaml():
         config = watched.load()
     Instance(watched, config, environ).run(host, port, handover)
 

@@ -1,7 +1,5 @@
 """The values a context is made of, named as FC's built-in Python runtimes name them."""
 
-import base64
-import binascii
 import json
 import logging
 from collections.abc import Mapping
@@ -107,9 +105,13 @@ class RequestLogger(logging.Logger):
 
 def decoded_baggages(text: str) -> Mapping[str, str]:
     """Return the object that a header carries as base64 of JSON; empty for anything else."""
+    if not text:
+        return {}
+    import base64  # noqa: PLC0415 - few calls have baggages
+
     try:
-        value = json.loads(base64.b64decode(text, validate=True)) if text else {}
-    except (binascii.Error, ValueError, RecursionError):
+        value = json.loads(base64.b64decode(text, validate=True))
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -19,7 +19,7 @@ from fcplug.config.loader import Config
 from fcplug.errors import BindError
 from fcplug.plugins import code_path
 from fcplug.process import accept_filter, held_signals
-from fcplug.process.lazy_imports import import_falcon, import_waitress
+from fcplug.process.lazy_imports import import_falcon, import_httptools, import_waitress
 from fcplug.runtime import startup
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Instance:
         self._file.log_unused()
         # FC waits for the port: it is open before Falcon and the plugins are imported
         import_waitress()
+        import_httptools()
         from fcplug import server  # noqa: PLC0415
 
         supervised = settings.supervised and not handover

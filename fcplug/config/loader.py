@@ -1,5 +1,6 @@
 """Loads ``functions.yaml`` as frozen values, and reports all its problems at once."""
 
+import codecs
 import json
 import os
 import stat
@@ -147,7 +148,7 @@ def _read(file: str) -> str:
         data = stream.read(MAX_FILE_SIZE + 1)
     if len(data) > MAX_FILE_SIZE:
         raise OSError(0, f"larger than {MAX_FILE_SIZE} bytes")
-    return data.decode("utf-8-sig")
+    return data.removeprefix(codecs.BOM_UTF8).decode()
 
 
 def _merged(

@@ -6,7 +6,6 @@ variables are filled in, so it fits every version of Python and of the environme
 at each start like values from YAML.
 """
 
-import binascii
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -98,7 +97,7 @@ def encoded(text: str, values: Any, locations: Mapping[Path, Location]) -> bytes
     places = [number for path in _paths(values, ()) for number in locations[path]]
     content = _Content(text, values, msgspec.Raw(msgspec.msgpack.encode(places)))
     data = msgspec.msgpack.encode(content)
-    return _MAGIC + binascii.crc32(data).to_bytes(4, "big") + data
+    return _MAGIC + _checksum(data) + data
 
 
 def load(file: str, text: str) -> Stored | None:
@@ -117,7 +116,7 @@ def load(file: str, text: str) -> Stored | None:
     head = len(_MAGIC) + 4
     if not data.startswith(_MAGIC):
         raise StoredError("it is of another version of fcplug")
-    if binascii.crc32(data[head:]).to_bytes(4, "big") != data[len(_MAGIC) : head]:
+    if _checksum(data[head:]) != data[len(_MAGIC) : head]:
         raise StoredError("it is damaged")
     try:
         content = msgspec.msgpack.decode(memoryview(data)[head:], type=_Content)
@@ -126,6 +125,12 @@ def load(file: str, text: str) -> Stored | None:
     if content.text != text:
         raise StaleError("the configuration was edited after fcplug build")
     return Stored(content)
+
+
+def _checksum(data: bytes) -> bytes:
+    import zlib  # noqa: PLC0415 - a plain folder has nothing stored
+
+    return zlib.crc32(data).to_bytes(4, "big")
 
 
 def _read(file: str) -> bytes:

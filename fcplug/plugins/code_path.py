@@ -18,7 +18,10 @@ log = logging.getLogger("fcplug")
 DEPENDENCIES = ("falcon", "httptools", "msgspec", "pluggy", "waitress", "yaml")
 LATE_IMPORTS = (
     "argparse",
+    "array",
     "asyncio",
+    "base64",
+    "binascii",
     "calendar",
     "concurrent.futures.thread",
     "ctypes",
@@ -34,6 +37,7 @@ LATE_IMPORTS = (
     "ipaddress",
     "mimetypes",
     "pathlib",
+    "queue",
     "resource",
     "selectors",
     "shlex",
@@ -43,6 +47,7 @@ LATE_IMPORTS = (
     "urllib.parse",
     "uuid",
     "xml.etree.ElementTree",
+    "zlib",
     "zoneinfo",
 )  # standard library modules that the runtime and its dependencies import late
 

@@ -37,6 +37,7 @@ from fcplug.process.lazy_patterns import lazy_patterns
 _RARELY_USED = (
     "asyncio",
     "concurrent.futures",
+    "falcon.forwarded",
     "falcon.hooks",
     "falcon.routing.static",
     "falcon.util.mediatypes",
@@ -46,7 +47,8 @@ _RARELY_USED = (
     "unicodedata",
     "xml.etree.ElementTree",
 )
-_IMPORTED_INSIDE = ("falcon", "msgspec")  # by what the context is for, together with their modules
+# by what the context is for, together with their modules
+_IMPORTED_INSIDE = ("falcon", "httptools", "msgspec")
 
 # Attributes that are missing in some versions; Falcon checks for them while it is imported.
 _ABSENT = {("asyncio", "Runner")} if sys.version_info < (3, 11) else set()
@@ -68,10 +70,29 @@ def import_urllib() -> None:
         import urllib.parse  # noqa: F401, PLC0415
 
 
+def import_socket() -> None:
+    """Import socket without array, which only passing open files to other processes needs."""
+    with suppress(Exception), lazy_modules("array"):
+        import socket  # noqa: F401, PLC0415
+
+
 def import_waitress() -> None:
     """Import waitress without what it imports for dates that clients send, and for its command."""
     with suppress(Exception), lazy_modules("calendar", "getopt"), _lazy_platform(), lazy_patterns():
         import waitress.server  # noqa: F401, PLC0415
+
+
+def import_httptools() -> None:
+    """Import httptools without its parser of URLs."""
+    with suppress(Exception), lazy_modules("httptools.parser.url_parser"):
+        import httptools  # noqa: F401, PLC0415
+
+
+@contextmanager
+def for_yaml() -> Iterator[None]:
+    """Let PyYAML be imported without what it needs for binary values, and without its patterns."""
+    with lazy_modules("base64", "binascii"), lazy_patterns():
+        yield
 
 
 def import_msgspec() -> None:

@@ -105,6 +105,8 @@ def test_all_late_imports_of_the_runtime_are_listed() -> None:
     listed = {name.partition(".")[0] for name in code_path.LATE_IMPORTS}
     always = {
         "collections",
+        "datetime",
+        "functools",
         "importlib",
         "json",
         "logging",

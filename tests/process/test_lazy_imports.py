@@ -19,6 +19,7 @@ from support.stored import store
 SELDOM = (
     *("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"),
     *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes", "falcon.util.uri"),
+    "falcon.forwarded",
     *("dataclasses", "ipaddress", "pathlib", "unicodedata"),
 )
 FALCON = """\
@@ -28,6 +29,7 @@ from fcplug.process.lazy_imports import lazy_modules
 names = (
     *("asyncio", "concurrent.futures", "http.cookiejar", "xml.etree.ElementTree"),
     *("falcon.hooks", "falcon.routing.static", "falcon.util.mediatypes", "falcon.util.uri"),
+    "falcon.forwarded",
     *("pathlib", "unicodedata"),
 )
 seldom = {*names, "ssl", "email", "urllib.request"}
@@ -123,6 +125,10 @@ print(falcon.testing.simulate_post(app, "/", json=1, headers={{"Accept": "text/*
 print(seen, falcon.testing.simulate_get(app, "/files/page.html").text)
 request = falcon.Request(falcon.testing.create_environ("/", query_string="a=1"))
 print(falcon.uri.decode("a%20b"), falcon.uri.encode("a b"), request.params)
+headers = {{"Forwarded": "for=1.2.3.4;host=h"}}
+request = falcon.Request(falcon.testing.create_environ("/", headers=headers))
+part = falcon.Forwarded()
+print(request.forwarded_host, isinstance(request.forwarded[0], falcon.Forwarded), part.host)
 print(falcon.parse_header("a; b=c"), falcon.mediatypes.quality("a/b", "a/*"))
 print(falcon.util.mediatypes.best_match(["a/b"], "a/*"), falcon.secure_filename("\u00c5.txt"))
 
@@ -139,6 +145,7 @@ print(issubclass(Own, StaticRoute), isinstance(1, StaticRoute))
         "[1, True, None]",
         "['/', '/', '/'] page",
         "a b a%20b {'a': '1'}",
+        "h True None",
         "('a', {'b': 'c'}) 1.0",
         "a/b A_.txt",
         "True True True",
@@ -162,6 +169,44 @@ print(type(ipaddress) is type(sys), ipaddress.ip_address("::1"))
         unmeasured(),  # coverage imports it, too
     )
     assert out.splitlines() == ["::1", "True ::1"]
+
+
+def test_open_files_are_passed_though_array_is_imported_lazily() -> None:
+    out = run(
+        """
+import sys
+from fcplug.process import lazy_imports
+
+lazy_imports.import_socket()
+assert "array" not in sys.modules
+import os, socket
+one, other = socket.socketpair()
+socket.send_fds(one, [b"a"], [1])
+print(len(socket.recv_fds(other, 1, 1)[1]), type(sys.modules["array"]) is type(sys))
+"""
+    )
+    assert out.splitlines() == ["1 True"]
+
+
+def test_httptools_reads_urls_though_its_parser_of_them_is_imported_lazily() -> None:
+    out = run(
+        """
+import sys
+from fcplug.process import lazy_imports
+
+lazy_imports.import_httptools()
+assert "httptools.parser.url_parser" not in sys.modules
+import httptools
+print(httptools.parse_url(b"/a?b").query, httptools.parser.parse_url(b"/a").path)
+try:
+    httptools.parse_url(b"a b")
+except httptools.HttpParserInvalidURLError:
+    print("invalid")
+from httptools.parser.url_parser import parse_url
+print(parse_url(b"http://c/").host)
+"""
+    )
+    assert out.splitlines() == ["b'b' b'/a'", "invalid", "b'c'"]
 
 
 def test_an_import_after_the_context_gets_the_module_itself() -> None:
@@ -283,14 +328,17 @@ NEEDLESS = {
     *SELDOM,
     *(
         "argparse",
+        "array",
+        "base64",
         "calendar",
         "email",
         "getopt",
         "hashlib",
+        "httptools.parser.url_parser",
         "importlib.metadata",
         "msgspec.inspect",
     ),
-    *("mmap", "platform", "shlex", "ssl", "yaml"),
+    *("mmap", "platform", "queue", "shlex", "ssl", "yaml"),
     *("fcplug.config.yaml_strict", "fcplug.process.supervisor", "fcplug.workers"),
 }
 CONFIG = """\

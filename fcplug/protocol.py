@@ -194,19 +194,19 @@ MAX_EVENT_SIZE = 32 * 1024 * 1024  # bytes: FC's limit of a synchronous invocati
 MAX_RESPONSE_FIELDS = 8 * 1024  # bytes of a web answer's header fields
 MAX_LOG_RECORD = 32 * 1024  # bytes: the log service cuts longer entries
 
+FAILED_SUFFIX = ", Error: Unhandled function error"  # of a phase's end line
 INITED_LINE = "FunctionCompute fcplug runtime inited."
 
 
 class Phase(Enum):
     """What a request asks for; the value is the path that FC gives the phase.
 
-    The log lines hold ``%s`` for the request id. They are ready-made, as every call writes two.
+    The request id follows each log line, and after a failure ``FAILED_SUFFIX``.
 
     Attributes:
         path: the value.
         start_line: the line before the phase runs.
         end_line: the line after it ran.
-        failed_line: the line after it failed, with FC's own suffix.
     """
 
     INVOKE = "/invoke", "Invoke"
@@ -218,15 +218,13 @@ class Phase(Enum):
     path: str
     start_line: str
     end_line: str
-    failed_line: str
 
     def __new__(cls, path: str, log_name: str) -> "Phase":
         """Make a member from its path and its name in FC's log lines."""
         phase = object.__new__(cls)
         phase._value_ = phase.path = path
-        phase.start_line = f"FC {log_name} Start RequestId: %s\n"
-        phase.end_line = f"FC {log_name} End RequestId: %s\n"
-        phase.failed_line = f"FC {log_name} End RequestId: %s, Error: Unhandled function error\n"
+        phase.start_line = f"FC {log_name} Start RequestId: "
+        phase.end_line = f"FC {log_name} End RequestId: "
         return phase
 
 

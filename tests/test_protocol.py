@@ -49,13 +49,13 @@ def test_method_and_path_decide_where_no_known_control_path_does(
     ],
 )
 def test_the_lines_around_a_phase_are_those_that_fc_documents(phase: Phase, name: str) -> None:
-    assert phase.start_line % "r-1" == f"FC {name} Start RequestId: r-1\n"
-    assert phase.end_line % "r-1" == f"FC {name} End RequestId: r-1\n"
+    assert phase.start_line + "r-1" == f"FC {name} Start RequestId: r-1"
+    assert phase.end_line + "r-1" == f"FC {name} End RequestId: r-1"
 
 
 def test_the_end_line_of_a_failure_has_the_suffix_of_fc() -> None:
-    assert Phase.INVOKE.failed_line % "r-1" == (
-        "FC Invoke End RequestId: r-1, Error: Unhandled function error\n"
+    assert Phase.INVOKE.end_line + "r-1" + protocol.FAILED_SUFFIX == (
+        "FC Invoke End RequestId: r-1, Error: Unhandled function error"
     )
 
 

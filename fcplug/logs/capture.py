@@ -40,9 +40,10 @@ class Capture(Output):
         self._deliver = lambda _: None
         super().close()
 
-    def _write_whole(self, data: bytes, *, waits: bool = True) -> None:
+    def write_lines(self, data: bytes) -> None:
+        """Pass on whole lines."""
         if self._deliver is None:
-            super()._write_whole(data, waits=waits)
+            super().write_lines(data)
         else:
             self._deliver(data.decode("utf-8", "replace"))
 
@@ -85,6 +86,7 @@ class Redirection:
         self._state: dict[str, Any] = {
             "out": output,
             "error": output,
+            "write_lines": output.write_lines,
             "stdout": stdout,
             "stderr": stderr,
         }

@@ -5,7 +5,7 @@ flushes, or until its invocation ends.
 
 What a line goes through, from fast to slow::
 
-    _write_whole()   the common case ("plain"): lines wait, no line is open, none was dropped
+    write_lines()    the common case ("plain"): lines wait, no line is open, none was dropped
         │ anything else
         ▼
     _write()         takes the lock; first ends a line that another writer left open, and reports
@@ -90,12 +90,30 @@ class Output:
         """
         if self.unfinished and (unfinished := self.unfinished.pop(_writer(1), b"")):
             data = unfinished + b"\n" + data
-        self._write_whole(data, waits=waits)
+        if waits:
+            self.write_lines(data)
+        else:
+            self._write(data, _NO_WRITER, waits=False)
+
+    def write_lines(self, data: bytes) -> None:
+        """Write whole lines of which the writer has no unfinished one; wait for the reader."""
+        if self._lock.acquire(False):
+            try:
+                if self._plain:  # nearly all lines
+                    data = data[os.write(self.descriptor, data) :]
+                if data:
+                    self._write(data, _NO_WRITER)
+            except OSError:
+                self._write(data, _NO_WRITER)
+            finally:
+                self._lock.release()
+        else:
+            self._write(data, _NO_WRITER)
 
     def add(self, data: bytes, stream: int) -> None:
         """Write the whole lines of ``data``, and keep the rest until its writer ends it."""
         if not (self.unfinished or self._open) and data.endswith(b"\n"):
-            self._write_whole(data)
+            self.write_lines(data)
             return
         writer = _writer(stream)
         whole, newline, rest = data.rpartition(b"\n")
@@ -106,7 +124,7 @@ class Output:
             if self._open:
                 self._write(whole, writer)
             else:
-                self._write_whole(whole)
+                self.write_lines(whole)
         unfinished += rest
         if len(unfinished) > _MAX_UNFINISHED:
             self._write(unfinished, writer)
@@ -158,20 +176,6 @@ class Output:
     def _end(self, writer: Writer) -> None:
         if unfinished := self.unfinished.pop(writer, b""):
             self._write(unfinished + b"\n", writer)
-
-    def _write_whole(self, data: bytes, *, waits: bool = True) -> None:
-        if waits and self._plain and self._lock.acquire(False):
-            try:  # nearly all lines
-                if self._plain:
-                    data = data[os.write(self.descriptor, data) :]
-                if data:
-                    self._write(data, _NO_WRITER)
-            except OSError:
-                self._write(data, _NO_WRITER)
-            finally:
-                self._lock.release()
-        else:
-            self._write(data, _NO_WRITER, waits=waits)
 
     def _write(self, data: bytes, writer: Writer, *, waits: bool = True) -> None:
         while not self._lock.acquire(

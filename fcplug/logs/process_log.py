@@ -25,11 +25,17 @@ _LOGGERS = ("fcplug", "fcplug.server", "fcplug.supervisor")
 _FLUSH_TIMEOUT = 1.0  # seconds that logging handlers of user code have to flush at the end
 
 
+def _print(lines: bytes) -> None:
+    sys.stdout.write(lines.decode())
+    sys.stdout.flush()
+
+
 class _ProcessLog:
     """The replaced streams; a process has one standard output, and so one of these."""
 
     out: Output | None = None
     error: Output | None = None  # the same as ``out`` if both are one file
+    write_lines: Callable[[bytes], None] = staticmethod(_print)  # of ``out``
     stdout: Any = None  # a LineStream
     stderr: Any = None
     dropped: int | None = None  # lines that were dropped before the stop
@@ -45,8 +51,10 @@ class _ProcessLog:
             output.start_in_child()
 
 
-_log = _ProcessLog()
-os.register_at_fork(after_in_child=_log.start_in_child)
+state = _ProcessLog()
+"""Where the runtime's lines and everything that is printed go."""
+
+os.register_at_fork(after_in_child=state.start_in_child)
 
 
 def configure(
@@ -89,16 +97,16 @@ def configure(
 
 def write(text: str, *, waits: bool = True) -> None:
     """Write whole lines at once; if ``waits`` is False, wait at most 0.1 s for the reader."""
-    if _log.out is None:
+    if state.out is None:
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        _log.out.write(text.encode("utf-8", "backslashreplace"), waits=waits)
+        state.out.write(text.encode("utf-8", "backslashreplace"), waits=waits)
 
 
 def descriptor() -> int:
     """Return the descriptor of the log, which only this process uses."""
-    return 1 if _log.out is None else _log.out.descriptor
+    return 1 if state.out is None else state.out.descriptor
 
 
 def open_standard_descriptors() -> None:
@@ -106,7 +114,7 @@ def open_standard_descriptors() -> None:
 
     Child processes and code in other languages would print into it.
     """
-    outputs = (None, _log.out, _log.error)
+    outputs = (None, state.out, state.error)
     for number, output in enumerate(outputs):
         try:
             os.get_inheritable(number)  # a tenth of the time of fstat
@@ -127,13 +135,13 @@ def write_status(text: str) -> None:
 
 def end_lines(invocation: object | None) -> None:
     """End the unfinished lines of an invocation, and of threads without one."""
-    out, error = _log.out, _log.error
+    out, error = state.out, state.error
     if out is None or error is None:
         return
-    if sys.stdout is not _log.stdout and not _flush(sys.stdout):
-        sys.stdout = _log.stdout  # or no function could print
-    if sys.stderr is not _log.stderr and not _flush(sys.stderr):
-        sys.stderr = _log.stderr
+    if sys.stdout is not state.stdout and not _flush(sys.stdout):
+        sys.stdout = state.stdout  # or no function could print
+    if sys.stderr is not state.stderr and not _flush(sys.stderr):
+        sys.stderr = state.stderr
     if out.unfinished:
         out.end_lines(invocation)
     if error.unfinished:
@@ -142,8 +150,8 @@ def end_lines(invocation: object | None) -> None:
 
 def stop_waiting() -> None:
     """Stop waiting for the reader of the log, because the process stops."""
-    _log.dropped = _dropped()
-    for output in _log.outputs:
+    state.dropped = _dropped()
+    for output in state.outputs:
         output.stop_waiting()
 
 
@@ -153,30 +161,30 @@ def finish() -> int:
     Returns:
         How many lines were dropped since ``stop_waiting``, or earlier without a report in the log.
     """
-    if _log.dropped is None:
+    if state.dropped is None:
         stop_waiting()
-    for output in _log.outputs:
+    for output in state.outputs:
         output.end_all_lines()
     # in a thread: a handler of user code may wait for a lock that is never released
     flushing = threading.Thread(target=logging.shutdown, name="fcplug-flush", daemon=True)
     with contextlib.suppress(RuntimeError):  # the system has no thread left
         flushing.start()
         flushing.join(_FLUSH_TIMEOUT)
-    notice = _log.out.report_dropped() if _log.out else b""
-    if notice and _log.error and _log.error is not _log.out:
-        _log.error.write(notice, waits=False)
-    return _dropped() - (_log.dropped or 0) or len(notice)
+    notice = state.out.report_dropped() if state.out else b""
+    if notice and state.error and state.error is not state.out:
+        state.error.write(notice, waits=False)
+    return _dropped() - (state.dropped or 0) or len(notice)
 
 
 def _dropped() -> int:
-    return sum(output.dropped for output in _log.outputs)
+    return sum(output.dropped for output in state.outputs)
 
 
-def exchange_state(state: Mapping[str, Any]) -> dict[str, Any]:
+def exchange_state(new: Mapping[str, Any]) -> dict[str, Any]:
     """Replace the state of this module; return the previous one."""
-    before = vars(_log).copy()
-    vars(_log).clear()
-    vars(_log).update(state)
+    before = vars(state).copy()
+    vars(state).clear()
+    vars(state).update(new)
     return before
 
 
@@ -203,7 +211,8 @@ def _replace_streams(out: Output, error: Output) -> Callable[[], None]:
     """Replace the standard streams; return a function that restores them."""
     before = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
     stdout, stderr = LineStream(out, 1), LineStream(error, 2)
-    logged = exchange_state({"out": out, "error": error, "stdout": stdout, "stderr": stderr})
+    streams = {"out": out, "error": error, "stdout": stdout, "stderr": stderr}
+    logged = exchange_state({**streams, "write_lines": out.write_lines})
     # also __stdout__: code that replaced sys.stdout restores it from there
     sys.stdout, sys.stderr = stdout, stderr
     sys.__stdout__, sys.__stderr__ = stdout, stderr  # type: ignore[misc,assignment]

@@ -4,7 +4,6 @@ A front decides what a request asks for. The platform's phases go on to Falcon; 
 straight to the runtime, since what an application answers is sent as it is.
 """
 
-import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -71,8 +70,10 @@ def create_app(
         )
 
     names = protocol.ENVIRON_NAMES if trusted else protocol.UNTRUSTED_ENVIRON_NAMES
-    # a partial, as a function would cost every request one more call
-    context_of = functools.partial(Context, environ=environ, header_names=names)
+
+    def context_of(request: "WSGIEnvironment") -> Context:
+        return Context(request, environ, names)
+
     return _Front(
         _phases(runtime, hooks or runtime, context_of),
         _Web(runtime, context_of, trusted=trusted),
@@ -118,7 +119,7 @@ class _Front:
         if phase is Phase.WEB:
             page = self._pages.get(path)
             return (page or self._web)(environ, start_response)
-        if phase is not Phase.INVOKE and not self._trusted:
+        if not self._trusted and phase is not Phase.INVOKE:
             return _reject(_FORBIDDEN, Forbidden(phase.path), start_response)
         if self._web.takes(environ, phase):
             return self._web(environ, start_response, phase)

@@ -33,7 +33,7 @@ _ENVIRON_KEYS = [protocol.ENVIRON_NAMES[name] for name in SENT_ON[:-1]]
 _WITH_VARIABLES = [SENT_ON.index(name) for name in protocol.VARIABLES]
 _KEYS = slice(SENT_ON.index(protocol.ACCESS_KEY_ID), SENT_ON.index(protocol.SECURITY_TOKEN) + 1)
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_is_request_id = re.compile(r"[A-Za-z0-9._:-]{1,128}").fullmatch
 _Part = TypeVar("_Part")
 
 
@@ -44,8 +44,6 @@ class Context(FcSpellings):
         request_id: the platform's id of this call; a new one where none, or none that a log line
             may hold, was sent.
         settings: the function's ``settings`` of functions.yaml.
-        deadline: the moment on ``time.monotonic()``, in seconds, when time is up: the sooner of
-            FC's limit and the function's ``timeout`` in functions.yaml. None without a limit.
     """
 
     __slots__ = (
@@ -57,7 +55,6 @@ class Context(FcSpellings):
         "_parts",
         "_received",
         "_timeout",
-        "deadline",
         "request_id",
         "settings",
     )
@@ -66,7 +63,6 @@ class Context(FcSpellings):
         self,
         headers: protocol.Headers,
         environ: Mapping[str, str],
-        *,
         header_names: Mapping[str, str] = protocol.SAME_NAMES,
         age: float = 0.0,
     ) -> None:
@@ -88,11 +84,7 @@ class Context(FcSpellings):
         self._parts: dict[type, Any] = {}
         self.settings: Mapping[str, Any] = _NO_SETTINGS
         sent = headers.get(header_names[protocol.REQUEST_ID]) or ""
-        self.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
-        self.deadline: float | None = None
-        limit = headers.get(header_names[protocol.FUNCTION_TIMEOUT])
-        if limit and (seconds := integer(limit, 0)):
-            self.deadline = self._received + seconds
+        self.request_id = sent if _is_request_id(sent) else str(uuid.uuid4())
 
     @classmethod
     def from_headers(cls, headers: protocol.Headers, environ: Mapping[str, str]) -> "Context":
@@ -135,16 +127,12 @@ class Context(FcSpellings):
         own._header_names = self._header_names
         own._environ = self._environ
         own._received = self._received
-        own._timeout = math.inf
+        own._timeout = self._timeout if timeout is None else min(self._timeout, timeout)
         own._cancelled = False
         own._name = name
         own._parts = {}
         own.request_id = self.request_id
         own.settings = settings
-        own.deadline = self.deadline
-        if timeout is not None:
-            own._timeout = timeout
-            own.deadline = min(self._received + timeout, self.deadline or math.inf)
         return own
 
     def header(self, name: str) -> str:
@@ -158,6 +146,16 @@ class Context(FcSpellings):
             if value := self._environ.get(variable):
                 return value
         return ""
+
+    @property
+    def deadline(self) -> float | None:
+        """The moment on ``time.monotonic()``, in seconds, when time is up; None without a limit.
+
+        It is the sooner of FC's limit and the function's ``timeout`` in functions.yaml.
+        """
+        sent = self._headers.get(self._header_names[protocol.FUNCTION_TIMEOUT]) or ""
+        seconds = min(self._timeout, integer(sent, 0) or math.inf)
+        return None if seconds == math.inf else self._received + seconds
 
     @property
     def age(self) -> float:
@@ -248,7 +246,8 @@ class Context(FcSpellings):
 
     def remaining_time(self) -> float:
         """Return the seconds left until the deadline, 0 once past it, ``inf`` without one."""
-        return math.inf if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        deadline = self.deadline
+        return math.inf if deadline is None else max(0.0, deadline - time.monotonic())
 
     def __repr__(self) -> str:
         name = self.header(protocol.FUNCTION_NAME)

@@ -79,9 +79,7 @@ class _Copy:
         headers[protocol.REQUEST_ID] = own[: _MOST_ID - len(_SUFFIX)] + _SUFFIX
         headers[protocol.FUNCTION_NAME] = self.entry.to
         headers[SHADOW_OF] = own
-        context = Context.from_headers(headers, {})
-        context.deadline = time.monotonic() + self.entry.timeout
-        return context
+        return Context.from_headers(headers, {}).for_function({}, self.entry.timeout)
 
 
 class Shadows:

@@ -22,12 +22,13 @@ def main() -> None:
     from fcplug import compiled_modules  # noqa: PLC0415 - only now the path is right
 
     compiled_modules.install()
-    from fcplug.process import lazy_imports  # noqa: PLC0415
+    from fcplug.process import lazy_imports, lazy_patterns  # noqa: PLC0415
 
     lazy_imports.import_msgspec()
     lazy_imports.import_urllib()
     lazy_imports.import_socket()
-    from fcplug import cli  # noqa: PLC0415
+    with lazy_patterns.lazy_patterns():  # of logging and what it imports
+        from fcplug import cli  # noqa: PLC0415
 
     sys.path[:] = path
     sys.exit(cli.main())

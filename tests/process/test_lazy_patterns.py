@@ -62,6 +62,44 @@ except yaml.reader.ReaderError as error:
     ]
 
 
+def test_the_standard_library_works_although_its_patterns_are_compiled_on_first_use() -> None:
+    out = run(
+        """
+import sys
+from fcplug.process.lazy_patterns import lazy_patterns
+
+assert not {"logging", "string", "textwrap", "tokenize", "fnmatch"} & sys.modules.keys()
+with lazy_patterns():
+    import logging, textwrap, tokenize
+    from string import Template
+
+class Own(Template):
+    delimiter = "%"
+print(Template("$a ${b} $$").substitute(a=1, b=2), Own("%a").safe_substitute(a=3))
+print(textwrap.wrap("one two-three", 8), textwrap.dedent("  a"), textwrap.indent("a", "-"))
+print(textwrap.TextWrapper.wordsep_re.__class__.__name__, tokenize.cookie_re.pattern[:1])
+for style, text in ("%", "%(message)s"), ("{", "{message:>3}"), ("$", "$message"):
+    formatter = logging.Formatter(text, style=style)
+    print(formatter.format(logging.makeLogRecord({"msg": "m"})))
+try:
+    logging.Formatter("{message!x}", style="{")
+except ValueError as error:
+    print(error)
+print(tokenize.detect_encoding(iter([b"# coding: latin-1"]).__next__)[0])
+"""
+    )
+    assert out.splitlines() == [
+        "1 2 $ 3",
+        "['one two-', 'three'] a -a",
+        "Pattern ^",
+        "m",
+        "  m",
+        "m",
+        "invalid format: invalid conversion: 'x'",
+        "iso-8859-1",
+    ]
+
+
 def test_falcon_and_waitress_work_although_their_patterns_are_compiled_on_first_use() -> None:
     out = run(
         """

@@ -110,8 +110,11 @@ class _CallServer:
         own = context.for_function(self._spec.settings, call.timeout, self._spec.name)
         if call.hook == WEB:
             return self._web(call, frame, own)
-        result = encode(self._call(call.hook, frame.body, own), self._spec.handler or "")
-        return Frame(Kind.RESULT, frame.number, body=result)
+        if call.hook == "invoke":
+            result = self._plugins.invoke(frame.body, own)
+        else:
+            result = self._hook(call.hook, own)
+        return Frame(Kind.RESULT, frame.number, body=encode(result, self._spec.handler or ""))
 
     def _web(self, call: HookCall, frame: Frame, context: Context) -> Frame:
         """Answer a web request; return the last frame of its answer."""
@@ -171,9 +174,7 @@ class _CallServer:
         if fork_counter.forks != self._forks:
             end_forked_child(error)
 
-    def _call(self, hook: str, event: bytes, context: Context) -> Any:
-        if hook == "invoke":
-            return self._plugins.invoke(event, context)
+    def _hook(self, hook: str, context: Context) -> Any:
         if hook == "initialize":
             return self._plugins.initialize(context)
         if hook == "pre_stop":

@@ -85,9 +85,11 @@ class Workers:
 
         Each of the other workers runs them before its first invocation.
         """
-        return self._in_one_worker(
+        worker, answer = self._begin(
             lambda worker: _initialize(worker, context, deadline), context, deadline
         )
+        self._release(worker, context)
+        return answer
 
     def invoke(self, event: bytes, context: Context) -> bytes:
         """Answer one event in an initialized worker.
@@ -101,7 +103,9 @@ class Workers:
                 _initialize_first(worker, context, deadline)
             return worker.call("invoke", context, event, deadline)
 
-        return self._in_one_worker(work, context, deadline)
+        worker, answer = self._begin(work, context, deadline)
+        self._release(worker, context)
+        return answer
 
     def web(self, environ: "WSGIEnvironment", context: Context) -> Response:
         """Answer one web request in an initialized worker.
@@ -138,13 +142,6 @@ class Workers:
     def close(self) -> None:
         """End all workers, and reject all calls from now on."""
         self._pool.close()
-
-    def _in_one_worker(
-        self, work: Callable[[Worker], bytes], context: Context, deadline: float | None
-    ) -> bytes:
-        worker, answer = self._begin(work, context, deadline)
-        self._release(worker, context)
-        return answer
 
     def _begin(
         self,

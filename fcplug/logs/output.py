@@ -18,6 +18,7 @@ What a line goes through, from fast to slow::
 """
 
 import contextlib
+import errno
 import os
 import select
 import stat
@@ -68,6 +69,8 @@ class Output:
         waits: bool = True,
         dropped_notice: Callable[[int], str] = "{} lines were dropped\n".format,
     ) -> None:
+        self._original = descriptor
+        self._file = os.fstat(descriptor)
         self.descriptor = _duplicate(descriptor)
         self.dropped = 0
         self._dropped_notice = dropped_notice
@@ -220,14 +223,29 @@ class Output:
                         break
         except BrokenPipeError:
             rest = rest[:0]  # the reader has ended: there is no one to inform
-        except OSError:
-            pass  # a full disk, for example: the lines are dropped
+        except OSError as error:
+            if error.errno == errno.EBADF and self._copy_again():
+                return self._put(bytes(rest), limit)
+            # else a full disk, for example: the lines are dropped
         self._stuck = bool(rest)
         if rest:
             self._drop(bytes(rest))
             if len(rest) < len(data):
                 self._open = _CUT_LINE
         return not rest
+
+    def _copy_again(self) -> bool:
+        """Make another copy, as other code has closed this one; return whether that was possible.
+
+        It is not if the original is another file now.
+        """
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(self._original), self._file):
+                self._poll.unregister(self.descriptor)
+                self.descriptor = _duplicate(self._original)
+                self._poll.register(self.descriptor, select.POLLOUT)
+                return True
+        return False
 
     def _wait(self) -> bool:
         """Wait until the reader has made room; return False if lines must not wait any longer."""

@@ -126,7 +126,7 @@ def test_a_process_whose_listening_socket_was_closed_is_replaced(tmp_path: Path)
             assert instance.invoke("fine").body == b"fine"
 
 
-def test_a_function_that_closes_everything_ends_the_process(
+def test_a_function_that_closes_everything_ends_the_process_and_says_why(
     instance: Instance,
 ) -> None:
     with closing(instance.connect()) as connection:
@@ -134,3 +134,5 @@ def test_a_function_that_closes_everything_ends_the_process(
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             connection.getresponse()
     assert instance.process.wait(PATIENCE) == 1
+    assert "code of a function closed the descriptors of the event loop" in instance.log
+    assert "Traceback" not in instance.log

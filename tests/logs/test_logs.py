@@ -103,6 +103,25 @@ def test_a_reader_that_went_away_costs_the_text_only(pipe: Pipe) -> None:
     pipe.stream.flush()
 
 
+def test_a_copy_that_other_code_has_closed_is_made_again(pipe: Pipe) -> None:
+    os.close(pipe.output.descriptor)
+    pipe.stream.write("one\n")
+    assert pipe.read() == "one\n"
+    assert pipe.output.dropped == 0
+
+
+def test_nothing_is_written_to_a_file_that_got_the_descriptors_of_the_log(
+    pipe: Pipe, tmp_path: Path
+) -> None:
+    with (tmp_path / "other").open("wb") as other:
+        os.close(pipe.output.descriptor)
+        os.dup2(other.fileno(), pipe.writer)
+        pipe.stream.write("one\n")
+        assert pipe.output.dropped == 1
+        assert os.fstat(pipe.writer).st_size == 0
+        pipe.output.descriptor = os.dup(pipe.writer)  # for the end of the test
+
+
 def test_a_line_longer_than_the_pipe_is_written_whole() -> None:
     pipe, text = Pipe(), "x" * 300_000 + "\n"
     os.set_blocking(pipe.reader, True)

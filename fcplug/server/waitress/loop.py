@@ -111,7 +111,7 @@ class Server(TcpWSGIServer):
 
     def pull_trigger(self) -> None:
         """End the current turn, from any thread; then every connection's interest is updated."""
-        with contextlib.suppress(BlockingIOError):  # the pipe is full, so the turn ends anyway
+        with contextlib.suppress(OSError):  # the pipe is full, so the turn ends anyway
             super().pull_trigger()
 
     def turn(self, timeout: float = POLL_TIMEOUT) -> None:
@@ -233,13 +233,11 @@ class Server(TcpWSGIServer):
 
     def _check_listener(self) -> None:
         """End the process, after its answers, if other code has closed the listening socket."""
-        if file_number(self._fileno) != self._file_number:
+        if not self._owns_listener:
             log.critical(
-                "code of a function closed the listening socket, descriptor %s: the process ends, "
-                "as it can be reached no more",
+                "code of a function closed the listening socket, descriptor %s: the process ends",
                 self._fileno,
             )
-            self.socket.detach()  # its number may be another file's now
             self.close_listener()
             self.listener_lost = True
             self.dispatcher.wakeup.notify()
@@ -252,9 +250,15 @@ class Server(TcpWSGIServer):
     def close_listener(self) -> None:
         """Close the listening socket: new connections are refused from now on."""
         self.accepting = False
+        if not self._owns_listener:
+            self.socket.detach()  # the number of its descriptor may be another file's now
         self.unregister(self)
         self.del_channel()
         self.socket.close()
+
+    @property
+    def _owns_listener(self) -> bool:
+        return file_number(self._fileno) == self._file_number
 
     def leave_to_parent(self) -> None:
         """Close the copies of the sockets in a forked child; only the parent answers on them."""

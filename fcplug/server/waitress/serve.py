@@ -1,6 +1,7 @@
 """Serve on a listening socket until a stop signal comes."""
 
 import contextlib
+import logging
 from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from fcplug.server.waitress.loop import Express, Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+log = logging.getLogger("fcplug.server")
 
 
 def _nothing(*_: object) -> None:
@@ -54,7 +57,7 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
 
     Returns:
         0, or 1 when ``limits.drain_timeout`` passed with requests unanswered, or when other code
-        has closed the listening socket (both are logged).
+        has closed the listening socket or descriptors of the loop (all are logged).
 
     Raises:
         RuntimeError: this is not the main thread.
@@ -68,7 +71,15 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
         answer_on_loop=answer_on_loop,
     )
     with contextlib.closing(server), StopSignals(server.dispatcher.wakeup.descriptor) as stop:
-        server.dispatcher.run_until(lambda: stop.received() or server.listener_lost)
+        try:
+            server.dispatcher.run_until(lambda: stop.received() or server.listener_lost)
+        except OSError as error:
+            log.critical(
+                "code of a function closed the descriptors of the event loop (%s): the process "
+                "ends at once",
+                error,
+            )
+            return 1
         server.draining = True
         on_drain()
         abandoned = drain(server)

@@ -1,5 +1,6 @@
 """A wait that another thread or a signal can end: a pipe that is read through ``poll``."""
 
+import contextlib
 import os
 import select
 
@@ -16,10 +17,8 @@ class Wakeup:
 
     def notify(self) -> None:
         """End the current wait, or the next one."""
-        try:
+        with contextlib.suppress(OSError):  # the pipe is full or closed, so the wait ends anyway
             os.write(self.descriptor, b"\0")
-        except BlockingIOError:
-            return  # the pipe is full, so the wait ends anyway
 
     def wait(self, seconds: float) -> None:
         """Wait for ``notify``, at most this many seconds."""
@@ -28,5 +27,6 @@ class Wakeup:
 
     def close(self) -> None:
         """Close both ends of the pipe."""
-        os.close(self._read_end)
-        os.close(self.descriptor)
+        for each in (self._read_end, self.descriptor):
+            with contextlib.suppress(OSError):  # other code has closed it
+                os.close(each)

@@ -184,9 +184,10 @@ def _trust_platform(environ: "WSGIEnvironment") -> None:
     """Take the client's address and scheme from the platform's headers."""
     if client := environ.get(_CLIENT_IP):
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = client
-    scheme = environ.get(_FORWARDED_PROTO, "").rpartition(",")[2].strip().lower()
-    if scheme in ("http", "https"):
-        environ["wsgi.url_scheme"] = scheme
+    if forwarded := environ.get(_FORWARDED_PROTO):
+        scheme = forwarded.rpartition(",")[2].strip().lower()
+        if scheme in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme
 
 
 def _phases(

@@ -22,13 +22,12 @@ from fcplug.encoding import encode
 from fcplug.errors import InvalidResponse
 from fcplug.logs.records import utc_second
 from fcplug.web.environ import raw_path
-from fcplug.web.response import Response, reason_of
+from fcplug.web.response import CONTENT_LENGTH, Response, known_name, reason_of
 
 _TEXT_TYPE = re.compile(
     r"text/.*|application/((.*\+)?(json|xml|yaml)|(x-)?(javascript|ndjson|www-form-urlencoded)"
     r"|graphql|sql|toml)"
 )
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _STATUS = re.compile(r"[2-5][0-9]{2}")
 _WITHOUT_BODY = (204, 205, 304)
@@ -204,7 +203,7 @@ def _response(
     if status in _WITHOUT_BODY:
         body = b""
     else:
-        if not any(name.lower() == "content-type" for name, _ in fields):
+        if "content-type" not in [known_name(name) for name, _ in fields]:
             fields.append(("Content-Type", default_type))
         fields.append(("Content-Length", str(len(body))))
     return Response(f"{status} {reason_of(status)}", fields, iter((body,)))
@@ -229,18 +228,24 @@ def _typed(answer: Mapping[str, Any], key: str, kind: type) -> Any:
 def _header_fields(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, given in headers.items():
         shown = f"headers[{name[:100]!r}]"
-        if not _NAME.fullmatch(name):
+        known = known_name(name)
+        if not known:
             raise _invalid(shown, "has a name that cannot be sent", "use letters, digits and '-'")
         for value in given if isinstance(given, list) else [given]:
             if type(value) not in (str, int, float):
                 fix = "return a text, or a list of texts to send the header several times"
                 raise _invalid(shown, f"is {_JSON[type(value)]}", fix)
-            if not _VALUE.fullmatch(str(value)):
+            text = str(value)
+            if text.isascii() and text.isprintable():  # as most are
+                text = text.strip()
+            elif _VALUE.fullmatch(text):
+                text = _to_utf8(text.strip(), shown).decode("latin-1")
+            else:
                 raise _invalid(
                     shown, "holds a line break or another control character", "remove it"
                 )
-            if name.lower() != "content-length":  # set from the body
-                yield name, _to_utf8(str(value).strip(), shown).decode("latin-1")
+            if known != CONTENT_LENGTH:  # set from the body
+                yield name, text
 
 
 def _to_utf8(text: str, key: str = "body") -> bytes:

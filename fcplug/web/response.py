@@ -1,6 +1,7 @@
 """The response to a web request."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
@@ -10,6 +11,7 @@ import msgspec
 log = logging.getLogger("fcplug")
 
 CONTENT_LENGTH = "content-length"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Response(msgspec.Struct):
@@ -70,6 +72,12 @@ def length_of(headers: list[tuple[str, str]]) -> int | None:
         if name.lower() == CONTENT_LENGTH:
             return int(value)
     return None
+
+
+@lru_cache(maxsize=1024)  # the same few names come with every answer
+def known_name(name: str) -> str:
+    """Return a header's name in lower case; empty if it cannot be sent."""
+    return name.lower() if _NAME.fullmatch(name) else ""
 
 
 @lru_cache

@@ -20,6 +20,7 @@ from fcplug.web.response import (
     Response,
     close_failed,
     has_no_body,
+    known_name,
     reason_of,
 )
 
@@ -32,7 +33,6 @@ _SIZED = (list, tuple)
 _DEFAULTS = {"CONTENT_TYPE": "application/octet-stream", "CONTENT_LENGTH": "0"}
 _CODE = re.compile(r"[2-5][0-9]{2}")
 _STATUS = re.compile(r"[2-5][0-9]{2} [\t -~\x80-\xff]*")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
@@ -190,7 +190,7 @@ class _StartResponse:
         name, value = field if isinstance(field, tuple) and len(field) == 2 else (None, None)
         if not (type(name) is type(value) is str):
             raise InvalidResponse(f"a header is {_describe(field)}: give a tuple of two str")
-        known = _known_name(name)
+        known = known_name(name)
         if not known:
             raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
         # most are plain, and a regular expression takes longer
@@ -239,12 +239,6 @@ def _as_bytes(chunk: Any) -> bytes:
     if isinstance(chunk, str):
         return chunk.encode()
     raise InvalidResponse(f"the body holds {_describe(chunk)}: give bytes")
-
-
-@lru_cache(maxsize=1024)  # the same few names come with every answer
-def _known_name(name: str) -> str:
-    """Return a header's name in lower case; empty if it cannot be sent."""
-    return name.lower() if _NAME.fullmatch(name) else ""
 
 
 @lru_cache(maxsize=128)

@@ -153,26 +153,18 @@ class _Exchange:
         chunk = next(response.body, None)
         if fork_counter.forks != self._forks:
             end_forked_child(None)
-        if self._missing is not None:
-            self._count(chunk, response)
+        missing = self._missing
+        if missing is not None:  # checked before bytes beyond it are sent
+            missing -= len(chunk or b"")
+            beyond = missing == 0 and next(response.body, None) is not None
+            if beyond or missing < 0 or (missing and chunk is None):
+                raise _wrong_length(missing)
+            self._missing = missing
         if self._line and chunk:
             self._line.size += len(chunk)
-        if chunk is None or self._missing == 0:
+        if chunk is None or missing == 0:
             self._end()
         return chunk
-
-    def _count(self, chunk: bytes | None, response: Response) -> None:
-        """Check the body against its Content-Length before bytes beyond it are sent."""
-        missing = (self._missing or 0) - len(chunk or b"")
-        if missing == 0 and next(response.body, None) is not None:
-            missing = -1
-        if missing < 0:
-            raise InvalidResponse("the body is longer than its Content-Length: correct it")
-        if missing and chunk is None:
-            raise InvalidResponse(
-                f"the body ends {quantity(missing, 'byte')} before its Content-Length: correct it"
-            )
-        self._missing = missing
 
     def _end(self) -> None:
         response, self._response = self._response, None
@@ -204,6 +196,15 @@ class _Exchange:
             self._end()
         except BaseException as error:
             self._fail(error)
+
+
+def _wrong_length(missing: int) -> InvalidResponse:
+    """Return the error of a body that is not as long as its Content-Length says."""
+    if missing <= 0:
+        return InvalidResponse("the body is longer than its Content-Length: correct it")
+    return InvalidResponse(
+        f"the body ends {quantity(missing, 'byte')} before its Content-Length: correct it"
+    )
 
 
 def _sendable(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], int | None]:

@@ -201,6 +201,17 @@ def test_the_error_for_an_invalid_answer_says_what_is_wrong(application: Any, me
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "field"),
+    [("200 OK\r\nX: y", ("X", "y")), ("200 OK", ("X\r\nY", "z")), ("200 OK", ("X", "y\r\nZ: z"))],
+)
+def test_what_cannot_be_sent_is_refused_each_time(status: str, field: tuple[str, str]) -> None:
+    for _ in range(2):
+        assert call(answering([b""], "200 OK", ("X", "y"))).status == "200 OK"
+        with pytest.raises(InvalidResponse):
+            call(answering([b""], status, field))
+
+
 @pytest.mark.parametrize("headers", ["X: y", {"X": "y"}, 7, None, b"X"], ids=repr)
 def test_headers_must_be_pairs(headers: Any) -> None:
     def application(_: Any, start_response: Start) -> list[bytes]:

@@ -34,7 +34,6 @@ POLL_TIMEOUT = 0.5  # seconds that a turn waits for events; also how long accept
 MAX_ACCEPTS = 64  # connections accepted in one turn, before the events of the others
 
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH)
-
 _LAST_STANDARD = 2  # the descriptor of standard error
 
 _ENVIRON = {
@@ -281,9 +280,10 @@ class Server(TcpWSGIServer):
         The number of a closed descriptor may belong to another file when a thread writes to it.
         """
         if self.release():
-            self._interests.close()
-            self.dispatcher.close()
-            self.trigger.close()
+            with contextlib.suppress(OSError):  # other code has closed one already
+                self._interests.close()
+                self.dispatcher.close()
+                self.trigger.close()
 
     def _warn(self, message: str, *facts: object) -> None:
         now = time.monotonic()

@@ -27,6 +27,5 @@ class Wakeup:
 
     def close(self) -> None:
         """Close both ends of the pipe."""
-        for each in (self._read_end, self.descriptor):
-            with contextlib.suppress(OSError):  # other code has closed it
-                os.close(each)
+        os.close(self._read_end)
+        os.close(self.descriptor)

@@ -28,7 +28,7 @@ from fcplug.identity import (
     integer,
 )
 
-SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)  # makes a context again
+SENT_ON = (*protocol.CONTEXT_HEADERS, *protocol.TRACE_HEADERS, SHADOW_OF)  # make a context again
 _ENVIRON_KEYS = [protocol.ENVIRON_NAMES[name] for name in SENT_ON[:-1]]
 _WITH_VARIABLES = [SENT_ON.index(name) for name in protocol.VARIABLES]
 _KEYS = slice(SENT_ON.index(protocol.ACCESS_KEY_ID), SENT_ON.index(protocol.SECURITY_TOKEN) + 1)

@@ -67,8 +67,8 @@ class Caller:
         start = _StartResponse()
         result: Any = self._application(environ, start)
         try:
-            body: Any = result if isinstance(result, _SIZED) else _iterable(start, result)
-            whole = isinstance(body, _SIZED) and len(body) <= 1
+            body: Any = result if type(result) in _SIZED else _iterable(start, result)
+            whole = type(body) in _SIZED and len(body) <= 1
             if whole:
                 data = start.take() + _as_bytes(body[0] if body else b"")
                 chunks: Iterator[bytes] = iter((data,) if data else ())
@@ -125,7 +125,9 @@ class _StartResponse:
                     "call it once, before the body"
                 )
             self.advise("calls start_response twice: call it once")
-        self._head = self._checked_status(status), self._checked_headers(response_headers)
+        line = self._checked_status(status)
+        headers, self.sized = self._checked_headers(response_headers)
+        self._head = line, headers
         return self._write
 
     def begin(self) -> tuple[str, list[tuple[str, str]]]:
@@ -154,7 +156,7 @@ class _StartResponse:
         self._written.append(_as_bytes(data))
 
     def _checked_status(self, status: Any) -> str:
-        line = _status_line(status) if isinstance(status, str) else ""
+        line = _status_line(str(status)) if isinstance(status, str) else ""
         if not line:
             raise InvalidResponse(
                 f"the status is {_describe(status)}: give three digits from 200 to 599, a space "
@@ -164,8 +166,8 @@ class _StartResponse:
             self.advise(f"gives the status {status!r}: give {line!r}")
         return line
 
-    def _checked_headers(self, headers: Any) -> list[tuple[str, str]]:
-        """Return the fields as a new list.
+    def _checked_headers(self, headers: Any) -> tuple[list[tuple[str, str]], bool]:
+        """Return the fields as a new list, and whether one is a Content-Length.
 
         Raises:
             InvalidResponse: one cannot be sent.
@@ -176,36 +178,36 @@ class _StartResponse:
                     f"the headers are {_describe(headers)}: give a list of (name, value)"
                 )
             self.advise(f"gives the headers as {_describe(headers)}: give a list of (name, value)")
-        self.sized = False
-        fields = []
+        fields, sized = [], False
         for item in headers:
             field = item
             if isinstance(item, list):
                 self.advise("gives a header as a list: give a tuple (name, value)")
                 field = tuple(item)
-            fields.append(self._checked_field(field))
-        return fields
+            name, value = _checked_field(field)
+            if known_name(name) == CONTENT_LENGTH:
+                if sized or not _LENGTH.fullmatch(value):
+                    raise InvalidResponse(
+                        "the Content-Length is not a number, or is given twice: give one number"
+                    )
+                sized = True
+            fields.append((name, value))
+        return fields, sized
 
-    def _checked_field(self, field: Any) -> tuple[str, str]:
-        name, value = field if isinstance(field, tuple) and len(field) == 2 else (None, None)
-        if not (type(name) is type(value) is str):
-            raise InvalidResponse(f"a header is {_describe(field)}: give a tuple of two str")
-        known = known_name(name)
-        if not known:
-            raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
-        # most are plain, and a regular expression takes longer
-        if not (value.isascii() and value.isprintable()) and not _VALUE.fullmatch(value):
-            raise InvalidResponse(
-                f"the header {name} has a value with a character that cannot be sent: "
-                "remove control characters, and encode other text as latin-1"
-            )
-        if known == CONTENT_LENGTH:
-            if self.sized or not _LENGTH.fullmatch(value):
-                raise InvalidResponse(
-                    "the Content-Length is not a number, or is given twice: give one number"
-                )
-            self.sized = True
-        return name, value
+
+def _checked_field(field: Any) -> tuple[str, str]:
+    name, value = field if isinstance(field, tuple) and len(field) == 2 else (None, None)
+    if not (type(name) is type(value) is str):
+        raise InvalidResponse(f"a header is {_describe(field)}: give a tuple of two str")
+    if not known_name(name):
+        raise InvalidResponse(f"a header's name is {name!a}: give letters, digits and dashes")
+    # most are plain, and a regular expression takes longer
+    if not (value.isascii() and value.isprintable()) and not _VALUE.fullmatch(value):
+        raise InvalidResponse(
+            f"the header {name} has a value with a character that cannot be sent: "
+            "remove control characters, and encode other text as latin-1"
+        )
+    return name, value
 
 
 def _chunks(start: _StartResponse, result: Iterable[Any]) -> Iterator[bytes]:

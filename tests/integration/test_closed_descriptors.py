@@ -1,8 +1,12 @@
 """Code that closes a descriptor of the server, as code that closes one of its own twice does."""
 
+import contextlib
 import http.client
+import itertools
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,40 +15,65 @@ import pytest
 from support.deployed import PATIENCE, Instance, deploy, start
 
 FUNCTIONS = """
+import contextlib
 import os
+import random
 import socket
+import stat
 import time
 
 def sockets(listening):
+    found = []
     for number in map(int, os.listdir("/proc/self/fd")):
-        try:
-            copy = socket.socket(fileno=os.dup(number))
-        except OSError:
-            continue
-        with copy:
-            if copy.family != socket.AF_INET:
+        with contextlib.suppress(OSError):  # another call has closed it
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
                 continue
-            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == listening:
-                yield number
+            with socket.socket(fileno=os.dup(number)) as copy:
+                kind = copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                if (copy.family, kind) == (socket.AF_INET, listening):
+                    found.append(number)
+    return found
 
 def close_connections(event, context):
-    for number in list(sockets(listening=0)):
+    for number in sockets(listening=0):
         os.close(number)
     return "x" * int(event or 0)
 
 def reuse_connections(event, context):
-    closed = list(sockets(listening=0))
+    closed = sockets(listening=0)
     kept.append(os.open("kept", os.O_RDWR | os.O_CREAT))
     for number in closed:
         os.dup2(kept[0], number)
         kept.append(number)
     return "x" * int(event or 0)
 
+def close_others(event, context):
+    for number in random.sample(found := sockets(listening=0), min(3, len(found))):
+        with contextlib.suppress(OSError):
+            os.close(number)
+
+def echo(event, context):
+    return event
+
+def connect_with_their_numbers(event, context):
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(1)
+    for number in sockets(listening=0):
+        os.dup2(ours.fileno(), number)
+    kept.append(theirs)
+    return "a secret"
+
+def read_kept(event, context):
+    try:
+        return kept[-1].recv(1000)
+    except TimeoutError:
+        return "nothing"
+
 def check_kept(event, context):
     return [os.fstat(number).st_size for number in kept]
 
 def close_listener(event, context):
-    for number in list(sockets(listening=1)):
+    for number in sockets(listening=1):
         os.close(number)
     time.sleep(0.5)
     return "closed"
@@ -106,6 +135,44 @@ def test_a_file_that_got_the_number_of_a_closed_connection_is_neither_written_no
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             connection.getresponse()
     assert instance.invoke("check_kept").body == b"[\n    0,\n    0\n]"
+
+
+def test_a_socket_that_got_the_number_of_a_connection_gets_no_answer(instance: Instance) -> None:
+    with closing(instance.connect()) as connection:
+        send(connection, "connect_with_their_numbers")
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            connection.getresponse()
+    assert instance.invoke("read_kept").body == b"nothing"
+    assert instance.stop() == 0
+
+
+def test_no_client_gets_the_answer_of_another_while_connections_are_closed(
+    instance: Instance,
+) -> None:
+    until = time.monotonic() + 5
+
+    def client(number: int) -> tuple[int, list[bytes]]:
+        right, wrong = 0, list[bytes]()
+        for call in itertools.count():
+            if time.monotonic() > until:
+                return right, wrong
+            sent = f"client {number}, call {call}".encode()
+            with contextlib.suppress(http.client.HTTPException, OSError):
+                with closing(instance.connect()) as connection:
+                    send(connection, "echo", sent)
+                    body = connection.getresponse().read()
+                right, wrong = right + (body == sent), wrong + [body] * (body != sent)
+        raise AssertionError("it counts for ever")
+
+    with ThreadPoolExecutor(12) as pool:
+        clients = [pool.submit(client, number) for number in range(10)]
+        while time.monotonic() < until:
+            with contextlib.suppress(AssertionError), closing(instance.connect()) as connection:
+                send(connection, "close_others")
+                time.sleep(0.02)
+        answered = [each.result() for each in clients]
+    assert sum(right for right, _ in answered) > 100
+    assert [body for _, wrong in answered for body in wrong] == []
 
 
 def test_a_function_that_closes_the_listening_socket_ends_the_process_after_its_answers(

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from textwrap import dedent
 
+from support.commands import unmeasured
+
 
 def run(script: str) -> str:
     """Run a script in an interpreter of its own, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", dedent(script)],
+        env=unmeasured(),  # coverage imports what the scripts import
         capture_output=True,
         text=True,
         timeout=60,
@@ -135,3 +138,21 @@ print(falcon.secure_filename("a b"))
         """['n', {'a': 'b'}, 'x', 'h'] d e "f\"""",
         "a_b",
     ]
+
+
+def test_other_code_that_runs_meanwhile_gets_compiled_patterns() -> None:
+    out = run(
+        """
+import re, threading
+from fcplug.process.lazy_patterns import lazy_patterns
+
+with lazy_patterns():
+    pattern = re.compile("a")
+    others = []
+    thread = threading.Thread(target=lambda: others.append(re.compile("b", re.IGNORECASE)))
+    thread.start()
+    thread.join()
+print(re.sub(pattern, "x", "bab"), re.sub(others[0], "x", "BAB"))
+"""
+    )
+    assert out.split() == ["bxb", "xAx"]

@@ -1,5 +1,6 @@
 """Call one WSGI application: every valid way to answer, and every invalid one."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -210,6 +211,28 @@ def test_what_cannot_be_sent_is_refused_each_time(status: str, field: tuple[str,
         assert call(answering([b""], "200 OK", ("X", "y"))).status == "200 OK"
         with pytest.raises(InvalidResponse):
             call(answering([b""], status, field))
+
+
+@pytest.mark.parametrize(("size", "refused"), [(5, 1), (None, "5")])
+def test_fields_that_are_refused_change_nothing(size: int | None, refused: Any) -> None:
+    sized = [("Content-Length", str(size))] if size else []
+
+    def application(_: Any, start_response: Start) -> list[bytes]:
+        start_response("200 OK", sized)
+        with contextlib.suppress(InvalidResponse):
+            start_response("200 OK", [("Content-Length", "5"), ("X", refused), ("Y", 1)])
+        return [b"hello"]
+
+    assert call(application).headers == [("Content-Length", "5")]
+
+
+def test_a_list_with_an_iterator_of_its_own_is_iterated() -> None:
+    class Pages(list[bytes]):
+        def __iter__(self) -> Iterator[bytes]:
+            return iter((b"hello",))
+
+    for pages in (Pages(), Pages([b"bye"]), Pages([b"a", b"b"])):
+        assert list(call(answering(pages)).body) == [b"hello"]
 
 
 @pytest.mark.parametrize("headers", ["X: y", {"X": "y"}, 7, None, b"X"], ids=repr)

@@ -251,6 +251,8 @@ class ClientChannel(OutputChannel):
         lose the answer.
         """
         try:
+            if not self.owns_descriptor:
+                raise OSError("other code has closed the descriptor")
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:
             self.handle_close()

@@ -10,6 +10,7 @@ from fcplug.server.waitress.loop import Server
 
 log = logging.getLogger("fcplug.server")
 
+_LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 _TURN_TIMEOUT = 0.02  # seconds between two checks for idle connections
 
 
@@ -66,7 +67,7 @@ def _close_idle(server: Server) -> None:
 def _has_input(channel: ClientChannel) -> bool:
     """Return whether the kernel holds bytes of the client's that were not read yet."""
     try:
-        return bool(channel.socket.recv(1, socket.MSG_PEEK))
+        return channel.owns_descriptor and bool(channel.socket.recv(1, _LOOK))
     except OSError:  # nothing has come, or the connection is broken
         return False
 

@@ -1,11 +1,14 @@
 """Which events of which sockets the loop waits for."""
 
 import contextlib
-import os
 import selectors
+from errno import ENOPROTOOPT
+from socket import SOL_SOCKET, socket
 from typing import Any, Protocol
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+_COOKIE = 57  # Linux's SO_COOKIE: a number of 8 bytes that only this socket has
 
 
 class Watched(Protocol):
@@ -38,8 +41,8 @@ class Interests:
         """Register the events that a connection, or the listener, waits for now.
 
         A connection waits for nothing while its request is answered. It stays registered all the
-        same (``leave_in``): most clients send nothing meanwhile, so this saves two calls of the
-        kernel for each request. If bytes do come it is unregistered. The thread that answers it
+        same (``leave_in``): most clients send nothing meanwhile, so this saves two system
+        calls for each request. If bytes do come it is unregistered. The thread that answers it
         then pulls the trigger, so that its interest is updated once more.
 
         Raises:
@@ -67,12 +70,13 @@ class Interests:
                 self._selector.unregister(at._fileno or 0)
 
 
-def file_number(descriptor: Any) -> int | None:
-    """Return the number of the file that a descriptor stands for, its inode; None if closed.
+def identity(sock: socket | None) -> bytes | None:
+    """Return what no other socket has; None if the descriptor is not a socket any more.
 
-    It shows whether other code has closed the descriptor: its number may be another file's now.
+    It shows whether other code has closed the descriptor, so that its number may be another's now.
+    Linux only: elsewhere all open sockets look the same.
     """
     try:
-        return os.fstat(descriptor).st_ino
-    except (OSError, TypeError):
-        return None
+        return sock.getsockopt(SOL_SOCKET, _COOKIE, 8) if sock else None
+    except OSError as error:
+        return b"" if error.errno == ENOPROTOOPT else None

@@ -20,7 +20,7 @@ from fcplug.process.forks import call_in_child
 from fcplug.server.waitress.channel import ClientChannel
 from fcplug.server.waitress.clocks import Clocks
 from fcplug.server.waitress.dispatcher import Dispatcher
-from fcplug.server.waitress.interest import READ, WRITE, Interests, file_number
+from fcplug.server.waitress.interest import READ, WRITE, Interests, identity
 from fcplug.server.waitress.leader_followers import LeaderFollowers
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ log = logging.getLogger("fcplug.server")
 
 POLL_TIMEOUT = 0.5  # seconds that a turn waits for events; also how long accepting pauses
 MAX_ACCEPTS = 64  # connections accepted in one turn, before the events of the others
-
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH)
 _LAST_STANDARD = 2  # the descriptor of standard error
 
@@ -106,7 +105,7 @@ class Server(TcpWSGIServer):
         os.set_blocking(self.trigger.trigger, False)
         call_in_child(self.leave_to_parent)
         self._interests.add(self.trigger._fileno, self.trigger)
-        self._file_number = file_number(self._fileno)
+        self._identity = identity(self.socket)
 
     def pull_trigger(self) -> None:
         """End the current turn, from any thread; then every connection's interest is updated."""
@@ -214,14 +213,15 @@ class Server(TcpWSGIServer):
             return False
         if sock.fileno() <= _LAST_STANDARD:
             sock = _move_descriptor(sock)
+        if stale := self.active_channels.get(sock.fileno()):
+            stale.handle_close()  # else it would close the new connection
         try:
             self.set_socket_options(sock)
+            channel = ClientChannel(self, sock, address, self.adj, map=self._map)
         except OSError:
             sock.close()  # the client has left already
-            return True
-        if stale := self.active_channels.get(sock.fileno()):
-            stale.handle_close()  # else it would write to, and close, the new connection
-        self.update_interest(ClientChannel(self, sock, address, self.adj, map=self._map))
+        else:
+            self.update_interest(channel)
         return True
 
     def give_up(self, error: Exception) -> None:
@@ -257,7 +257,7 @@ class Server(TcpWSGIServer):
 
     @property
     def _owns_listener(self) -> bool:
-        return file_number(self._fileno) == self._file_number
+        return identity(self.socket) == self._identity
 
     def leave_to_parent(self) -> None:
         """Close the copies of the sockets in a forked child; only the parent answers on them."""

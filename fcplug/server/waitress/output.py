@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 
-from fcplug.server.waitress.interest import file_number
+from fcplug.server.waitress.interest import identity
 from fcplug.server.waitress.send_rate import SendRate, unacknowledged_bytes
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class OutputChannel(HTTPChannel):
 
     def __init__(self, server: Any, sock: socket.socket, *others: Any, **named: Any) -> None:
         super().__init__(server, sock, *others, **named)
-        self._file_number = file_number(self._fileno)
+        self._identity = identity(sock)
 
     def write_soon(self, data: object) -> int:
         """Send bytes; those that the socket does not take are buffered for the loop to send.
@@ -67,7 +67,8 @@ class OutputChannel(HTTPChannel):
         sent = 0
         self.outbuf_lock.acquire()  # `with` would run two more functions for a Condition
         try:
-            if not self.connected:
+            if not (self.connected and self.owns_descriptor):
+                self.will_close = True
                 raise ClientDisconnected
             if not self.total_outbufs_len:
                 sent = self.socket.send(data)
@@ -83,6 +84,9 @@ class OutputChannel(HTTPChannel):
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send from a buffer; return 0 if the socket is full or the turn's share is used up."""
         if self._turn_bytes <= 0:
+            return 0
+        if not self.owns_descriptor:
+            self.will_close = True
             return 0
         sent = super().send(data, do_close)
         self._sent += sent
@@ -115,6 +119,8 @@ class OutputChannel(HTTPChannel):
     def reset(self) -> None:
         """Make closing a reset, so that the client does not take it for the answer's end."""
         self.is_reset = True
+        if not self.owns_descriptor:
+            return
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -127,7 +133,7 @@ class OutputChannel(HTTPChannel):
         if self.socket is None:
             return
         self.server.unregister(self)
-        if not self._owns_descriptor:
+        if not self.owns_descriptor:
             log.warning(
                 "code of a function closed descriptor %s, a client's connection: that client gets "
                 "no answer",
@@ -141,7 +147,7 @@ class OutputChannel(HTTPChannel):
 
     def give_up(self, error: Exception) -> None:
         """Close the connection after an error of our own code, or of a descriptor that is lost."""
-        if self._owns_descriptor:
+        if self.owns_descriptor:
             log.error("a connection broke", exc_info=error)
         try:
             self.handle_close()
@@ -151,5 +157,7 @@ class OutputChannel(HTTPChannel):
             self.close()
 
     @property
-    def _owns_descriptor(self) -> bool:
-        return file_number(self._fileno) == self._file_number
+    def owns_descriptor(self) -> bool:
+        """Whether the descriptor is still this connection, and not one that other code opened."""
+        found = identity(self.socket)
+        return found is not None and found == self._identity

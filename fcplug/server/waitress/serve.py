@@ -73,6 +73,9 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
     with contextlib.closing(server), StopSignals(server.dispatcher.wakeup.descriptor) as stop:
         try:
             server.dispatcher.run_until(lambda: stop.received() or server.listener_lost)
+            server.draining = True
+            on_drain()
+            abandoned = drain(server)
         except OSError as error:
             log.critical(
                 "code of a function closed the descriptors of the event loop (%s): the process "
@@ -80,9 +83,6 @@ def serve(  # noqa: PLR0913 - everything that a server needs, mostly by name
                 error,
             )
             return 1
-        server.draining = True
-        on_drain()
-        abandoned = drain(server)
         on_turn(False)
         on_stop()
     return int(any(abandoned) or server.listener_lost)

@@ -103,7 +103,7 @@ def test_20_segmentation_faults_refuse_no_connection(tmp_path: Path) -> None:
         with clients(server, IN_FLIGHT) as count:
             storm(server, 20, 0.12)
         assert server.process.poll() is None
-        assert len(re.findall("SIGSEGV$", server.log, re.M)) == 20
+        wait_until(lambda: len(re.findall("SIGSEGV$", server.log, re.M)) == 20)
     print(count)
     assert (count.refused, count.failed <= 20 * IN_FLIGHT) == (0, True)
 

@@ -110,7 +110,7 @@ class Context(FcSpellings):
 
     def variables(self) -> dict[str, str]:
         """Return the environment's variables that this context reads beside ``to_headers``."""
-        names = protocol.VARIABLES[protocol.FUNCTION_MEMORY]  # for a header that is no number
+        names = protocol.VARIABLES[protocol.FUNCTION_MEMORY]  # where the header is not a number
         if not self._headers.get(self._header_names[protocol.ACCESS_KEY_ID]):
             names += protocol.CREDENTIAL_VARIABLES
         return {name: value for name in names if (value := self._environ.get(name))}

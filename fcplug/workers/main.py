@@ -217,5 +217,5 @@ def _end_output(call: Context | None) -> None:
     try:
         logs.end_lines(call)
         logs.open_standard_descriptors()
-    except Exception:  # noqa: S110 - a full disk, for example, and there is no log to say so
+    except Exception:  # noqa: S110 - such as a full disk: then no log can take the reason
         pass

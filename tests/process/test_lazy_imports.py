@@ -5,14 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from fcplug.process.lazy_imports import lazy_modules
-from support.commands import unmeasured
+from support.commands import run_script, unmeasured
 from support.deployed import deploy, start
 from support.stored import store
 
@@ -40,22 +38,8 @@ assert not (seldom & sys.modules.keys()) - before, seldom & sys.modules.keys()
 """
 
 
-def run(script: str, env: Mapping[str, str] | None = None) -> str:
-    """Run a script in an interpreter of its own, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", dedent(script)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_all_of_falcon_works_with_lazy_imports() -> None:
-    out = run(
+    out = run_script(
         FALCON
         + """
 import asyncio, warnings
@@ -98,7 +82,7 @@ print(falcon.testing.simulate_post(app, "/", headers={"Accept": "text/xml"}).tex
 
 def test_the_parts_of_falcon_that_are_imported_lazily_work(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("page")
-    out = run(
+    out = run_script(
         FALCON
         + f"""
 import pathlib
@@ -154,7 +138,7 @@ print(issubclass(Own, StaticRoute), isinstance(1, StaticRoute))
 
 
 def test_urls_with_addresses_are_read_though_ipaddress_is_imported_lazily() -> None:
-    out = run(
+    out = run_script(
         """
 import sys
 from fcplug.process import lazy_imports
@@ -172,7 +156,7 @@ print(type(ipaddress) is type(sys), ipaddress.ip_address("::1"))
 
 
 def test_open_files_are_passed_though_array_is_imported_lazily() -> None:
-    out = run(
+    out = run_script(
         """
 import sys
 from fcplug.process import lazy_imports
@@ -190,7 +174,7 @@ print(len(socket.recv_fds(other, 1, 1)[1]), type(sys.modules["array"]) is type(s
 
 
 def test_httptools_reads_urls_though_its_parser_of_them_is_imported_lazily() -> None:
-    out = run(
+    out = run_script(
         """
 import sys
 from fcplug.process import lazy_imports
@@ -211,7 +195,7 @@ print(parse_url(b"http://c/").host)
 
 
 def test_an_import_after_the_context_gets_the_module_itself() -> None:
-    run(
+    run_script(
         FALCON
         + """
 import asyncio.events, http.cookiejar, xml.etree.ElementTree as tree
@@ -263,7 +247,7 @@ def test_an_object_created_in_the_context_is_created_once_at_its_first_use() -> 
 
 
 def test_msgspec_and_waitress_work_with_lazy_imports() -> None:
-    out = run(
+    out = run_script(
         """
 import sys
 from fcplug.process import lazy_imports
@@ -288,7 +272,7 @@ assert isinstance(msgspec.inspect.type_info(int), msgspec.inspect.IntType)
 
 
 def test_uuid_and_waitress_know_the_system_although_platform_is_not_imported() -> None:
-    out = run(
+    out = run_script(
         """
 import sys
 from fcplug.process import lazy_imports
@@ -308,7 +292,7 @@ print(type(platform) is type(sys), bool(platform.python_version()))
 
 
 def test_other_code_gets_the_media_types_of_the_system() -> None:
-    run(
+    run_script(
         """
 import mimetypes
 from fcplug.process.lazy_imports import without_media_types_of_the_system

@@ -1,24 +1,11 @@
 """Patterns that are compiled on first use: they are used as any others."""
 
-import subprocess
-import sys
-from textwrap import dedent
-
-from support.commands import unmeasured
+from support.commands import run_script, unmeasured
 
 
 def run(script: str) -> str:
-    """Run a script in an interpreter of its own, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", dedent(script)],
-        env=unmeasured(),  # coverage imports what the scripts import
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Run a script without coverage, which imports what the scripts import."""
+    return run_script(script, unmeasured())
 
 
 def test_yaml_works_although_its_patterns_are_compiled_on_first_use() -> None:

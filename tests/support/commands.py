@@ -4,8 +4,9 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import dedent
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -35,6 +36,20 @@ def run(
         cwd=cwd, env=environment(**environ), input=stdin, capture_output=True, timeout=120,
         check=False,
     )  # fmt: skip
+
+
+def run_script(script: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a script by another process of this Python, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", dedent(script)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def run_in_terminal(arguments: Sequence[str], cwd: Path, columns: int = 80, **extra: str) -> str:

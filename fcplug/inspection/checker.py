@@ -94,7 +94,7 @@ def check(
     if not problems:  # else it may be an expression that is no expression
         found += timers.findings(config)
     found += _of_deployment(config, deployed_by, hooks, looked_up.given(text, file))
-    count = len(config.functions)
+    count = len(config.document.values["functions"])  # also those that are wrong
     return Result(file, text, count, deployed_by, (), config, hooks).with_findings(found)
 
 

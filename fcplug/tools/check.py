@@ -111,8 +111,9 @@ def _summary(result: Result) -> Text:
         for severity in ("error", "warning", "note")
         if (count := result.count(severity))
     ]
-    functions = f"{result.functions} function{'' if result.functions == 1 else 's'}"
-    checked = f"{result.file}: {functions}"
+    checked = result.file
+    if result.functions:  # else none could be read
+        checked += f": {result.functions} function{'' if result.functions == 1 else 's'}"
     if result.deployment:
         checked += f", compared with {result.deployment}"
     text = Text(f"{checked}: ")

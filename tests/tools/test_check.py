@@ -112,6 +112,20 @@ def test_all_problems_of_the_file_and_of_all_plugins_are_in_one_report(tmp_path:
     assert not (folder / "ran").exists()  # no hook has run
 
 
+@pytest.mark.parametrize(
+    ("sound", "summary"),
+    [("a: {handler: greeter.handle}", ": 2 functions"), ("", "")],
+    ids=["beside a sound one", "alone"],
+)
+def test_the_summary_counts_the_functions_of_the_file(
+    tmp_path: Path, sound: str, summary: str
+) -> None:
+    missing = 'b: {handler: greeter.handle, settings: {name: "${MISSING}"}}'
+    folder = deploy(tmp_path, functions(f"  {sound}\n  {missing}\n"), GOOD)
+    last = check(cwd=folder).stdout.splitlines()[-1]
+    assert last == f"config/functions.yaml{summary}: 1 error"
+
+
 def test_a_finding_shows_its_line_with_carets_below_the_word(tmp_path: Path) -> None:
     folder = deploy(tmp_path, functions("  a: {handler: greeter.handle, timeuot: 3}\n"), GOOD)
     done = check(cwd=folder)

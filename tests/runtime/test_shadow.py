@@ -61,11 +61,24 @@ def exiting(event, context):
 
 
 @pytest.fixture
-def shop(code: Code) -> Iterator[ModuleType]:
+def shop(code: Code) -> ModuleType:
     code("shop", SHOP)
-    module = importlib.import_module("shop")
-    yield module
-    module.gate.set()
+    return importlib.import_module("shop")
+
+
+@pytest.fixture
+def serve(serve: Serve, shop: ModuleType) -> Iterator[Serve]:
+    """Return what makes a runtime; its copies end here, or they run the next test's ``shop``."""
+    made: list[Runtime] = []
+
+    def make(*text: str, **functions: Any) -> Runtime:
+        made.append(serve(*text, **functions))
+        return made[-1]
+
+    yield make
+    shop.gate.set()
+    for runtime in made:
+        runtime.stop(PATIENCE)
 
 
 def runtime_of(serve: Serve, first: str, second: str, **entry: Any) -> Runtime:

@@ -35,7 +35,7 @@ from fcplug.process.forks import end_forked_child, fork_counter
 from fcplug.web.response import Response, close_failed, has_no_body, length_of
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
-from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead, decoded
+from fcplug.workers.messages import WEB, CallReader, Hello, HookCall, Ready, ResponseHead, decoded
 from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, Kind
 
 if TYPE_CHECKING:
@@ -83,15 +83,16 @@ class _CallServer:
         self._connection = connection
         self._spec = assignment.spec
         self._plugins = plugins
+        self._calls = CallReader()
         self._context: Context | None = None
         self._forks = fork_counter.forks
 
     def answer(self, frame: Frame) -> None:
         """Run one call and send its result or its error."""
         try:
-            call = HookCall.from_header(frame.header)
+            call, self._context = self._calls.read(frame.header)
             # a copy, so that context variables set by a handler do not outlive its call
-            answer = contextvars.copy_context().run(self._run, call, frame)
+            answer = contextvars.copy_context().run(self._run, call, frame, self._context)
             self._end_forked_child(None)
             if (size := len(answer.body)) > MAX_PART:
                 raise ValueError(f"a result of {size} bytes: {MAX_PART} may be sent")
@@ -103,10 +104,8 @@ class _CallServer:
         _end_output(self._context)
         self._connection.send(answer)
 
-    def _run(self, call: HookCall, frame: Frame) -> Frame:
-        context = call.context()
+    def _run(self, call: HookCall, frame: Frame, context: Context) -> Frame:
         current.set(context)
-        self._context = context
         own = context.for_function(self._spec.settings, call.timeout, self._spec.name)
         if call.hook == WEB:
             return self._web(call, frame, own)

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,7 +12,6 @@ from fcplug.context import SENT_ON, Context
 from fcplug.workers.wire import FrameError
 
 WEB = "web"
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 _INDEXES: Mapping[str, int] = {name: index for index, name in enumerate(SENT_ON)}
 _Self = TypeVar("_Self", bound="Header")
 _Value = TypeVar("_Value")
@@ -88,31 +86,79 @@ class ResponseHead(Header, frozen=True):
     headers: list[tuple[str, str]]
 
 
-class HookCall(Header, frozen=True):
-    """A hook to run and its context; ``age`` and ``timeout`` are in seconds.
+class HookCall(Header, frozen=True, array_like=True):
+    """A hook to run, and what differs from call to call; ``age`` and ``timeout`` are in seconds.
 
-    ``values`` are those of ``context.SENT_ON``. ``hook`` is ``WEB`` for a web request; ``environ``
-    has the text values of its WSGI environ.
+    ``hook`` is ``WEB`` for a web request; ``environ`` has the text values of its WSGI environ.
     """
 
     hook: str
-    values: list[str | None]
-    variables: dict[str, str]
+    request_id: str
     age: float
     timeout: float | None = None
     environ: dict[str, str] = {}
 
     @classmethod
-    def of(cls, hook: str, context: Context, environ: Mapping[str, Any] = _EMPTY) -> "HookCall":
+    def of(
+        cls, hook: str, context: Context, environ: Mapping[str, Any] | None = None
+    ) -> "HookCall":
         """Return the call of a hook; ``environ`` is given for web requests only."""
-        texts = {name: value for name, value in environ.items() if isinstance(value, str)}
+        texts = {}
+        if environ is not None:
+            texts = {name: value for name, value in environ.items() if isinstance(value, str)}
         # private, because handlers see the earlier of this limit and FC's
         timeout = None if context._timeout == math.inf else context._timeout
-        return cls(hook, context.to_values(), context.variables(), context.age, timeout, texts)
+        return cls(hook, context.request_id, context.age, timeout, texts)
 
-    def context(self) -> Context:
-        """Return the context, with the deadline at the same moment."""
-        return Context(_SentHeaders(self.values), self.variables, age=self.age)
+
+class Identity(Header, frozen=True, array_like=True):
+    """The rest of a call's context, which is usually that of the call before.
+
+    ``values`` are those of ``context.SENT_ON`` after the request id.
+    """
+
+    values: list[str | None]
+    variables: dict[str, str]
+
+
+class CallWriter:
+    """Writes the headers of the calls of one worker: a line for the call, one for its identity.
+
+    An identity that equals the last one is not encoded again. JSON has no line breaks. Both ends
+    keep the keys of the last call.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[list[str | None], dict[str, str]] | None = None
+        self._line = b""
+
+    def write(self, call: HookCall, values: list[str | None], variables: dict[str, str]) -> bytes:
+        """Return the header of a call; the rest is what its context's methods returned."""
+        identity = values[1:], variables
+        if identity != self._last:
+            self._last, self._line = identity, encoded(identity)
+        return encoded(call) + b"\n" + self._line
+
+
+class CallReader:
+    """Reads what a ``CallWriter`` has written."""
+
+    def __init__(self) -> None:
+        self._line: bytes | None = None
+        self._identity = Identity([], {})
+
+    def read(self, header: bytes) -> tuple[HookCall, Context]:
+        """Return a call and its context, with the deadline at the same moment.
+
+        Raises:
+            FrameError: the header is not one of a call.
+        """
+        first, _, line = header.partition(b"\n")
+        call = HookCall.from_header(first)
+        if line != self._line:
+            self._identity, self._line = Identity.from_header(line), line
+        values = [call.request_id, *self._identity.values]
+        return call, Context(_SentHeaders(values), self._identity.variables, age=call.age)
 
 
 class _SentHeaders:

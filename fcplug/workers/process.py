@@ -58,7 +58,12 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Whether the process is running now."""
-        return not self._ended.is_set() and not _is_dead(self.pid)
+        if self._ended.is_set():  # its id may be another's now
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
+        except ChildProcessError:
+            return False
 
     def wait(self, seconds: float) -> bool:
         """Wait until the process ends; return False if it did not end in time."""
@@ -132,10 +137,3 @@ class WorkerProcess:
 def _wait_until_dead(pid: int) -> None:
     with suppress(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-def _is_dead(pid: int) -> bool:
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-    except ChildProcessError:
-        return True

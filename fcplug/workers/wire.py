@@ -79,12 +79,16 @@ class FrameConnection:
             OSError: the other end is closed.
         """
         header_size, body_size = len(frame.header), len(frame.body)
-        check(body_size, header_size)
+        if body_size > MAX_PART or header_size > MAX_PART:
+            raise too_large(max(body_size, header_size))
         head = _PREFIX.pack(frame.kind, frame.number, header_size, body_size) + frame.header
         # one part is sent faster than two, but a large one is not copied
         parts = [head, frame.body] if body_size > _SMALL else [head + frame.body]
         self._limit(deadline)
-        sent = self._send_some(parts)
+        try:
+            sent = self.socket.sendmsg(parts)
+        except BlockingIOError:
+            sent = 0
         if sent < _PREFIX.size + header_size + body_size:
             self._send_rest(parts, sent, deadline)
 
@@ -98,7 +102,8 @@ class FrameConnection:
         """
         data = self._at_least(_PREFIX.size, deadline)
         number_of_kind, number, header_size, body_size = _PREFIX.unpack_from(data)
-        check(body_size, header_size)
+        if body_size > MAX_PART or header_size > MAX_PART:
+            raise too_large(max(body_size, header_size))
         if (kind := _KINDS.get(number_of_kind)) is None:
             raise FrameError(f"not a frame: the kind {number_of_kind} is unknown")
         begin = _PREFIX.size + header_size
@@ -112,12 +117,6 @@ class FrameConnection:
             header, body, self._unread = data[_PREFIX.size : begin], data[begin:end], data[end:]
         return Frame(kind, number, header, body)
 
-    def _send_some(self, parts: list[bytes] | list[memoryview]) -> int:
-        try:
-            return self.socket.sendmsg(parts)
-        except BlockingIOError:
-            return 0
-
     def _send_rest(self, parts: list[bytes], sent: int, deadline: float | None) -> None:
         """Send what is left of the parts each time that the other end has made room."""
         writable = select.poll()
@@ -129,13 +128,16 @@ class FrameConnection:
             if not rest:
                 return
             rest[0] = rest[0][sent:]
-            self._wait(writable, deadline)
-            sent = self._send_some(rest)
+            writable.poll(self._limit(deadline))
+            try:
+                sent = self.socket.sendmsg(rest)
+            except BlockingIOError:
+                sent = 0
 
     def _at_least(self, size: int, deadline: float | None) -> bytes:
         """Return what was received after the last frame, once it is so long."""
         while len(self._unread) < size:
-            self._wait(self._readable, deadline)
+            self._readable.poll(self._limit(deadline))
             try:
                 received = self.socket.recv(_SMALL)
             except BlockingIOError:
@@ -158,7 +160,7 @@ class FrameConnection:
         with buffer.getbuffer() as whole:
             missing = whole[missing_from:]
             while missing:
-                self._wait(self._readable, deadline)
+                self._readable.poll(self._limit(deadline))
                 try:
                     received = self.socket.recv_into(missing)
                 except BlockingIOError:
@@ -168,10 +170,6 @@ class FrameConnection:
                 missing = missing[received:]
             missing.release()
         return buffer.getvalue()
-
-    def _wait(self, ready: select.poll, deadline: float | None) -> None:
-        while not ready.poll(self._limit(deadline)):
-            pass  # until the deadline
 
     def _limit(self, deadline: float | None) -> float | None:
         """Return the milliseconds that a wait may take; raise TimeoutError after the deadline."""
@@ -192,8 +190,6 @@ class FrameConnection:
         self._moved += late + self._left
 
 
-def check(body_size: int, header_size: int = 0) -> None:
-    """Raise FrameError if one of the sizes is too large for a frame."""
-    if body_size > MAX_PART or header_size > MAX_PART:
-        size = max(body_size, header_size)
-        raise FrameError(f"{size} bytes are more than the {MAX_PART} that a frame can hold")
+def too_large(size: int) -> FrameError:
+    """Return the error for a header or a body that is larger than ``MAX_PART``."""
+    return FrameError(f"{size} bytes are more than the {MAX_PART} that a frame can hold")

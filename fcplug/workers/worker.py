@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import fcplug
 from fcplug.context import Context
 from fcplug.errors import FunctionTimeoutError, WorkerDied, WorkerUnavailable
-from fcplug.workers import wire
 from fcplug.workers.assignment import Assignment
 from fcplug.workers.error_report import ErrorReport
 from fcplug.workers.interpreter import Interpreter
-from fcplug.workers.messages import WEB, Hello, HookCall, Ready, ResponseHead, encoded
+from fcplug.workers.messages import WEB, CallWriter, Hello, HookCall, Ready, ResponseHead, encoded
 from fcplug.workers.process import WorkerProcess
-from fcplug.workers.wire import Frame, FrameConnection, FrameError, Kind
+from fcplug.workers.wire import MAX_PART, Frame, FrameConnection, FrameError, Kind, too_large
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -51,6 +50,7 @@ class Worker:
         self._python = Interpreter(assignment.spec.python, assignment.settings.folder)
         self._process: WorkerProcess | None = None
         self._number = 0
+        self._calls = CallWriter()
         self.package = ""
         self.hooks: Sequence[str] = ()
         self.initialized = False
@@ -119,11 +119,7 @@ class Worker:
         return answer.body
 
     def web(
-        self,
-        environ: "WSGIEnvironment",
-        body: bytes,
-        context: Context,
-        deadline: float | None,
+        self, environ: "WSGIEnvironment", body: bytes, context: Context, deadline: float | None
     ) -> tuple[ResponseHead, bytes | None]:
         """Call the application; return its head and its whole body.
 
@@ -191,11 +187,13 @@ class Worker:
         deadline: float | None,
     ) -> Frame:
         """Send a call, and return the first answer to it."""
-        wire.check(len(body))
+        if len(body) > MAX_PART:
+            raise too_large(len(body))
         self._number = (self._number + 1) % _NUMBERS
-        self._connection.begin(awake_only=bool(call.values[-1]))  # SHADOW_OF
-        frame = Frame(Kind.CALL, self._number, call.to_header(), body)
-        return self._ask(frame, kinds, context, deadline)
+        values = context.to_values()
+        self._connection.begin(awake_only=bool(values[-1]))  # SHADOW_OF
+        header = self._calls.write(call, values, context.variables())
+        return self._ask(Frame(Kind.CALL, self._number, header, body), kinds, context, deadline)
 
     def _ask(
         self, frame: Frame, kinds: Sequence[Kind], context: Context, deadline: float | None

@@ -152,7 +152,11 @@ class Workers:
         again: bool = False,
     ) -> tuple[Worker, _Value]:
         """Acquire a worker and do the work; retry once if the worker ended before it started."""
-        worker = self._acquire(context, deadline, first=again)
+        try:
+            worker = self._pool.acquire(deadline, first=again)
+        except TimeoutError:
+            then = f"none of its {self._spec.workers or 1} workers was free"
+            raise FunctionTimeoutError(self._spec.name, context.age, then) from None
         try:
             return worker, work(worker)
         except BaseException as error:
@@ -162,13 +166,6 @@ class Workers:
             if again:
                 raise error.error from None
         return self._begin(work, context, deadline, again=True)
-
-    def _acquire(self, context: Context, deadline: float | None, *, first: bool) -> Worker:
-        try:
-            return self._pool.acquire(deadline, first=first)
-        except TimeoutError:
-            then = f"none of its {self._spec.workers or 1} workers was free"
-            raise FunctionTimeoutError(self._spec.name, context.age, then) from None
 
     def _release(self, worker: Worker, context: Context) -> None:
         most = self._spec.max_calls

@@ -8,7 +8,16 @@ import pytest
 from fcplug.config.interpolation import FromEnvironment
 from fcplug.context import Context
 from fcplug.workers.error_report import ErrorReport
-from fcplug.workers.messages import WEB, Hello, HookCall, ResponseHead, decoded, encoded
+from fcplug.workers.messages import (
+    WEB,
+    CallReader,
+    CallWriter,
+    Hello,
+    HookCall,
+    ResponseHead,
+    decoded,
+    encoded,
+)
 from fcplug.workers.wire import FrameError
 
 SENT = {
@@ -55,11 +64,15 @@ def test_an_invalid_report_is_rejected() -> None:
         ErrorReport.from_header(b'{"kind": 1}')
 
 
+def sent(writer: CallWriter, reader: CallReader, context: Context) -> tuple[HookCall, Context]:
+    call = HookCall.of("invoke", context)
+    return reader.read(writer.write(call, context.to_values(), context.variables()))
+
+
 def test_a_call_makes_the_same_context_again() -> None:
     environ = {"FC_REGION": "cn-beijing", "FC_FUNCTION_MEMORY_SIZE": "512", "OTHER": "x"}
     first = Context.from_headers(SENT, environ).for_function({}, 2.5)
-    call = HookCall.from_header(HookCall.of("invoke", first).to_header())
-    again = call.context()
+    call, again = sent(CallWriter(), CallReader(), first)
     assert (call.hook, call.timeout, call.environ) == ("invoke", 2.5, {})
     assert again.to_headers() == first.to_headers()
     assert again.variables() == first.variables()
@@ -74,3 +87,44 @@ def test_a_web_call_has_the_text_of_the_environ() -> None:
     environ = {"PATH_INFO": "/x", "wsgi.input": object()}
     call = HookCall.of(WEB, Context.from_headers({}, {}), environ)
     assert HookCall.from_header(call.to_header()).environ == {"PATH_INFO": "/x"}
+
+
+def test_calls_in_a_row_make_their_own_contexts() -> None:
+    writer, reader = CallWriter(), CallReader()
+    token = "x-fc-security-token"
+    rows: list[tuple[dict[str, str], dict[str, str]]] = [
+        (SENT, {}),
+        ({**SENT, "x-fc-request-id": "the-next"}, {}),
+        ({**SENT, token: "another"}, {}),
+        ({**SENT, token: "another"}, {"FC_FUNCTION_MEMORY_SIZE": "512"}),
+        (SENT, {"FC_FUNCTION_MEMORY_SIZE": "1024"}),
+        ({}, {}),
+        (SENT, {}),
+    ]
+    for headers, environ in rows:
+        first = Context.from_headers(headers, environ)
+        _, again = sent(writer, reader, first)
+        assert again.request_id == first.request_id
+        assert again.to_headers() == first.to_headers()
+        assert again.variables() == first.variables()
+        assert again.function == first.function
+        assert again.credentials == first.credentials
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"\n",
+        b'["invoke","id",0.5]',
+        b'["invoke","id",0.5]\n',
+        b'["invoke"]\n[[],{}]',
+        b"{}\n{}",
+    ],
+    ids=ascii,
+)
+def test_an_invalid_call_is_rejected(header: bytes) -> None:
+    reader = CallReader()
+    for _ in range(2):
+        with pytest.raises(FrameError, match="not a valid"):
+            reader.read(header)

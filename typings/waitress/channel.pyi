@@ -3,13 +3,13 @@ from threading import Condition, Lock
 from typing import Any
 
 from waitress.adjustments import Adjustments
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import ErrorTask, Task
 from waitress.wasyncore import dispatcher
 
 class ClientDisconnected(Exception): ...
 
 class HTTPChannel(dispatcher):
-    task_class: type[WSGITask]
+    task_class: type[Task]
     error_task_class: type[ErrorTask]
     parser_class: type[Any]
     server: Any

@@ -1,7 +1,6 @@
 from collections import deque
 from typing import Any
 
-from _typeshed.wsgi import WSGIEnvironment
 from waitress.channel import HTTPChannel
 
 class Task:
@@ -27,9 +26,7 @@ class Task:
     def set_close_on_finish(self) -> None: ...
 
 class ErrorTask(Task): ...
-
-class WSGITask(Task):
-    def get_environment(self) -> WSGIEnvironment: ...
+class WSGITask(Task): ...
 
 class ThreadedTaskDispatcher:
     queue: deque[HTTPChannel]

@@ -1,35 +1,23 @@
 """The answer to one request, from the application or from the server itself."""
 
-import contextlib
 import logging
-import re
 import sys
-import time
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Sized
+from typing import TYPE_CHECKING
 
-from waitress.channel import ClientDisconnected
-from waitress.task import ErrorTask, Task, WSGITask
-from waitress.utilities import build_http_date
+from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.task import ErrorTask
 
-from fcplug.server.refusal import FAILED, Refusal
-from fcplug.server.waitress.output import LARGE
-from fcplug.server.waitress.parser import RequestParser
+from fcplug.server.answer_heads import CONTENT_LENGTH, AnswerError, check_fields
+from fcplug.server.refusal import FAILED
+from fcplug.server.waitress.answer import Answer
 from fcplug.web.environ import COOKIES, HEALTH_CHECK
-from fcplug.web.response import BodyCut
 
 if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
     from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger("fcplug.server")
-
-_LENGTH = "content-length"
-_WITHOUT_BODY = ("204", "304")
-_TEXT = rb"[\t -~\x80-\xff]*"
-_FIELD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _TEXT + rb"\r\n"
-_STATUS_LINE = rb"HTTP/1\.[01] [2-5][0-9]{2}( " + _TEXT + rb")?\r\n"
-_HEAD = re.compile(_STATUS_LINE + rb"(" + _FIELD + rb")*\r\n")
-
 
 OF_EACH_REQUEST = (
     "REQUEST_METHOD",
@@ -43,188 +31,70 @@ OF_EACH_REQUEST = (
 )
 
 
-class AnswerError(Exception):
-    """The application's status or a header field cannot be sent."""
+class AnswerTask(Answer):
+    """The application's answer."""
 
-
-class Connection(Protocol):
-    """The part of a connection that its answers use."""
-
-    refused: bool
-    environ: dict[str, Any]
-
-    @property
-    def ends_after_answer(self) -> bool:
-        """Whether the process is stopping and nothing was received after this request."""
-
-    def reset(self) -> None:
-        """Make closing a reset, as if the connection broke."""
-
-    def write_soon(self, data: bytes) -> int:
-        """Send bytes; those that the socket does not take are buffered."""
-
-
-class _Answer(Task):
-    """The common part of all answers: it checks the head and frames the body."""
-
-    channel: Connection
-    request: RequestParser
-
-    _sends_body = True  # False for HEAD, 204 and 304; known once the head is built
-    _warned = False
-
-    def service(self) -> None:
-        """Answer the request; nothing that the application raises leaves this method.
-
-        waitress would answer an Exception with 500 and an OSError with nothing at all; after a
-        BaseException its client would never get an answer.
-        """
+    def execute(self) -> None:
+        """Call the application and send its answer, as PEP 3333 says."""
+        body = self.channel.server.application(self.get_environment(), self.start_response)
+        is_sent = False
         try:
-            self.start_time = time.time()
-            self.execute()
-            self.finish()
-        except ClientDisconnected:
-            self.close_on_finish = True
-        except BodyCut:
-            self._fail()
-        except BaseException as error:
-            log.error("the application failed to answer", exc_info=error)
-            self._fail()
+            is_sent = isinstance(body, ReadOnlyFileBasedBuffer) and self._send_file(body)
+            if not is_sent:
+                self._send_chunks(body)
+        finally:
+            if not is_sent and hasattr(body, "close"):
+                body.close()
 
-    def build_response_header(self) -> bytes:
-        """Return the bytes of the answer's head.
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None
+    ) -> Callable[[bytes], object]:
+        """Take the status and the fields; return ``write``.
+
+        A head that was sent before needs no check.
 
         Raises:
-            AnswerError: the status or a field would break the answer's framing.
+            AnswerError: they cannot be sent, or came before and ``exc_info`` is not given.
+            BaseException: that of ``exc_info``, if the head was sent already.
         """
-        if self.channel.ends_after_answer:
+        if self.complete and (self.wrote_header or not exc_info):
+            if exc_info and exc_info[1]:
+                raise exc_info[1].with_traceback(exc_info[2])
+            raise AnswerError("start_response was called twice, and not with the error as exc_info")
+        fields = list(headers)
+        known = self._known = self.request.adj.answer_heads.find(status, fields)
+        self.content_length = known.length if known else check_fields(status, fields)
+        self.status, self.response_headers, self.complete = status, fields, True
+        return self.write
+
+    def _send_file(self, file: ReadOnlyFileBasedBuffer) -> bool:
+        """Send a file, which the connection closes; return False if its size is not known."""
+        size = file.prepare(self.content_length)
+        if not size:
+            return False
+        if size != self.content_length:
+            self._known = None
+            self.content_length = size
+            fields = self.response_headers
+            self.response_headers = [each for each in fields if each[0].lower() != CONTENT_LENGTH]
+        self.write(b"")
+        self.channel.write_soon(file)
+        return True
+
+    def _send_chunks(self, body: Iterable[bytes]) -> None:
+        """Send the parts of the body as they come; a single one gives the length."""
+        for chunk in body:
+            if self.content_length is None and not self.wrote_header and _has_one(body):
+                self.content_length = len(chunk)
+            if chunk:
+                self.write(chunk)
+        length, sent = self.content_length, self.content_bytes_written
+        if length is not None and sent != length and self.request.command != "HEAD":
+            log.warning(
+                "the application's body has %d bytes; its Content-Length is %d", sent, length
+            )
+            self.close_on_finish = True
             self._close_after()
-        known = self.request.adj.answer_heads
-        plain = self._is_plain()
-        if plain and (head := known.find(self.status, self.response_headers)):
-            return head + _date_and_end(int(self.start_time))
-        given = set()
-        for name, _ in self.response_headers:
-            given.add(name.lower())
-        has_body = not self.status.startswith(_WITHOUT_BODY)
-        sized = has_body and (_LENGTH in given or self.content_length is not None)
-        fields = self._framed(has_body=has_body, sized=_LENGTH in given)
-        fields += self._connection(sized=sized)
-        lines = [f"HTTP/{self.version} {self.status}", *map(": ".join, fields), ""]
-        head = "\r\n".join(lines).encode("latin-1")
-        whole = head + (b"\r\n" if "date" in given else _date_and_end(int(self.start_time)))
-        _check(whole)
-        if plain and has_body and _LENGTH in given:
-            known.add(self.status, self.response_headers, given, head)
-        self._sends_body = has_body
-        if self.request.command == "HEAD":
-            self._sends_body = self.chunked_response = False
-        return whole
-
-    def _is_plain(self) -> bool:
-        """Return whether nothing but the status and the fields decides what the head is."""
-        request = self.request
-        return (
-            self.version == "1.1"
-            and not self.close_on_finish
-            and request.command != "HEAD"
-            and request.connection in (None, "keep-alive")
-        )
-
-    def _framed(self, *, has_body: bool, sized: bool) -> list[tuple[str, str]]:
-        """Return the application's fields, unchanged and in order, plus the body's framing.
-
-        waitress would sort them, write ``Etag`` for ``ETag``, and close after each chunked answer.
-        """
-        if not has_body:
-            return [field for field in self.response_headers if field[0].lower() != _LENGTH]
-        fields = list(self.response_headers)
-        if sized:
-            return fields
-        if self.content_length is not None:
-            fields.append(("Content-Length", str(self.content_length)))
-        elif self.version == "1.1":
-            fields.append(("Transfer-Encoding", "chunked"))
-            self.chunked_response = True
-        return fields
-
-    def _connection(self, *, sized: bool) -> list[tuple[str, str]]:
-        """Return the Connection field, if any; set whether the connection ends here."""
-        asked = (self.request.connection or "").lower()
-        if self.version == "1.0" and asked == "keep-alive" and sized:
-            return [("Connection", "Keep-Alive")]
-        if self.version == "1.1" and asked != "close" and not self.close_on_finish:
-            return []
-        self.close_on_finish = True
-        return [("Connection", "close")]
-
-    def write(self, data: bytes) -> None:
-        """Send the head, if it was not sent yet, together with the body's next bytes."""
-        if not self.complete:
-            raise RuntimeError("start_response was not called before the body was written")
-        head = b"" if self.wrote_header else self.build_response_header()
-        body = self._framed_body(data) if data else b""
-        if len(body) > LARGE:  # not worth copying
-            if head:
-                self.channel.write_soon(head)
-                self.wrote_header = True
-            self.channel.write_soon(body)
-        elif head or body:
-            self.channel.write_soon(head + body)
-            self.wrote_header = True
-
-    def _framed_body(self, data: bytes) -> bytes:
-        """Return the bytes to send for a part of the application's body."""
-        if not self._sends_body:
-            if self.request.command != "HEAD":
-                self.content_bytes_written += len(data)  # waitress compares it with the length
-                self._warn_once("an answer with status %r has no body: it is dropped", self.status)
-            return b""
-        if self.chunked_response:
-            return b"%X\r\n%b\r\n" % (len(data), data)
-        if self.content_length is None:
-            return data
-        part = data[: self.content_length - self.content_bytes_written]
-        self.content_bytes_written += len(part)
-        if len(part) < len(data):
-            message = "the application's body is longer than its Content-Length, %d: it is cut"
-            self._warn_once(message, self.content_length)
-        return part
-
-    def _warn_once(self, message: str, *values: object) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning(message, *values)
-
-    def refuse(self, refusal: Refusal, *, closes: bool) -> None:
-        """Answer with a refusal, in place of the answer that the application may have begun."""
-        self.complete = True
-        self.status = refusal.status
-        self.response_headers = refusal.fields
-        self.chunked_response = False
-        self.content_length = len(refusal.body)
-        self.content_bytes_written = 0
-        self.close_on_finish = False
-        if closes:
-            self._close_after()
-        self.write(refusal.body)
-
-    def _fail(self) -> None:
-        if not self.wrote_header:
-            with contextlib.suppress(ClientDisconnected):
-                self.refuse(FAILED, closes=False)
-                return
-        self.close_on_finish = True  # the length shows the client that the rest is missing
-        if self.content_length is None and not self.chunked_response:
-            self.channel.reset()
-
-    def _close_after(self) -> None:
-        """Close the connection after this answer, as if the client had asked for that."""
-        self.request.connection = "close"
-
-
-class AnswerTask(_Answer, WSGITask):
-    """The application's answer."""
 
     def get_environment(self) -> "WSGIEnvironment":
         """Return the WSGI environ; unlike waitress's, it keeps the path's leading slashes.
@@ -246,7 +116,7 @@ class AnswerTask(_Answer, WSGITask):
         return environ
 
 
-class RefusalTask(_Answer, ErrorTask):
+class RefusalTask(Answer, ErrorTask):
     """The server's answer to an invalid request; it closes the connection."""
 
     def execute(self) -> None:
@@ -255,19 +125,6 @@ class RefusalTask(_Answer, ErrorTask):
         self.refuse(self.request.error or FAILED, closes=True)
 
 
-def _check(head: bytes) -> None:
-    """Raise AnswerError for a head that would break the framing; name the field."""
-    if _HEAD.fullmatch(head):
-        return
-    status, *fields = head.splitlines(keepends=True)[:-1]
-    if not re.fullmatch(_STATUS_LINE, status):
-        raise AnswerError("the status is not a final one with a reason of printable characters")
-    wrong = next((field for field in fields if not re.fullmatch(_FIELD, field)), b"")
-    name = wrong.partition(b":")[0]
-    raise AnswerError(f"the header field {name!r} has a name or a value that cannot be sent")
-
-
-@lru_cache(maxsize=2)
-def _date_and_end(second: int) -> bytes:
-    """Return the Date field of a time, in seconds since 1970, and the end of the head."""
-    return f"Date: {build_http_date(second)}\r\n\r\n".encode()
+def _has_one(body: Iterable[bytes]) -> bool:
+    """Return whether it has one part, and says so."""
+    return isinstance(body, Sized) and len(body) == 1

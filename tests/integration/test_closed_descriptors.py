@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import itertools
 import re
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.deployed import PATIENCE, Instance, deploy, start
+from support.waiting import wait_until
 
 FUNCTIONS = """
 import contextlib
@@ -41,10 +43,9 @@ def close_connections(event, context):
 
 def reuse_connections(event, context):
     closed = sockets(listening=0)
-    kept.append(os.open("kept", os.O_RDWR | os.O_CREAT))
-    for number in closed:
+    kept.extend([os.open("kept", os.O_RDWR | os.O_CREAT), *closed])
+    for number in closed:  # last: here the client goes on
         os.dup2(kept[0], number)
-        kept.append(number)
     return "x" * int(event or 0)
 
 def close_others(event, context):
@@ -58,9 +59,10 @@ def echo(event, context):
 def connect_with_their_numbers(event, context):
     ours, theirs = socket.socketpair()
     theirs.settimeout(1)
-    for number in sockets(listening=0):
-        os.dup2(ours.fileno(), number)
+    closed = sockets(listening=0)
     kept.append(theirs)
+    for number in closed:  # last: here the client goes on
+        os.dup2(ours.fileno(), number)
     return "a secret"
 
 def read_kept(event, context):
@@ -122,7 +124,7 @@ def test_a_function_that_closes_its_connection_loses_only_that_answer(
             idle.getresponse()
     for _ in range(20):
         assert instance.invoke("fine").body == b"fine"
-    assert re.search(CLOSED, instance.log)
+    instance.wait_for(CLOSED)
     assert "Traceback" not in instance.log
     assert instance.stop() == 0
 
@@ -134,6 +136,7 @@ def test_a_file_that_got_the_number_of_a_closed_connection_is_neither_written_no
         send(connection, "reuse_connections", b"100000")
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             connection.getresponse()
+    instance.wait_for(CLOSED)
     assert instance.invoke("check_kept").body == b"[\n    0,\n    0\n]"
 
 
@@ -142,6 +145,7 @@ def test_a_socket_that_got_the_number_of_a_connection_gets_no_answer(instance: I
         send(connection, "connect_with_their_numbers")
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             connection.getresponse()
+    instance.wait_for(CLOSED)
     assert instance.invoke("read_kept").body == b"nothing"
     assert instance.stop() == 0
 
@@ -149,28 +153,34 @@ def test_a_socket_that_got_the_number_of_a_connection_gets_no_answer(instance: I
 def test_no_client_gets_the_answer_of_another_while_connections_are_closed(
     instance: Instance,
 ) -> None:
-    until = time.monotonic() + 5
+    until, over = time.monotonic() + 5, threading.Event()
+    right, wrong = list[bytes](), list[bytes]()
 
-    def client(number: int) -> tuple[int, list[bytes]]:
-        right, wrong, calls = 0, list[bytes](), itertools.count()
-        while time.monotonic() < until:
+    def client(number: int) -> None:
+        calls = itertools.count()
+        while not over.is_set():
             sent = f"client {number}, call {next(calls)}".encode()
             with contextlib.suppress(http.client.HTTPException, OSError):
                 with closing(instance.connect()) as connection:
                     send(connection, "echo", sent)
                     body = connection.getresponse().read()
-                right, wrong = right + (body == sent), wrong + [body] * (body != sent)
-        return right, wrong
+                (right if body == sent else wrong).append(body)
 
-    with ThreadPoolExecutor(12) as pool:
+    def close() -> bool:
+        with contextlib.suppress(OSError), closing(instance.connect()) as connection:
+            send(connection, "close_others")
+            time.sleep(0.02)
+        return time.monotonic() > until and len(right) > 100
+
+    with ThreadPoolExecutor(10) as pool:
         clients = [pool.submit(client, number) for number in range(10)]
-        while time.monotonic() < until:
-            with contextlib.suppress(AssertionError), closing(instance.connect()) as connection:
-                send(connection, "close_others")
-                time.sleep(0.02)
-        answered = [each.result() for each in clients]
-    assert sum(right for right, _ in answered) > 100
-    assert [body for _, wrong in answered for body in wrong] == []
+        try:
+            wait_until(close)
+        finally:
+            over.set()
+        for each in clients:
+            each.result()
+    assert wrong == []
 
 
 def test_a_function_that_closes_the_listening_socket_ends_the_process_after_its_answers(

@@ -56,7 +56,7 @@ class Unread(Instance):
     def is_stuck(self) -> bool:
         """Return whether the pipe is nearly full and gets nothing more."""
         before = self._held
-        time.sleep(0.3)
+        time.sleep(1)
         return before == self._held > 8192
 
     @property

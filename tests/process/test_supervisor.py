@@ -128,6 +128,7 @@ def test_what_was_accepted_before_the_stop_is_answered(
     tmp_path: Path, number: int, load: str
 ) -> None:
     with supervised(tmp_path, load=load) as server:
+        wait_until(lambda: len(server.pids) == 2)
         family = server.family()
         with clients(server, IN_FLIGHT, "/sleep?0.05") as count:
             wait_until(lambda: count.ok > 2 * IN_FLIGHT and len(count.pids) == 2)
@@ -162,6 +163,7 @@ def test_a_stop_signal_to_all_processes_and_their_supervisor_loses_no_request(
 def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     for load in ("", "yes"):
         with supervised(tmp_path, load=load) as server:
+            wait_until(lambda: len(server.pids) == 2)
             family = server.family()
             server.stop(signal.SIGKILL)
             wait_until(lambda members=family: not any(map(alive, members)))  # type: ignore[misc]
@@ -170,6 +172,7 @@ def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
 
 def test_a_process_that_grew_is_replaced_without_a_failed_request(tmp_path: Path) -> None:
     with supervised(tmp_path, memory_watermark=100_000_000) as server:
+        wait_until(lambda: len(server.pids) == 2)
         before = server.pids
         grown, gate = min(before), tmp_path / "gate"
         with clients(server, IN_FLIGHT) as count, server.connect_to(grown) as sock:
@@ -218,10 +221,12 @@ def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("load", ["", "yes"])
 def test_a_second_signal_ends_all_at_once(tmp_path: Path, load: str) -> None:
     with supervised(tmp_path, load=load) as server:
+        wait_until(lambda: len(server.pids) == 2)
         family = server.family()
+        gate = tmp_path / "gate"
         with server.connect() as sock:
-            sock.sendall(b"GET /sleep?600 HTTP/1.1\r\nHost: x\r\n\r\n")
-            time.sleep(0.2)
+            sock.sendall(f"GET /wait?{gate} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(Path(f"{gate}.in").exists)
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: "draining" in server.log)
             assert server.stop(signal.SIGINT) == 128 + signal.SIGINT

@@ -1,7 +1,9 @@
 """A code folder as FC unpacks it, and the instance that its ``bootstrap`` starts."""
 
 import contextlib
+import itertools
 import os
+import random
 import re
 import shutil
 import signal
@@ -17,6 +19,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 CODE = Path(__file__).parents[1] / "code"
 _LINE = r'^(?:\{.*"message": ")?'  # text, or a record in JSON
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 20
+_OWN = range(7000 + 100 * _WORKER, 7100 + 100 * _WORKER)
+_PORTS = itertools.cycle(random.sample(_OWN, len(_OWN)))
 PATIENCE = 60.0  # seconds for what is expected to come; a slow machine may need many
 
 
@@ -136,7 +141,12 @@ def start(
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a port that nobody listens on.
+
+    It is none that the system gives to a socket without one, nor that another process of these
+    tests gets: else either could take it before it is used.
+    """
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            return port
+    raise AssertionError("unreachable: the ports begin again")

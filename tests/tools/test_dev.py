@@ -1,7 +1,6 @@
 """``fcplug dev``: real processes started, called, reloaded and ended on this machine."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -17,6 +16,7 @@ import pytest
 from fcplug.platform.signatures import SignedRequest, sign
 from support.commands import unmeasured
 from support.deployed import PATIENCE, deploy
+from support.isolated import runs
 from support.running import dev, run, signal_another_thread, temporary
 from support.waiting import wait_until
 
@@ -69,14 +69,6 @@ def project(tmp_path: Path) -> Path:
     return deploy(tmp_path / "project", CONFIG, {"index.py": CODE})
 
 
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
-
-
 def test_each_step_of_the_lifecycle_is_a_line(project: Path) -> None:
     with dev(project) as platform:
         assert platform.invoke("f", b"an event") == b"one"
@@ -97,11 +89,11 @@ def test_a_signal_runs_pre_stop_and_leaves_no_process(
     with dev(project) as platform:
         platform.invoke("f")
         other = int(platform.invoke("other"))
-        assert not gone(other)
+        assert runs(other)
         assert platform.stop(number) == code
         (stopped,) = (project / "stopped").read_text().split()
-        assert gone(int(stopped))
-        assert gone(other)
+        assert not runs(int(stopped))
+        assert not runs(other)
         assert "Traceback" not in platform.output
 
 
@@ -204,7 +196,7 @@ def test_an_edit_of_code_gives_the_next_call_a_new_instance(project: Path) -> No
         assert platform.invoke("f") == b"one"
         (project / "index.py").write_text(CODE.replace("one", "two"))
         wait_until(lambda: platform.invoke("f") == b"two")
-        assert "changed: index.py" in platform.output
+        platform.wait_for("changed: index.py")
     assert not (project / "__pycache__").exists()  # it would hide an edit of the same second
 
 

@@ -190,7 +190,7 @@ def test_context_variables_do_not_outlive_their_call(workers: Workers) -> None:
 
 def test_a_signal_that_comes_between_calls_costs_none(workers: Workers) -> None:
     pid = int(act(workers, "pid"))
-    assert act(workers, "alarm_later 0.05") == b"armed"
+    assert act(workers, "alarm_later 1") == b"armed"
     wait_until(lambda: not runs(pid))
     assert act(workers, "pid")
 

@@ -57,14 +57,15 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_process_that_never_listens_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    code = "print('waiting', flush=True); time.sleep(600)"
-    function = stranger(tmp_path, startup_timeout=1, environment={"BEFORE": code})
+    (tmp_path / "bootstrap").write_text("#!/bin/sh\necho waiting; exec sleep 600\n")
+    (tmp_path / "bootstrap").chmod(0o755)
+    function = FunctionConfig(name="f", folder=tmp_path, startup_timeout=3)
     with Emulator([function]) as platform:
         outcome = platform.invoke(event())
         [instance] = platform.instances()
     assert (outcome.status, outcome.code) == (412, "FunctionNotStarted")
     assert outcome.message.startswith("Function instance health check failed on port ")
-    assert outcome.message.endswith(" in 1 second.\nLogs:waiting\n")
+    assert outcome.message.endswith(" in 3 seconds.\nLogs:waiting\n")
     assert instance.error == outcome.message
 
 

@@ -17,7 +17,7 @@ from fcplug.web.auth import Message, sign
 from support.conformance import CONFIG, ENVIRONMENT, KEYS, ROWS, Call, Row
 from support.deployed import CODE, Answer, deploy, free_port
 from support.proving import FILES, prove
-from support.ray_served import Later, Nodes, OnRay, by_serve_run, entries, nodes, on_ray
+from support.ray_served import PATIENCE, Later, Nodes, OnRay, by_serve_run, entries, nodes, on_ray
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -117,7 +117,7 @@ def test_a_killed_replica_fails_its_own_calls_and_no_event_runs_twice(served: On
     for number, answer in enumerate(answers):
         if answer.status == 200:
             assert json.loads(answer.body)["event"] == f"load-{number}"
-    wait_until(lambda: len({served.ask("steady", "after")["pid"] for _ in range(8)}) == 2)
+    wait_until(lambda: len({served.ask("steady", "after")["pid"] for _ in range(8)}) == 2, PATIENCE)
 
 
 def test_a_killed_entry_is_replaced_and_the_other_one_takes_calls(served: OnRay) -> None:

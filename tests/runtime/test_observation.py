@@ -145,10 +145,12 @@ def test_an_observer_sees_calls_that_wait_and_that_are_refused(
     threads[0].start()
     wait_until(lambda: "started f" in stage.seen)
     threads[1].start()
-    wait_until(lambda: stage.seen.count("received f event") == 2)
-    error = runtime.invoke(b"", called("f")).error
-    while type(error).__name__ != "ConcurrencyExceeded":  # the second was not in the queue yet
-        error = runtime.invoke(b"", called("f")).error
+    function = runtime._snapshot.function("f")
+    assert function
+    assert function._admission.current
+    bulkhead = function._admission.current.bulkhead
+    wait_until(lambda: bulkhead and bulkhead.waiting)
+    assert type(runtime.invoke(b"", called("f")).error).__name__ == "ConcurrencyExceeded"
     assert "ended f ConcurrencyExceeded" in stage.seen
     assert stage.seen.count("started f") == 1
     gated.touch()

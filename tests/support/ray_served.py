@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from support.commands import unmeasured
 from support.conformance import Call
 from support.deployed import Answer, free_port
-from support.waiting import PATIENCE, wait_until
+from support.waiting import wait_until
 
 _NODES = Path(__file__).with_name("ray_nodes.py")
 _READY = r"(?m)^serving \d+ function"
-_START = 240.0  # seconds; a dozen processes import Ray at once
+PATIENCE = 240.0  # seconds; a dozen processes import Ray at once
 _STARTS = 3  # attempts: a node of Ray ends itself if a part of it takes 15 seconds to start
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -71,7 +71,7 @@ class OnRay:
             self._log += "".join(line for line in lines if not line.startswith((":actor", ":job")))
         return self._log
 
-    def wait_to_say(self, pattern: str, after: int = 0, seconds: float = PATIENCE) -> re.Match[str]:
+    def wait_to_say(self, pattern: str, after: int = 0) -> re.Match[str]:
         """Wait until the command has printed a match, after so many characters."""
         found: list[re.Match[str]] = []
 
@@ -82,7 +82,7 @@ class OnRay:
             return bool(found)
 
         try:
-            wait_until(look, seconds)
+            wait_until(look, PATIENCE)
         except AssertionError:
             raise AssertionError(f"no {pattern!r} in:\n{self.said[after:]}") from None
         return found[0]
@@ -102,16 +102,16 @@ class OnRay:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(60)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
 
     def send(self, call: Call) -> Answer:
         """Send one request; what Ray's own proxy adds to an answer is left out."""
-        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
-            connection.request(call.method, call.path, call.body, dict(call.headers))
-            response = connection.getresponse()
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as link:
+            link.request(call.method, call.path, call.body, dict(call.headers))
+            response = link.getresponse()
             fields = {name.lower(): value for name, value in response.headers.items()}
             if fields.get("server") == "uvicorn":
                 del fields["server"]
@@ -148,7 +148,7 @@ class Later(threading.Thread):
             self.answer = error
 
     def result(self) -> Answer | Exception | None:
-        self.join(90)
+        self.join(PATIENCE)
         assert not self.is_alive(), f"no answer to {self.event}"
         return self.answer
 
@@ -211,7 +211,7 @@ def on_ray(code: Path, cluster: Nodes, environ: Mapping[str, str]) -> Iterator[O
     command += ["--address", cluster.address, "--port", str(port), "--head-only"]
     served = OnRay(code, cluster, _start(command, code, environ), port)
     try:
-        served.wait_to_say(_READY, seconds=_START)
+        served.wait_to_say(_READY)
         yield served
     finally:
         served.end()
@@ -231,7 +231,7 @@ def by_serve_run(code: Path, cluster: Nodes, port: int, *arguments: str) -> Iter
         return False
 
     try:
-        wait_until(is_up, _START)
+        wait_until(is_up, PATIENCE)
         yield served
     finally:
         served.end(signal.SIGINT)

@@ -158,21 +158,21 @@ def test_on_a_narrow_terminal_the_excerpt_shows_the_place(tmp_path: Path, column
 
 
 @pytest.mark.parametrize(
-    ("code", "what"),
+    ("code", "limit", "what"),
     [
-        ("import os; os._exit(0)", "it ended the process with exit code 0"),
-        ("import os; os.kill(os.getpid(), 11)", "it ended the process: SIGSEGV"),
-        ("import time; time.sleep(600)", "it took longer than 2 seconds"),
+        ("import os; os._exit(0)", "60", "it ended the process with exit code 0"),
+        ("import os; os.kill(os.getpid(), 11)", "60", "it ended the process: SIGSEGV"),
+        ("import time; time.sleep(600)", "6", "it took longer than 6 seconds"),
     ],
 )
 def test_a_plugin_that_ends_the_process_is_reported_and_the_others_are_checked(
-    tmp_path: Path, code: str, what: str
+    tmp_path: Path, code: str, limit: str, what: str
 ) -> None:
     text = functions(
         "  a: {handler: bad.f}\n  b: {handler: nowhere.f}\n  c: {handler: greeter.handle}\n"
     )
     folder = deploy(tmp_path, text, {**GOOD, "bad.py": f"print('so far', flush=True)\n{code}\n"})
-    first, second = findings(folder, "--timeout", "2")
+    first, second = findings(folder, "--timeout", limit)
     assert (first["rule"], first["line"], first["severity"]) == ("process-ended", 3, "error")
     assert f"{what}; it printed: so far" in first["what"]
     assert (second["rule"], second["line"]) == ("ImportModuleError", 4)

@@ -100,8 +100,8 @@ def test_a_replay_at_the_platform_and_one_without_find_the_same(project: Path) -
         code, out, errors = run(project, "replay", "all.jsonl", *TIME)
         assert (code, out.splitlines()[-1]) == (0, "all 4 the same"), out + errors
         assert f"replaying at http://127.0.0.1:{platform.port}" in errors
-        assert platform.output.count("sync: 200") == 3
-        assert "PUT /a%20b?x=1: 201" in platform.output
+        wait_until(lambda: platform.output.count("sync: 200") == 3)
+        platform.wait_for(r"PUT /a%20b\?x=1: 201")
     code, out, errors = run(project, "replay", "all.jsonl", *TIME)
     assert (code, out.splitlines()[-1], errors) == (0, "all 4 the same", "")
     assert [line.split()[-1] for line in out.splitlines()[1:5]] == ["same"] * 4
@@ -124,11 +124,11 @@ def test_a_function_that_ends_its_process_or_hangs_is_an_answer_and_the_others_g
 ) -> None:
     hang = "import time\ndef odd(event, context): time.sleep(60)\n"
     code = CODE.replace("def odd", "def gone") + hang
-    for text, expected in ((CODE, "ProcessEnded"), (code, "TimedOut")):
+    for text, limit, expected in ((CODE, "60", "ProcessEnded"), (code, "6", "TimedOut")):
         (project / "index.py").write_text(text)
         lines = [record(0, "odd", Request(), Answer()), RECORDING[1]]
         (project / "odd.jsonl").write_bytes(b"".join(lines))
-        done, out, errors = run(project, "replay", "odd.jsonl", "--timeout", "2")
+        done, out, errors = run(project, "replay", "odd.jsonl", "--timeout", limit)
         assert done == 1, errors
         assert expected in out.splitlines()[1]
         assert out.splitlines()[-1] == "1 the same, 1 differs"

@@ -165,7 +165,7 @@ def test_each_chunk_is_sent_before_the_next_is_created(instance: Instance, tmp_p
             assert b"1\r\n%d\r\n" % (number + 1) not in data
             (tmp_path / str(number)).touch()
         assert read_until(sock, b"0\r\n\r\n") == b"0\r\n\r\n"
-        assert "FC Invoke End RequestId: 7-7-7\n" in instance.log
+        instance.wait_for("^FC Invoke End RequestId: 7-7-7$")
 
 
 def test_chunks_of_several_tasks_at_once_all_arrive(instance: Instance) -> None:

@@ -442,7 +442,7 @@ functions:
         head, body = ask(instance, f"GET /hang/begun?{gate}", function="timed")
         assert head.startswith(b"HTTP/1.1 200 ")
         assert body == b"5\r\nbegun\r\n"
-        assert "function 'timed' timed out after" in instance.log[before:]
+        wait_until(lambda: "function 'timed' timed out after" in instance.log[before:])
         if isolation == "thread":  # abandoned work ends on its own thread
             gate.touch()
             instance.wait_for(r"woken\n(.*\n)*.*woken")

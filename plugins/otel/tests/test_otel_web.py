@@ -51,10 +51,11 @@ def site(start: Any, collector: Any) -> Any:
     """Return what starts an instance with an application: ``site(kind, **keys)``."""
 
     def begin(kind: str = "wsgi", runtime: dict[str, Any] | None = None, **keys: Any) -> Any:
-        observer = {"name": "otel", "settings": {"endpoint": collector.url}}
+        settings = {"endpoint": collector.url, "export_timeout": 30}
+        observer = {"name": "otel", "settings": settings}
         return start(
             CODE,
-            otel={"endpoint": collector.url},
+            otel=settings,
             runtime={"observers": [observer], **(runtime or {})},
             functions={"shop": {**KINDS[kind], **keys}},
         )

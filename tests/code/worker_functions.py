@@ -70,6 +70,12 @@ def say(argument: str) -> str:
     return token
 
 
+def note(argument: str) -> None:
+    text, _, file = argument.partition(" ")
+    with open(file, "a") as notes:
+        notes.write(text)
+
+
 def sleep_and_tell(argument: str) -> str:
     Path(argument).write_text(str(os.getpid()))
     time.sleep(60)

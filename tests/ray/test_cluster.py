@@ -20,7 +20,8 @@ from support.proving import FILES, prove
 from support.ray_served import PATIENCE, Later, Nodes, OnRay, by_serve_run, entries, nodes, on_ray
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+# alone: a node of Ray ends itself if its agent, a Python process, takes 15 seconds to start
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SECRET = "secret-of-the-settings"
 OWN = """\

@@ -22,7 +22,7 @@ from fcplug import cli
 
 Call = tuple[str, str, str]
 
-QUIET = 0.05  # seconds without a call, after which what a request causes has ended
+QUIET = 0.25  # seconds without a call, after which what a request causes has ended
 WARM = 100  # requests of each kind before anything is recorded: first calls import and initialize
 TIMES = 10  # one of them meets none of the checks that come once in a second
 

@@ -250,22 +250,17 @@ def test_a_deadline_does_not_end_a_worker_that_is_still_importing(
 
 def test_callers_are_served_in_the_order_they_came(workers: Workers, tmp_path: Path) -> None:
     act(workers, "pid")
-    order: list[int] = []
+    order = tmp_path / "order"
     busy = Background(lambda: act(workers, f"wait_for {tmp_path / 'gate'}"))
     wait_until(lambda: not workers._pool._idle)
-
-    def late(number: int) -> None:
-        act(workers, "pid")
-        order.append(number)
-
     callers = []
     for number in range(8):
-        callers.append(Background(lambda number=number: late(number)))  # type: ignore[misc]
+        callers.append(Background(lambda number=number: act(workers, f"note {number} {order}")))  # type: ignore[misc]
         wait_until(lambda: len(workers._pool._waiters) == number + 1)  # noqa: B023
     (tmp_path / "gate").touch()
     for caller in [busy, *callers]:
         caller.outcome()
-    assert order == list(range(8))
+    assert order.read_text() == "01234567"
 
 
 def test_no_caller_starves_among_busy_ones(workers: Workers) -> None:

@@ -89,6 +89,7 @@ def _fcplug(file: str) -> Any:
 
 
 def _environ() -> dict[str, Any]:
+    from fcplug.web.environ import HEALTH_CHECK  # noqa: PLC0415
     from request import Request  # noqa: PLC0415
 
     request = Request()
@@ -112,6 +113,7 @@ def _environ() -> dict[str, Any]:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
+        HEALTH_CHECK: False,  # fcplug's server says it of every request
         **fields,
     }
 

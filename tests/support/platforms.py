@@ -79,7 +79,7 @@ def stranger(folder: Path, **settings: Any) -> FunctionConfig:
     bootstrap = folder / "bootstrap"
     bootstrap.write_text(STRANGER)
     bootstrap.chmod(0o755)
-    return FunctionConfig(**{"name": "f", "folder": folder, "timeout": 30, **settings})
+    return FunctionConfig(**{"name": "f", "folder": folder, "timeout": 300, **settings})
 
 
 def fcplug_function(folder: Path, **settings: Any) -> FunctionConfig:
@@ -87,7 +87,7 @@ def fcplug_function(folder: Path, **settings: Any) -> FunctionConfig:
     config = FCPLUG_CONFIG.replace("index.handle", "index:Handler")
     deploy(folder, config, {"index.py": FCPLUG_CODE})
     environment = {"FCPLUG_PYTHON": sys.executable}
-    settings = {"name": "hello", "timeout": 30, "environment": environment, **settings}
+    settings = {"name": "hello", "timeout": 300, "environment": environment, **settings}
     return FunctionConfig(folder=folder, **settings)
 
 

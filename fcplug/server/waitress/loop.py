@@ -280,10 +280,10 @@ class Server(TcpWSGIServer):
         The number of a closed descriptor may belong to another file when a thread writes to it.
         """
         if self.release():
-            with contextlib.suppress(OSError):  # other code has closed one already
-                self._interests.close()
-                self.dispatcher.close()
-                self.trigger.close()
+            parts = self._interests, self.dispatcher, self.trigger, self.trigger.socket
+            for each in parts:  # the trigger gives up at the first error, and leaves its socket
+                with contextlib.suppress(OSError):  # other code has closed it already
+                    each.close()
 
     def _warn(self, message: str, *facts: object) -> None:
         now = time.monotonic()

@@ -1,7 +1,9 @@
 """Clients that send requests and do not read, or read slowly: no other client waits for them."""
 
 import fcntl
+import gc
 import itertools
+import os
 import socket
 import struct
 import termios
@@ -137,6 +139,17 @@ def test_without_a_minimum_rate_a_client_may_read_as_slowly_as_it_likes(tmp_path
         unread.sendall(request("GET", "/big?40"))
         time.sleep(4)
         assert read_answer(unread)[2] == BLOB * 40
+
+
+def test_what_other_code_closed_of_the_loop_raises_nothing_when_it_is_collected() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = Server(app, sock, WaitressSettings(Limits(threads=1), sock), express=express)
+        for number in (server.trigger._fileno, server.trigger.trigger):
+            os.close(number)
+        wait_until(server.release)
+        server.close()
+    del server
+    gc.collect()  # what is raised there is a warning, and so an error of this test
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``fcplug serve --reload``: a new process serves as soon as the code on disk has changed."""
+"""``fcplug serve --reload``: edits of the code and of the configuration take effect at once."""
 
 import importlib.util
 import json
@@ -15,6 +15,7 @@ from socket import socket
 from types import FrameType
 from urllib.parse import unquote, urlsplit
 
+from fcplug.config.file import SETTLED
 from fcplug.errors import ToolsMissing
 from fcplug.process import accept_filter
 from fcplug.tools.served import Event, Loaded, Served
@@ -23,7 +24,7 @@ log = logging.getLogger("fcplug.reload")
 
 _LIVED = 1.0  # seconds that a process has to serve before another is started when it ends
 _SHOWN = 3  # changed files that are named
-_TURN = 0.5  # seconds
+_TURN = SETTLED  # seconds; a process reads no file that may still be being written
 
 
 class _Changed(list[str]):
@@ -63,8 +64,8 @@ def run(command: Sequence[str], listener: socket, folders: Sequence[str], config
         command: starts a process; what it inherits is added as ``--handover``.
         listener: the socket that they all serve.
         folders: a new process is started when a Python file in one of them changes.
-        config: the configuration; it counts only while no process serves, as one that serves
-            takes edits of it over itself.
+        config: the configuration; the process that serves reads it when it has changed, and a new
+            one is started if none serves.
     """
     events: SimpleQueue[Event | _Changed | _Signal] = SimpleQueue()
     watcher = _Watcher(folders, config, events)
@@ -135,6 +136,7 @@ class _Supervisor:
 
     ``_current`` serves; ``_next`` loads the functions and takes its place when it has, unless it
     has lost one that ``_current`` could load. ``_leaving`` finish what they have accepted.
+    ``_edited`` says that the process which serves has not read the configuration since an edit.
     """
 
     def __init__(
@@ -151,6 +153,7 @@ class _Supervisor:
         self._current: Served | None = None
         self._next: Served | None = None
         self._leaving: set[Served] = set()
+        self._edited = False
         self._stopping = False
         self._code = 0
 
@@ -160,6 +163,7 @@ class _Supervisor:
             try:
                 event = self._events.get(timeout=_TURN)
             except Empty:  # a signal that another thread gets does not wake a wait without end
+                self._take_edit_over()
                 continue
             if isinstance(event, _Changed):
                 self._changed(event)
@@ -179,12 +183,20 @@ class _Supervisor:
 
     def _changed(self, files: Sequence[str]) -> None:
         code = [file for file in files if file != self._config]
+        self._edited = self._edited or len(code) < len(files)
         if self._stopping or not (code or self._current is None):
-            return  # the process that serves takes an edit of the configuration over itself
+            return  # the process that serves takes an edit of the configuration over
         shown = ", ".join(map(os.path.relpath, (code or files)[:_SHOWN]))
         more = f" and {len(code) - _SHOWN} more" if len(code) > _SHOWN else ""
         log.info("changed: %s%s; starting a new process", shown, more)
         self._start()
+
+    def _take_edit_over(self) -> None:
+        """Let the process that serves read an edited configuration, now that no more comes."""
+        if self._edited and not self._next:  # what loads may have read the file too early
+            self._edited = False
+            if self._current:
+                self._current.send(signal.SIGHUP)
 
     def _loaded(self, process: Served, failed: Sequence[str]) -> None:
         if process is not self._next:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,6 +138,53 @@ def test_an_edit_of_the_configuration_needs_no_new_process(tmp_path: Path) -> No
         file.write_text(CONFIG + "  more: {handler: index.handle}\n")
         answers(instance, "one", "more")
         assert instance.invoke("other").body == process
+
+
+def in_place(file: Path, text: str) -> None:
+    """Save as some editors do: the file is empty for a moment."""
+    file.write_text(text)
+    os.utime(file)
+
+
+def by_rename(file: Path, text: str) -> None:
+    """Save as other editors do: aside, then renamed over."""
+    aside = file.with_suffix(".new")
+    aside.write_text(text)
+    aside.replace(file)
+
+
+@pytest.mark.parametrize("save", [in_place, by_rename])
+def test_an_edit_of_the_configuration_is_reported_once_without_any_call(
+    tmp_path: Path, save: Callable[[Path, str], None]
+) -> None:
+    rejected, reloaded = "the edit is rejected", "the configuration is reloaded"
+    with reloading(tmp_path) as instance:
+        file = tmp_path / "config" / "functions.yaml"
+        save(file, CONFIG.replace("index.handle", "index.handle, timout: 3"))
+        instance.wait_for("unknown key 'timout'")
+        assert "functions.yaml:3" in instance.log
+        save(file, CONFIG + "  more: {handler: index.handle}\n")
+        instance.wait_for(r"the configuration is reloaded \(added: more\)")
+        answers(instance, "one", "more")
+        assert [instance.log.count(line) for line in (rejected, reloaded)] == [1, 1]
+
+
+def test_an_edit_of_the_configuration_during_a_start_is_read_by_the_new_process(
+    tmp_path: Path,
+) -> None:
+    slow = (
+        "import os, time\n"
+        "open('in', 'w').close()\n"
+        "while not os.path.exists('go'): time.sleep(0.01)\n"
+    )
+    with reloading(tmp_path) as instance:
+        (tmp_path / "index.py").write_text(slow + code("two"))
+        wait_until((tmp_path / "in").exists)
+        file = tmp_path / "config" / "functions.yaml"
+        file.write_text(CONFIG + "  more: {handler: index.handle}\n")
+        (tmp_path / "go").touch()
+        instance.wait_for(r"the configuration is reloaded \(added: more\)")
+        answers(instance, "two", "more")
 
 
 def test_a_process_that_ends_is_started_again(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class Reloader:
         self._retire([function for function in old.close() if id(function) not in kept], after)
 
     def _prepare(self, new: Snapshot, replaced: Sequence[Function]) -> dict[int, Function]:
-        """Load, then initialize the functions that replace initialized ones.
+        """Load the functions that replace loaded ones, then initialize as the old ones were.
 
         Returns those that have to wait for the one that they replace, by its id.
         """
@@ -123,6 +123,8 @@ class Reloader:
                 continue  # only a closed snapshot has none
             if not old.initialized:
                 function.after = old.stopped  # it may be about to be
+                if old.loaded:
+                    function.load()
             elif function.must_follow(old):
                 function.after = old.stopped
                 after[id(old)] = function

@@ -54,7 +54,7 @@ def beside(outputs: Outputs) -> Iterator[Path]:
         with temporary(folder):
             yield folder
     except OSError as error:
-        raise _unwritten(error, outputs) from error
+        raise _unwritten(error, folder, outputs) from error
     finally:
         with suppress(OSError):  # those that now have files stay
             for parent in made:
@@ -141,8 +141,12 @@ def _held_signals() -> Iterator[None]:
             signal.raise_signal(each)
 
 
-def _unwritten(error: OSError, outputs: Outputs) -> BuildError:
-    where = error.filename or outputs.package
+def _unwritten(error: OSError, folder: Path, outputs: Outputs) -> BuildError:
+    """Return the error, by the name of a file that is not in the temporary folder."""
+    named = [
+        Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)
+    ]
+    where = next((path for path in named if folder not in (path, *path.parents)), outputs.package)
     what = f"{where} cannot be written: {error.strerror or error}"
     kept = f"{outputs.package} is as it was" if outputs.package.exists() else "nothing was written"
     return BuildError(what, kept)

@@ -71,6 +71,15 @@ def test_a_failed_build_leaves_no_folder_that_it_made(tmp_path: Path) -> None:
     assert [*tmp_path.rglob("*")] == [tmp_path / "there"]
 
 
+def test_a_message_names_the_file_of_the_build_and_not_its_temporary_folder(tmp_path: Path) -> None:
+    final = Outputs(tmp_path / "code.zip")
+    with (
+        pytest.raises(BuildError, match=r"^error: [^ ]*/code.zip cannot be written: No such file"),
+        outputs.beside(final) as folder,
+    ):
+        (folder / "missing" / "file").write_text("")
+
+
 def test_a_second_interrupt_does_not_stop_the_removal(tmp_path: Path) -> None:
     folder, gone = tmp_path / "work", tmp_path / "work" / "0"
 

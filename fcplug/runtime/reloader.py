@@ -102,7 +102,10 @@ class Reloader:
                 "the edit is rejected, the running configuration stays in use: %s",
                 result.format_error(error),
             )
-            self._retire([f for f in new.close() if id(f) not in kept])
+            rejected = [function for function in new.close() if id(function) not in kept]
+            for function in rejected:
+                function.after = None  # what serves goes on, and never ends for this one
+            self._retire(rejected)
             return
         new.update_kept()
         self.snapshot = new

@@ -195,6 +195,8 @@ def test_an_edit_after_which_a_function_does_not_load_is_refused_before_its_firs
     assert "the edit is rejected, the running configuration stays in use" in instance.log
     assert "Teling" in instance.log
     assert body(instance, "edited").startswith(b"old ")
+    assert instance.stop() == 0
+    assert "abandoned" not in instance.log  # what was rejected waits for nothing
 
 
 def test_what_takes_effect_after_a_restart_only_is_logged(

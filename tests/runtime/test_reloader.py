@@ -190,7 +190,7 @@ def test_an_edit_that_would_not_serve_is_refused_and_the_running_one_stays(
 def test_an_edit_after_which_a_function_does_not_load_is_refused_before_its_first_call(
     instance: Instance, edit: Callable[..., None]
 ) -> None:
-    instance.wait_for("try: curl")  # both functions are loaded
+    instance.wait_for(r"^  edited +telling\.Telling$")  # it is loaded
     edit(("edited: {handler: telling.Telling", "edited: {handler: telling.Teling"))
     assert "the edit is rejected, the running configuration stays in use" in instance.log
     assert "Teling" in instance.log

@@ -178,7 +178,7 @@ def test_an_edit_of_the_configuration_during_a_start_is_read_by_the_new_process(
         "while not os.path.exists('go'): time.sleep(0.01)\n"
     )
     with reloading(tmp_path) as instance:
-        (tmp_path / "index.py").write_text(slow + code("two"))
+        by_rename(tmp_path / "index.py", slow + code("two"))  # one start, not two
         wait_until((tmp_path / "in").exists)
         file = tmp_path / "config" / "functions.yaml"
         file.write_text(CONFIG + "  more: {handler: index.handle}\n")

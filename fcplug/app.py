@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug")
 
+# Python 3.11 runs a function for each look-up of an Enum's member
+_INVOKE, _WEB = Phase.INVOKE, Phase.WEB
+
 _FAILED = 404  # never 500: FC restarts an instance whose hook answers it
 _TOO_MANY = 429
 _UNAUTHORIZED = "401 Unauthorized"
@@ -80,7 +83,7 @@ def create_app(
         settings.health_path,
         None if on_fc else _gate(settings, environ),
         trusted=trusted,
-    )
+    ).answer  # a method is called faster than an object
 
 
 class _Front:
@@ -102,7 +105,7 @@ class _Front:
         self._trusted = trusted
         self._pages = web_requests.pages
 
-    def __call__(
+    def answer(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         control = environ.get(_CONTROL_PATH, "")
@@ -116,10 +119,10 @@ class _Front:
         if self._gate and (why := self._gate(environ)):
             return _reject(_UNAUTHORIZED, Unauthorized(why), start_response)
         phase = protocol.BY_CONTROL_PATH.get(control) or protocol.phase_of(control, method, path)
-        if phase is Phase.WEB:
+        if phase is _WEB:
             page = self._pages.get(path)
             return (page or self._web)(environ, start_response)
-        if not self._trusted and phase is not Phase.INVOKE:
+        if not self._trusted and phase is not _INVOKE:
             return _reject(_FORBIDDEN, Forbidden(phase.path), start_response)
         if self._web.takes(environ, phase):
             return self._web(environ, start_response, phase)
@@ -150,14 +153,14 @@ class _Web:
         """Return whether the application of a call's function answers all phases."""
         if not self._runtime.forwarding:
             return False
-        event = self._runtime.event_of(environ) if phase is Phase.INVOKE else None
+        event = self._runtime.event_of(environ) if phase is _INVOKE else None
         return self._runtime.forwards(self._context_of(environ), event)
 
     def __call__(
         self,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
-        phase: Phase = Phase.WEB,
+        phase: Phase = _WEB,
     ) -> Iterable[bytes]:
         context = self._context_of(environ)
         if self._trusted:
@@ -167,7 +170,7 @@ class _Web:
                 environ.pop(key, None)
         answer = self._runtime.web(environ, context, phase)
         if isinstance(answer, Result):
-            if phase is Phase.WEB:
+            if phase is _WEB:
                 status = failure_status(answer.error)
             else:
                 status = failure_status(answer.error, _PHASE_FAILED)
@@ -201,8 +204,8 @@ def _phases(
     app.add_route(Phase.PRE_FREEZE.path, _Hook(hooks.pre_freeze, context_of))
     app.add_route(Phase.PRE_STOP.path, _Hook(hooks.pre_stop, context_of))
     app.add_error_handler(Exception, _failed)
-    # Falcon types start_response more narrowly than WSGI does
-    return cast("WSGIApplication", app)
+    # the method is called faster; Falcon types start_response more narrowly than WSGI does
+    return cast("WSGIApplication", app.__call__)
 
 
 class _Invoke:

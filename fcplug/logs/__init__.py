@@ -6,7 +6,7 @@ a call are written before its answer: FC may freeze the instance right after tha
 
 from fcplug.logs.capture import Capture, Redirection
 from fcplug.logs.output import Output
-from fcplug.logs.phase import PhaseLines
+from fcplug.logs.phase import BegunPhase, PhaseLines, begin_phase, end_phase
 from fcplug.logs.process_log import (
     configure,
     descriptor,
@@ -20,6 +20,7 @@ from fcplug.logs.records import JsonFormatter, TextFormatter
 from fcplug.logs.streams import LineStream
 
 __all__ = [
+    "BegunPhase",
     "Capture",
     "JsonFormatter",
     "LineStream",
@@ -27,9 +28,11 @@ __all__ = [
     "PhaseLines",
     "Redirection",
     "TextFormatter",
+    "begin_phase",
     "configure",
     "descriptor",
     "end_lines",
+    "end_phase",
     "finish",
     "open_standard_descriptors",
     "stop_waiting",

@@ -102,10 +102,9 @@ class Output:
         """Write whole lines of which the writer has no unfinished one; wait for the reader."""
         if self._lock.acquire(False):
             try:
-                if self._plain:  # nearly all lines
-                    data = data[os.write(self.descriptor, data) :]
-                if data:
-                    self._write(data, _NO_WRITER)
+                written = os.write(self.descriptor, data) if self._plain else 0
+                if written < len(data):
+                    self._write(data[written:], _NO_WRITER)
             except OSError:
                 self._write(data, _NO_WRITER)
             finally:

@@ -121,9 +121,10 @@ class Function:
             PluginError: a plugin cannot be loaded.
             ConcurrencyExceeded, FunctionTimeoutError: as ``Admission``.
         """
-        own, admission = self._own(context), self._admission.current
+        spec, admission = self.spec, self._admission.current
+        own = context.for_function(spec.settings, spec.timeout, spec.name)
         if self._observers is not None:
-            call = self._observers.call(self.spec.name, "event", own)
+            call = self._observers.call(spec.name, "event", own)
             return self._observers.invoke(call, admission, partial(self._invoke, event, own))
         if admission is None:
             return self._invoke(event, own)

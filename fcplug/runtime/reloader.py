@@ -59,6 +59,14 @@ class Reloader:
         with self._starting:
             return dict(self._retiring)
 
+    def entered(self, name: str) -> Function | None:
+        """Return the function of a name, entered; None if there is none any more."""
+        while name in self.snapshot.config.functions:
+            function = self.snapshot.function(name)
+            if function is not None and function.enter():
+                return function
+        return None
+
     def poll(self) -> None:
         """Read the file, at most once in an interval; one thread does it, the others go on."""
         while time.monotonic() >= self.next_poll and self._lock.acquire(blocking=False):

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fcplug")
 
+# Python 3.11 runs a function for each look-up of an Enum's member
+_INVOKE, _INITIALIZE, _WEB = Phase.INVOKE, Phase.INITIALIZE, Phase.WEB
+
 _FREEZE_LIMIT = 30.0  # seconds that /pre-freeze waits for copies of events
 
 
@@ -98,14 +101,21 @@ class Runtime:
         if time.monotonic() >= reloader.next_poll:
             reloader.poll()
         try:
-            with logs.PhaseLines(Phase.INVOKE, context):
+            begun = logs.begin_phase(_INVOKE, context)
+            try:
                 function = self._enter(context, event)
                 try:
                     if function.spec.shadow is None:
-                        return Result(function.invoke(event, context))
-                    return Result(self._shadows.invoke(function, event, context))
+                        body = function.invoke(event, context)
+                    else:
+                        body = self._shadows.invoke(function, event, context)
                 finally:
                     function.leave()
+            except BaseException as error:
+                logs.end_phase(begun, error)
+                raise
+            logs.end_phase(begun)
+            return Result(body)
         except BaseException as error:
             return result.failure(error, context.credentials)
 
@@ -132,7 +142,7 @@ class Runtime:
         def work() -> bytes:
             if self._made_shadows:  # their copies end before the freeze, not after it
                 self._made_shadows.settle(min(_FREEZE_LIMIT, context.remaining_time()))
-            each(self._initialized, lambda f: f.pre_freeze(context))
+            each(self._snapshot.initialized, lambda f: f.pre_freeze(context))
             self._missed.note(Phase.PRE_FREEZE, self._snapshot.leads_to(context))
             return b""
 
@@ -142,14 +152,14 @@ class Runtime:
         """Run the pre_stop hooks of every initialized function."""
 
         def work() -> bytes:
-            each(self._initialized, lambda f: f.pre_stop(context))
+            each(self._snapshot.initialized, lambda f: f.pre_stop(context))
             self._missed.note(Phase.PRE_STOP, self._snapshot.leads_to(context))
             return b""
 
         return _answer(Phase.PRE_STOP, context, work)
 
     def web(
-        self, environ: "WSGIEnvironment", context: Context, phase: Phase = Phase.WEB
+        self, environ: "WSGIEnvironment", context: Context, phase: Phase = _WEB
     ) -> Response | Result:
         """Answer one web request: the response, or a failure before its first bytes were made.
 
@@ -162,10 +172,10 @@ class Runtime:
             reloader.poll()
 
         def work() -> Response:
-            event = self.event_of(environ) if phase is Phase.INVOKE else None
-            function = self._enter(context, event, environ if phase is Phase.WEB else None)
+            event = self.event_of(environ) if phase is _INVOKE else None
+            function = self._enter(context, event, environ if phase is _WEB else None)
             try:
-                if phase is Phase.INITIALIZE:
+                if phase is _INITIALIZE:
                     function.initialize(context)  # a lifespan's startup, within FC's own lines
                 response = function.web(environ, context)
             except BaseException:
@@ -261,26 +271,11 @@ class Runtime:
 
         with self._shadows_lock:
             if self._made_shadows is None:
-                self._made_shadows = Shadows(self._entered)
+                self._made_shadows = Shadows(self._reloader.entered)
         return self._made_shadows
 
-    @property
-    def _initialized(self) -> list[Function]:
-        return [function for function in self._snapshot.functions if function.initialized]
-
-    def _entered(self, name: str) -> Function | None:
-        """Return a function of this name, entered; None if there is none any more."""
-        while name in self.config.functions:
-            function = self._snapshot.function(name)
-            if function is not None and function.enter():
-                return function
-        return None
-
     def _enter(
-        self,
-        context: Context,
-        event: bytes | None,
-        request: "WSGIEnvironment | None" = None,
+        self, context: Context, event: bytes | None, request: "WSGIEnvironment | None" = None
     ) -> Function:
         """Return the function that answers, entered: an edit retires it only once it was left."""
         while True:

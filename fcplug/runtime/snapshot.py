@@ -71,6 +71,11 @@ class Snapshot:
         with self._lock:
             return list(self.live.values())
 
+    @property
+    def initialized(self) -> list[Function]:
+        """The functions whose initialize hooks have run, and no stop since."""
+        return [function for function in self.functions if function.initialized]
+
     def function(self, name: str) -> Function | None:
         """Return a function of the configuration, None once this snapshot is closed."""
         function = self.live.get(name)

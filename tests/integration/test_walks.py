@@ -100,7 +100,7 @@ def test_an_event_passes_ten_files_above_the_server(recorded: dict[str, Any]) ->
     calls: list[Call] = recorded["invoke"]
     (answering,) = {thread for thread, file, _ in calls if file == f"{PACKAGE}app.py"}
     names = own([call for call in calls if call[0] == answering])  # the loop may turn meanwhile
-    above = names[names.index("app.py:__call__") : names.index("server/waitress/answer.py:write")]
+    above = names[names.index("app.py:answer") : names.index("server/waitress/answer.py:write")]
     files = {name.partition(":")[0] for name in above}
     server = {file for file in files if file.startswith(("server/", "process/"))}
     assert len(files - server) <= MOST_FILES, files

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import falcon
+from falcon.routing import map_http_methods
 
 from fcplug import protocol, result
 from fcplug.config.model import RuntimeEntry
@@ -30,6 +31,7 @@ from fcplug.web.response import close_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from falcon.routing import CompiledRouter
 
     from fcplug.runtime.broadcast import LifecycleHooks
     from fcplug.web.auth import Gate
@@ -198,7 +200,9 @@ def _phases(
 ) -> "WSGIApplication":
     """Return the Falcon app of the four phases, each of which is a path."""
     with without_media_types_of_the_system():
-        app = falcon.App(media_type=protocol.EVENT_TYPE)
+        # Falcon types the router more narrowly than it documents it
+        router = cast("CompiledRouter", _FixedPaths())
+        app = falcon.App(media_type=protocol.EVENT_TYPE, router=router)
     app.add_route(Phase.INVOKE.path, _Invoke(runtime, context_of))
     app.add_route(Phase.INITIALIZE.path, _Hook(hooks.initialize, context_of))
     app.add_route(Phase.PRE_FREEZE.path, _Hook(hooks.pre_freeze, context_of))
@@ -206,6 +210,23 @@ def _phases(
     app.add_error_handler(Exception, _failed)
     # the method is called faster; Falcon types start_response more narrowly than WSGI does
     return cast("WSGIApplication", app.__call__)
+
+
+# the resource, its methods, no parameters, and the path
+_Route = tuple[object, Mapping[str, Any], dict[str, Any], str]
+
+
+class _FixedPaths:
+    """A router of Falcon's for paths without parameters: one look-up, and nothing to compile."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, _Route] = {}
+
+    def add_route(self, path: str, resource: object, **_options: object) -> None:
+        self._routes[path] = resource, map_http_methods(resource), {}, path
+
+    def find(self, uri: str, req: falcon.Request | None = None) -> "_Route | None":  # noqa: ARG002
+        return self._routes.get(uri)
 
 
 class _Invoke:

@@ -12,7 +12,10 @@ from support.deployed import Instance
 from support.supervised import Supervised, alive, born
 from support.waiting import wait_until
 
-PROCESSES, IN_FLIGHT, PAUSE = 8, 4, 0.12
+PROCESSES, IN_FLIGHT = 8, 4
+# Seconds between two faults. Each process then lives for 1.6 s: the supervisor takes one that ends
+# within a second for a start that failed, and gives up after ten of them.
+PAUSE = 0.2
 CONFIG = f"""\
 version: 1
 runtime: {{processes: {PROCESSES}, drain_timeout: 5}}

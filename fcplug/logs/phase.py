@@ -11,7 +11,7 @@ from fcplug.protocol import FAILED_SUFFIX, Phase
 from fcplug.result import format_error
 
 BegunPhase = tuple[Phase, Context, int, Token[Context | None]]
-"""A phase that runs: its context, the forks before it, and the context that was current."""
+"""A phase that runs, its context, the forks before it, and the context that was current."""
 
 
 def begin_phase(phase: Phase, context: Context) -> BegunPhase:
@@ -41,7 +41,7 @@ def end_phase(begun: BegunPhase, error: BaseException | None = None) -> None:
 
 
 class PhaseLines:
-    """Begins and ends a phase around a block; an invocation does so without it, which is faster."""
+    """Begins and ends a phase around a block; calls do so without it, which is faster."""
 
     def __init__(self, phase: Phase, context: Context) -> None:
         self._phase = phase

@@ -121,10 +121,9 @@ class Function:
             PluginError: a plugin cannot be loaded.
             ConcurrencyExceeded, FunctionTimeoutError: as ``Admission``.
         """
-        spec, admission = self.spec, self._admission.current
-        own = context.for_function(spec.settings, spec.timeout, spec.name)
+        own, admission = self._own(context), self._admission.current
         if self._observers is not None:
-            call = self._observers.call(spec.name, "event", own)
+            call = self._observers.call(self.spec.name, "event", own)
             return self._observers.invoke(call, admission, partial(self._invoke, event, own))
         if admission is None:
             return self._invoke(event, own)

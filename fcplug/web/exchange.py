@@ -12,7 +12,6 @@ the server sends the last bytes.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from contextvars import Context as Variables
 from contextvars import copy_context
 from functools import lru_cache
@@ -71,8 +70,8 @@ def answer(
     """
     variables = copy_context()
     line = access.line(environ, context) if access_log and phase is Phase.WEB else None
-    exchange = _Exchange(variables, context, phase, line)
-    return variables.run(exchange.begin, environ["REQUEST_METHOD"], work)
+    exchange = _Exchange(variables, context, line)
+    return variables.run(exchange.begin, phase, environ["REQUEST_METHOD"], work)
 
 
 def failure_status(error: BaseException | None, otherwise: str = _FAILED) -> str:
@@ -87,22 +86,20 @@ class _Exchange:
         self,
         variables: Variables,
         context: Context,
-        phase: Phase,
         line: "access.AccessLine | None",
     ) -> None:
         self._variables = variables
         self._context = context
-        self._phase: AbstractContextManager[None] | None = logs.PhaseLines(phase, context)
+        self._phase: logs.BegunPhase | None = None  # None once it is ended
         self._line = line
         self._response: Response | None = None  # None once it is closed
         self._missing: int | None = None  # bytes until the Content-Length, if there is one
         self._first: bytes | None = None
         self._forks = fork_counter.forks
 
-    def begin(self, method: str, work: Callable[[], Response]) -> Response | Result:
-        """Start the phase, and run the work up to the first bytes of the body."""
-        if self._phase:
-            self._phase.__enter__()
+    def begin(self, phase: Phase, method: str, work: Callable[[], Response]) -> Response | Result:
+        """Begin the phase, and run the work up to the first bytes of the body."""
+        self._phase = logs.begin_phase(phase, self._context)
         try:
             self._response = response = work()
             if fork_counter.forks != self._forks:  # in a forked child: the parent sends the answer
@@ -183,12 +180,8 @@ class _Exchange:
         if line:
             line.write()  # if this fails, the phase is still to be ended, with that error
         phase, self._phase = self._phase, None
-        if not phase:
-            return
-        if error is None:
-            phase.__exit__(None, None, None)
-        else:
-            phase.__exit__(type(error), error, error.__traceback__)
+        if phase is not None:
+            logs.end_phase(phase, error)
 
     def _give_up(self) -> None:
         log.info("the client disconnected before its answer was complete")

@@ -114,7 +114,7 @@ def parse(text: str, file: str) -> list[Deployed]:
 def _functions(file: str, root: Any) -> Iterator[Deployed]:
     for key, resource in _items(_child(root, "resources")):
         component, props = _child(resource, "component"), _child(resource, "props")
-        if getattr(component, "value", "").partition("@")[0] != "fc3" or props is None:
+        if not (_is_fc3(component) and isinstance(props, yaml.MappingNode)):
             continue
         locations: dict[str, Location] = {"": _location(props)}
         values = _plain(props, "", locations, 0)
@@ -123,6 +123,11 @@ def _functions(file: str, root: Any) -> Iterator[Deployed]:
             yield Deployed(file, name, values, locations)
         elif name is None:
             yield Deployed(file, key, values, locations)
+
+
+def _is_fc3(component: Any) -> bool:
+    named = component.value if isinstance(component, yaml.ScalarNode) else ""
+    return named.partition("@")[0] == "fc3"
 
 
 def _plain(node: Any, at: str, locations: dict[str, Location], depth: int) -> Any:

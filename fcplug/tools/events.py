@@ -131,7 +131,7 @@ def _printer(kind: str) -> Callable[..., None]:
                 f"an event of the kind '{kind}' is CBOR, and this is a terminal\n"
                 f"  fix: write it to a file: fcplug events {kind} > event.cbor"
             )
-        terminal.write_bytes(_laid_out(event))
+        terminal.write_bytes(event)
 
     return print_event
 
@@ -141,11 +141,13 @@ def _event(kind: str, values: dict[str, Any]) -> bytes:
         type_ = samples.type_of(kind)
         event = samples.event(kind, **values)
         decode(event, type_)
+        return _laid_out(event)
+    except UnicodeEncodeError:
+        raise click.UsageError("a value is not UTF-8, as the text of an event must be") from None
     except InvalidEvent as error:
         raise click.UsageError(f"no event of the kind '{kind}' has these values: {error}") from None
     except ImportError as error:
         raise SampleError(str(error)) from None
-    return event
 
 
 def _laid_out(event: bytes) -> bytes:

@@ -339,7 +339,12 @@ def test_a_variable_that_s_yaml_does_not_set_is_a_warning_without_its_value(tmp_
 
 @pytest.mark.parametrize(
     "text",
-    ["resources: [", "resources: 3\n", "[" * 5000, "a: &a [*a]\nresources: *a\n", "\0", ""],
+    [
+        *("resources: [", "resources: 3\n", "[" * 5000, "a: &a [*a]\nresources: *a\n", "\0", ""),
+        "resources:\n  a:\n    component: fc3\n    props:\n",
+        "resources: {a: {component: fc3, props: [1]}}\n",
+        "resources: {a: {component: {}, props: {timeout: 3}}}\n",
+    ],
 )
 def test_s_yaml_that_cannot_be_read_never_ends_the_check(tmp_path: Path, text: str) -> None:
     config = functions("  a: {handler: greeter.handle}\n")

@@ -10,6 +10,7 @@ from fcplug.errors import ConfigError, Problem
 VARIABLE = "FCPLUG_CONFIG"
 FILE = "config/functions.yaml"
 _NAMES = ("functions.yaml", "functions.yml", FILE, "config/functions.yml")
+_SERVE = "fcplug serve --config"
 _EXAMPLE = """\
   an example, for a function handler(event, context) in index.py:
 
@@ -19,8 +20,13 @@ _EXAMPLE = """\
         handler: index:handler"""
 
 
-def find(given: str | None, environ: Mapping[str, str], code: str = protocol.CODE_PATH) -> str:
-    """Return the path of the configuration file.
+def find(
+    given: str | None,
+    environ: Mapping[str, str],
+    code: str = protocol.CODE_PATH,
+    command: str = _SERVE,
+) -> str:
+    """Return the path of the configuration file; ``command`` is for the advice in an error.
 
     In this order: ``given``, the one that FCPLUG_CONFIG names, ``config/functions.yaml`` in the
     working directory, the same file in FC's code folder.
@@ -32,14 +38,14 @@ def find(given: str | None, environ: Mapping[str, str], code: str = protocol.COD
         if path and not _is_missing(path):
             return path
         if path:
-            raise _missing(path, f"there is no such file, but {source} names it", "")
+            raise _missing(path, f"there is no such file, but {source} names it", "", command)
     folders = ("", environ.get(protocol.CODE_PATH_VARIABLE) or "", code)
     searched = {_absolute(path): path for path in _joined(reversed(folders), (FILE,))}
     for path in reversed(searched.values()):
         if not _is_missing(path):
             return path
     looked = f"  looked for: {', '.join(reversed(searched))}\n"
-    raise _missing(FILE, "there is no configuration", looked)
+    raise _missing(FILE, "there is no configuration", looked, command)
 
 
 def near(file: str) -> list[str]:
@@ -60,18 +66,18 @@ def unreadable(file: str, error: OSError) -> ConfigError:
     return ConfigError([Problem(file, 0, 0, "", what)], advice)
 
 
-def _missing(file: str, what: str, looked: str) -> ConfigError:
-    fix = _advice(near(file)) or (
+def _missing(file: str, what: str, looked: str, command: str) -> ConfigError:
+    fix = _advice(near(file), command) or (
         f"  fix: write {file}, or name another one with --config FILE or {VARIABLE};\n"
         f"       'fcplug new project NAME' makes a project that has one\n{_EXAMPLE}"
     )
     return ConfigError([Problem(file, 0, 0, "", what)], looked + fix)
 
 
-def _advice(found: Iterable[str]) -> str:
-    """Return how to serve the first of the found files, empty if there is none."""
+def _advice(found: Iterable[str], command: str = _SERVE) -> str:
+    """Return the command with the first of the found files, empty if there is none."""
     for path in found:
-        return f"  fix: {path} is there: fcplug serve --config {_quoted(path)}"
+        return f"  fix: {path} is there: {command} {_quoted(path)}"
     return ""
 
 

@@ -48,7 +48,12 @@ class Result(NamedTuple):
 
 
 def check(
-    file: str | None, environ: Mapping[str, str], *, limit: float, progress: Progress
+    file: str | None,
+    environ: Mapping[str, str],
+    *,
+    limit: float,
+    progress: Progress,
+    command: str = "fcplug check",
 ) -> Result:
     """Check a configuration file, the one that ``fcplug serve`` would find if none is given.
 
@@ -59,9 +64,10 @@ def check(
         environ: the process environment.
         limit: seconds that the plugins of one function may take to be loaded.
         progress: is called before each function.
+        command: what to write before the name of another file, as errors advise.
     """
     try:
-        file = locating.locate(file, environ, "fcplug check")
+        file = locating.locate(file, environ, command)
         text = loader.read(file)
     except ConfigError as error:
         found = [*_of_config(error.problems, error.advice)]
@@ -80,17 +86,7 @@ def check(
     if config.runtime.observers:
         for report in reports("observers", ["observers"], job, limit=limit):
             found += _errors_of(config, report)
-    found += [
-        Finding.of(
-            problem,
-            "warning",
-            "route-unreachable",
-            "put it before the other, or remove it"
-            if "comes first" in problem.what
-            else "correct it, or remove it",
-        )
-        for problem in unreachable(config)
-    ]
+    found += _of_routes(config)
     if not problems:  # else it may be an expression that is no expression
         found += timers.findings(config)
     found += _of_deployment(config, deployed_by, hooks, looked_up.given(text, file))
@@ -138,6 +134,13 @@ def _errors_of(config: Config, report: Report) -> Iterator[Finding]:
         for place in places or [config.document.problem(tuple(error["path"]), error["what"])]:
             finding = Finding.of(place, "error", error["kind"], error["fix"])
             yield finding._replace(**details)
+
+
+def _of_routes(config: Config) -> Iterator[Finding]:
+    for problem in unreachable(config):
+        first = "comes first" in problem.what
+        fix = "put it before the other, or remove it" if first else "correct it, or remove it"
+        yield Finding.of(problem, "warning", "route-unreachable", fix)
 
 
 def _printed(output: str) -> str:

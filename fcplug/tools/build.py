@@ -94,7 +94,7 @@ def command(file: str | None, as_json: bool, **options: Any) -> int:
     outputs = _outputs(options)
     environ = dict(os.environ)
     with counting("checking") as progress:
-        result = checker.check(file, environ, limit=60.0, progress=progress)
+        result = checker.check(file, environ, limit=60.0, progress=progress, command="fcplug build")
     if options["functions"] and not any(each.rule == "configuration" for each in result.findings):
         result = _of_functions(result, options["functions"], environ)
     if result.count("error"):

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from fcplug import logs, protocol
 from fcplug.concurrency import current_loop
+from fcplug.config import search
 from fcplug.config.file import ConfigFile
 from fcplug.context import Context
 from fcplug.errors import FcplugError, UnknownFunction
@@ -80,7 +82,9 @@ class Local:
     ) -> None:
         self._headers = headers
         self._environ = environ
-        loaded = ConfigFile(config, environ).load()
+        command = f"fcplug invoke {shlex.quote(headers[protocol.FUNCTION_NAME])} --config"
+        file = search.find(config, environ, command=command)
+        loaded = ConfigFile(file, environ).load()
         settings = loaded.runtime
         logs.configure(settings.log_format, settings.log_level, settings.log_blocked)
         current_loop.install()

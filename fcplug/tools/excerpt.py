@@ -19,6 +19,8 @@ class Sources:
 
     def line(self, file: str, number: int) -> str:
         """Return a line without its end, empty if the file has none of that number."""
+        if number < 1:
+            return ""  # a finding about the whole file, which may be a pipe
         if file not in self._lines:
             try:
                 with open(file, encoding="utf-8", errors="replace") as stream:
@@ -26,7 +28,7 @@ class Sources:
             except OSError:
                 self._lines[file] = []
         lines = self._lines[file]
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        return lines[number - 1] if number <= len(lines) else ""
 
 
 def excerpt(line: str, number: int, column: int, width: int) -> Text:

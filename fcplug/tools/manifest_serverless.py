@@ -10,7 +10,7 @@ import click
 from fcplug.config import loader
 from fcplug.config.document import Document
 from fcplug.config.loader import Config
-from fcplug.errors import Problem
+from fcplug.errors import ConfigError, Problem
 from fcplug.inspection import checker
 from fcplug.inspection.checker import Result
 from fcplug.manifests import fc3_rules, overlay, s_yaml, serverless, variables
@@ -57,7 +57,13 @@ def command(
     Exit codes: 0 made, 1 mistakes, or s.yaml was edited, 2 wrong usage.
     """
     with counting("loading") as progress:
-        result = checker.check(config, dict(os.environ), limit=_LIMIT, progress=progress)
+        result = checker.check(
+            config,
+            dict(os.environ),
+            limit=_LIMIT,
+            progress=progress,
+            command=f"fcplug manifest {serverless.NAME} --config",
+        )
     folder = Path(output or "")
     if output is not None:
         asked = manifest_recall.recalled(asked, folder / serverless.NAME, _RECALLED)
@@ -104,11 +110,10 @@ def made(result: Result, config: Config, folder: Path, asked: Mapping[str, Any])
 
 
 def _sound(result: Result) -> Config:
-    problems = [
-        Problem(each.file, each.line, each.column, each.at, each.what)
-        for each in result.findings
-        if each.severity == "error"
-    ]
+    errors = [each for each in result.findings if each.severity == "error"]
+    problems = [Problem(each.file, each.line, each.column, each.at, each.what) for each in errors]
+    if len(errors) == 1 and errors[0].fix:
+        raise ConfigError(problems, f"  fix: {errors[0].fix}")
     manifest_order.refuse_problems(problems)
     assert result.config is not None  # noqa: S101 - else there is an error
     return result.config

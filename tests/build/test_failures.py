@@ -109,6 +109,10 @@ def test_a_plugin_that_is_not_installed_is_what_check_says(tmp_path: Path) -> No
     assert "resize" in error
 
 
+def test_a_configuration_that_there_is_not(folder: Path) -> None:
+    assert " fix: fcplug build config/functions.yaml" in refused(folder, "no.yaml")
+
+
 def test_a_function_that_there_is_not(folder: Path) -> None:
     assert "error: no function 'wep' (did you mean 'web'?)" in refused(folder, "--function", "wep")
 

@@ -384,6 +384,12 @@ def test_no_configuration_is_one_error_with_the_way_on(
     assert "fix: fcplug new project NAME makes one" in done.stdout
 
 
+def test_a_pipe_in_place_of_the_configuration_is_an_error_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "functions.yaml")  # to open it waits for a writer
+    done = check("functions.yaml", cwd=tmp_path)
+    assert done.stdout == "error: functions.yaml: cannot be read: not a regular file\n\n"
+
+
 def test_a_configuration_of_another_name_is_named(tmp_path: Path) -> None:
     (tmp_path / "functions.yml").write_text(functions("  a: {handler: greeter.handle}\n"))
     assert "fix: fcplug check functions.yml" in check(cwd=tmp_path).stdout

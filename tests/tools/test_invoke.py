@@ -211,6 +211,16 @@ def test_without_a_configuration_it_says_where_it_looked(tmp_path: Path) -> None
     assert str(tmp_path).encode() in done.stderr
 
 
+def test_the_fix_for_a_missing_configuration_is_a_command_that_calls_the_function(
+    project: Path,
+) -> None:
+    done = run("invoke", "echo", "--config", "other.yaml", cwd=project)
+    command = "fcplug invoke echo --config config/functions.yaml"
+    assert done.stderr.decode().splitlines()[1] == (
+        f"  fix: config/functions.yaml is there: {command}"
+    )
+
+
 def test_another_configuration_is_named_by_an_option(project: Path) -> None:
     (project / "other.yaml").write_text("version: 1\nfunctions: {one: {handler: own:echo}}\n")
     done = run("invoke", "one", "--event", "x", "--config", "other.yaml", cwd=project)

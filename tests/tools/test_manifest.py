@@ -275,6 +275,19 @@ def test_mistakes_of_the_configuration_and_its_plugins_are_errors(
     assert not (folder / "s.yaml").exists()
 
 
+def test_the_fix_for_a_missing_configuration_is_a_command_that_makes_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["manifest", "s.yaml", "--config", "no.yaml"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "no.yaml: there is no such file",
+        "  fix: fcplug manifest s.yaml --config config/functions.yaml",
+    ]
+    (folder / "config" / "functions.yaml").unlink()
+    assert run(["manifest", "s.yaml"]) == 1
+    assert capsys.readouterr().err.endswith("  fix: fcplug new project NAME makes one\n")
+
+
 def test_a_mistake_of_the_overlay_is_an_error_here_and_a_warning_of_the_check(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -128,7 +128,7 @@ def _first_wrong(value: Any, *, numbers: bool) -> str:
             return f"{_cut(place)} contains itself, which JSON cannot: leave it out"
         if len(levels) > sys.getrecursionlimit():
             return f"{_cut(place)} is nested too deeply to be JSON: return a flatter result"
-        found = _wrong_number(item) if numbers else _wrong_keys(item)
+        found = _wrong_number(item) if numbers else _wrong_keys(item) or _too_long(item)
         children = _children(item)
         if found or children is None:
             return f"{_cut(place)} {found or _not_serializable(item)}"
@@ -199,6 +199,15 @@ def _wrong_keys(value: Any) -> str:
 def _wrong_number(value: Any) -> str:
     if isinstance(value, float | decimal.Decimal) and not math.isfinite(value):
         return f"is {value}"
+    return ""
+
+
+def _too_long(value: Any) -> str:
+    if isinstance(value, int):
+        try:
+            int.__repr__(value)
+        except ValueError:
+            return "is an int with more digits than Python writes: return it as text, by hex(...)"
     return ""
 
 

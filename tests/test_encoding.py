@@ -193,6 +193,7 @@ class Chain:
         ([circle], "ValueError", "result[0][0] contains itself, which JSON cannot"),
         (Chain(), "ValueError", "result.to_json() contains itself, which JSON cannot"),
         (deep, "RecursionError", "nested too deeply"),
+        ({"a": [1, 10**5000]}, "ValueError", "result['a'][1] is an int with more digits than "),
         ("\ud800", "UnicodeEncodeError", "half a surrogate pair at character 0"),
         ([math.nan, {1}], "TypeError", "result[1] is a set"),
         ({"x" * 1000: {1}}, "TypeError", "x...x"),

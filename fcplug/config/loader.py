@@ -67,7 +67,8 @@ def read(file: str, name: str = "") -> str:
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise ConfigError([Problem(name, line, column, "", f"not UTF-8: {error.reason}")]) from None
+        problem = Problem(name, line, column, "", f"not UTF-8: {error.reason}")
+        raise ConfigError([problem], "  fix: save the file as UTF-8") from None
     except OSError as error:
         raise unreadable(name, error) from None
 

@@ -77,6 +77,8 @@ def _describe(error: BaseException, name: str, entry: EntryPoint | None) -> tupl
     fix = "correct what the module does when it is imported"
     if isinstance(error, SystemExit):
         fix = "a module must not exit while it is imported: guard it with __name__ == '__main__'"
+    elif isinstance(error, PermissionError) and str(error.filename).endswith(".py"):
+        fix = f"chmod a+r {shlex.quote(error.filename)}, or run as its owner"
     what = f"Module initialization error: '{summary(error)}' in module '{name}'"
     return "UserCodeError", what, fix
 

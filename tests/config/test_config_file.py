@@ -71,7 +71,7 @@ def test_a_file_that_is_not_utf_8_is_reported_with_its_location(
 ) -> None:
     file = tmp_path / "functions.yaml"
     file.write_bytes(data)
-    assert error_of(file) == f"{file}:{where}"
+    assert error_of(file) == f"{file}:{where}\n  fix: save the file as UTF-8"
 
 
 def test_a_folder_is_rejected(tmp_path: Path) -> None:

@@ -380,6 +380,16 @@ of that name: install the right version, or rename the file
           fix: correct what the module does when it is imported
         """,
     ),
+    "module that this user may not read": (
+        "UserCodeError",
+        "raise PermissionError(13, 'Permission denied', __file__)",  # as Python does in its place
+        """
+        Module initialization error: 'PermissionError: [Errno 13] Permission denied: \
+'SITE/broken.py'' in module 'broken'
+          in:  PLUGIN, SITE/broken.py:1
+          fix: chmod a+r SITE/broken.py, or run as its owner
+        """,
+    ),
     "exception of a lazy attribute": (
         "UserCodeError",
         "def __getattr__(name):\n    raise RuntimeError(f'lazy {name}')",

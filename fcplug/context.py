@@ -24,7 +24,6 @@ from fcplug.identity import (
     RequestLogger,
     ServiceInfo,
     Tracing,
-    decoded_baggages,
     integer,
 )
 
@@ -106,7 +105,8 @@ class Context(FcSpellings):
                 values[index] = self.header(SENT_ON[index])
         if not values[_KEYS.start]:
             values[_KEYS] = self._keys()  # of the environment
-        return [self.request_id, *values[1:]]
+        values[0] = self.request_id
+        return values
 
     def variables(self) -> dict[str, str]:
         """Return the environment's variables that this context reads beside ``to_headers``."""
@@ -135,6 +135,16 @@ class Context(FcSpellings):
         own.settings = settings
         return own
 
+    def again(
+        self, headers: protocol.Headers, request_id: str, age: float, timeout: float | None
+    ) -> "Context":
+        """Return the context of another call, with what its function and environment have given."""
+        own = self.for_function(self.settings, timeout, self._name)
+        own._headers = headers
+        own._received = time.monotonic() - age
+        own.request_id = request_id
+        return own
+
     def header(self, name: str) -> str:
         """Return a header by its lower-case name, else FC's variable for it, else ``""``.
 
@@ -153,8 +163,10 @@ class Context(FcSpellings):
 
         It is the sooner of FC's limit and the function's ``timeout`` in functions.yaml.
         """
-        sent = self._headers.get(self._header_names[protocol.FUNCTION_TIMEOUT]) or ""
-        seconds = min(self._timeout, integer(sent, 0) or math.inf)
+        sent = self._headers.get(self._header_names[protocol.FUNCTION_TIMEOUT])
+        seconds = self._timeout
+        if sent and 0 < (limit := integer(sent, 0)) < seconds:
+            seconds = limit
         return None if seconds == math.inf else self._received + seconds
 
     @property
@@ -180,12 +192,12 @@ class Context(FcSpellings):
     @property
     def service(self) -> ServiceInfo:
         """The FC 2.0 service."""
-        return self._part(ServiceInfo, self._service)
+        return self._part(ServiceInfo, lambda: ServiceInfo.of(self.header))
 
     @property
     def tracing(self) -> Tracing:
         """The trace this call belongs to."""
-        return self._part(Tracing, self._tracing)
+        return self._part(Tracing, lambda: Tracing.of(self.header))
 
     @property
     def logger(self) -> logging.Logger:
@@ -276,22 +288,6 @@ class Context(FcSpellings):
             timeout=integer(self.header(protocol.FUNCTION_TIMEOUT), own_limit),
             version_id=self.version_id,
             qualifier=self.qualifier,
-        )
-
-    def _service(self) -> ServiceInfo:
-        return ServiceInfo(
-            name=self.header(protocol.SERVICE_NAME),
-            log_project=self.log_project,
-            log_store=self.log_store,
-            qualifier=self.qualifier,
-            version_id=self.version_id,
-        )
-
-    def _tracing(self) -> Tracing:
-        return Tracing(
-            span_context=self.header(protocol.SPAN_CONTEXT),
-            jaeger_endpoint=self.header(protocol.JAEGER_ENDPOINT),
-            span_baggages=decoded_baggages(self.header(protocol.SPAN_BAGGAGES)),
         )
 
 

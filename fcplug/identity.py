@@ -2,10 +2,12 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+
+from fcplug import protocol
 
 SHADOW_OF = "fcplug shadow of"
 """What headers call the request id of a copied call; no client can send a name with spaces."""
@@ -76,6 +78,17 @@ class ServiceInfo(msgspec.Struct, frozen=True):
     qualifier: str
     version_id: str
 
+    @classmethod
+    def of(cls, header: Callable[[str], str]) -> "ServiceInfo":
+        """Return the service that the headers of a call name."""
+        return cls(
+            name=header(protocol.SERVICE_NAME),
+            log_project=header(protocol.LOG_PROJECT),
+            log_store=header(protocol.LOG_STORE),
+            qualifier=header(protocol.QUALIFIER),
+            version_id=header(protocol.VERSION_ID),
+        )
+
 
 class Tracing(msgspec.Struct, frozen=True):
     """The trace this call belongs to; ``span_baggages`` is the decoded object."""
@@ -83,6 +96,15 @@ class Tracing(msgspec.Struct, frozen=True):
     span_context: str
     jaeger_endpoint: str
     span_baggages: Mapping[str, str]
+
+    @classmethod
+    def of(cls, header: Callable[[str], str]) -> "Tracing":
+        """Return the trace that the headers of a call name."""
+        return cls(
+            span_context=header(protocol.SPAN_CONTEXT),
+            jaeger_endpoint=header(protocol.JAEGER_ENDPOINT),
+            span_baggages=_decoded_baggages(header(protocol.SPAN_BAGGAGES)),
+        )
 
 
 class RequestLogger(logging.Logger):
@@ -103,7 +125,7 @@ class RequestLogger(logging.Logger):
         super().handle(record)
 
 
-def decoded_baggages(text: str) -> Mapping[str, str]:
+def _decoded_baggages(text: str) -> Mapping[str, str]:
     """Return the object that a header carries as base64 of JSON; empty for anything else."""
     if not text:
         return {}

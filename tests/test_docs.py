@@ -37,7 +37,8 @@ def test_every_key_of_scale_is_documented_with_its_default_on_ray() -> None:
 @pytest.mark.parametrize("name", [name for name in vars(Context) if not name.startswith("_")])
 def test_every_attribute_of_the_context_is_documented(name: str) -> None:
     aliases = {"requestId", "accountId", "retryCount"}
-    ours = {"from_headers", "to_headers", "to_values", "variables", "age", "for_function", "cancel"}
+    ours = {"from_headers", "to_headers", "to_values", "variables", "age", "cancel"}
+    ours |= {"for_function", "again"}
     assert (
         name in aliases | ours
         or f"`{name}" in (ROOT / "docs" / "how-to" / "plugins.md").read_text()

@@ -83,7 +83,7 @@ class _CallServer:
         self._connection = connection
         self._spec = assignment.spec
         self._plugins = plugins
-        self._calls = CallReader()
+        self._calls = CallReader(self._spec.settings, self._spec.name)
         self._context: Context | None = None
         self._forks = fork_counter.forks
 
@@ -106,13 +106,12 @@ class _CallServer:
 
     def _run(self, call: HookCall, frame: Frame, context: Context) -> Frame:
         current.set(context)
-        own = context.for_function(self._spec.settings, call.timeout, self._spec.name)
         if call.hook == WEB:
-            return self._web(call, frame, own)
+            return self._web(call, frame, context)
         if call.hook == "invoke":
-            result = self._plugins.invoke(frame.body, own)
+            result = self._plugins.invoke(frame.body, context)
         else:
-            result = self._hook(call.hook, own)
+            result = self._hook(call.hook, context)
         return Frame(Kind.RESULT, frame.number, body=encode(result, self._spec.handler or ""))
 
     def _web(self, call: HookCall, frame: Frame, context: Context) -> Frame:
@@ -154,7 +153,7 @@ class _CallServer:
                 begun += beyond
             pieces = chain(begun, pieces)
         self._connection.send(Frame(Kind.HEAD, number, head))
-        while self._connection.receive().kind is Kind.NEXT:
+        while self._connection.receive().kind == Kind.NEXT:
             piece = next(pieces, None)
             if piece is None:
                 break

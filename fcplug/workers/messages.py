@@ -1,18 +1,21 @@
 """The headers of frames, as typed structures that are JSON on the way."""
 
+import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from fcplug.context import SENT_ON, Context
+from fcplug.protocol import REQUEST_ID
 from fcplug.workers.wire import FrameError
 
 WEB = "web"
-_INDEXES: Mapping[str, int] = {name: index for index, name in enumerate(SENT_ON)}
+_encode = msgspec.json.Encoder().encode
+_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = functools.cache(msgspec.json.Decoder)
 _Self = TypeVar("_Self", bound="Header")
 _Value = TypeVar("_Value")
 
@@ -40,7 +43,7 @@ class Header(Struct, frozen=True):
 def encoded(value: Any) -> bytes:
     """Return the JSON of plain values and structures."""
     try:
-        return msgspec.json.encode(value)
+        return _encode(value)
     except (UnicodeEncodeError, OverflowError, TypeError):
         # half of a surrogate pair, an integer over 2**64, a subclass of str
         return json.dumps(value, default=msgspec.structs.asdict).encode()
@@ -53,11 +56,12 @@ def decoded(data: bytes, kind: type[_Value]) -> _Value:
         ValueError, RecursionError: the data is not the JSON of this kind.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        value: _Value = _decoder(kind).decode(data)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:  # half of a surrogate pair
         return msgspec.convert(json.loads(data), kind)
+    return value
 
 
 class Hello(Header, frozen=True):
@@ -133,7 +137,7 @@ class CallWriter:
         self._line = b""
 
     def write(self, call: HookCall, values: list[str | None], variables: dict[str, str]) -> bytes:
-        """Return the header of a call; the rest is what its context's methods returned."""
+        """Return the header of a call; the rest is what methods of its context returned."""
         identity = values[1:], variables
         if identity != self._last:
             self._last, self._line = identity, encoded(identity)
@@ -141,11 +145,14 @@ class CallWriter:
 
 
 class CallReader:
-    """Reads what a ``CallWriter`` has written."""
+    """Reads what a ``CallWriter`` has written, in a worker of one function."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, Any], name: str) -> None:
+        self._settings = settings
+        self._name = name
         self._line: bytes | None = None
-        self._identity = Identity([], {})
+        self._headers: dict[str, str | None] = {}
+        self._like = Context({}, {})
 
     def read(self, header: bytes) -> tuple[HookCall, Context]:
         """Return a call and its context, with the deadline at the same moment.
@@ -156,19 +163,10 @@ class CallReader:
         first, _, line = header.partition(b"\n")
         call = HookCall.from_header(first)
         if line != self._line:
-            self._identity, self._line = Identity.from_header(line), line
-        values = [call.request_id, *self._identity.values]
-        return call, Context(_SentHeaders(values), self._identity.variables, age=call.age)
-
-
-class _SentHeaders:
-    """The headers of a call by their names; a dict of all costs more than the few that are read."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: list[str | None]) -> None:
-        self._values = values
-
-    def get(self, name: str, /) -> str | None:
-        index = _INDEXES.get(name)
-        return None if index is None else self._values[index]
+            identity = Identity.from_header(line)
+            self._headers = dict(zip(SENT_ON[1:], identity.values, strict=False))
+            like = Context.from_headers(self._headers, identity.variables)
+            self._like = like.for_function(self._settings, None, self._name)
+            self._line = line
+        headers = {**self._headers, REQUEST_ID: call.request_id}
+        return call, self._like.again(headers, call.request_id, call.age, call.timeout)

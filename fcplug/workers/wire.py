@@ -6,7 +6,6 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
-from enum import IntEnum
 
 from msgspec import Struct
 
@@ -19,8 +18,11 @@ _LONGEST_WAIT = 86_400.0  # seconds of one wait; poll refuses more than 24 days
 _PREFIX = struct.Struct("!BIIQ")  # kind, number, length of the header, length of the body
 
 
-class Kind(IntEnum):
-    """The kinds of frames, in the order in which a worker uses them."""
+class Kind:
+    """The kinds of frames, in the order in which a worker uses them.
+
+    They are plain numbers: Python 3.11 runs a function for each look-up of an Enum's member.
+    """
 
     HELLO = 1
     ASSIGNMENT = 2
@@ -34,7 +36,9 @@ class Kind(IntEnum):
     ERROR = 10
 
 
-_KINDS: Mapping[int, Kind] = {kind.value: kind for kind in Kind}
+_NAMES: Mapping[int, str] = {
+    number: name for name, number in vars(Kind).items() if isinstance(number, int)
+}
 
 
 class FrameError(ValueError):
@@ -42,12 +46,17 @@ class FrameError(ValueError):
 
 
 class Frame(Struct, frozen=True):
-    """One message; ``number`` identifies its call."""
+    """One message: its ``kind`` is one of ``Kind``, and ``number`` identifies its call."""
 
-    kind: Kind
+    kind: int
     number: int = 0
     header: bytes = b""
     body: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """The name of its kind, for messages."""
+        return _NAMES[self.kind]
 
 
 class FrameConnection:
@@ -101,11 +110,11 @@ class FrameConnection:
             EOFError, OSError: the other end is closed.
         """
         data = self._at_least(_PREFIX.size, deadline)
-        number_of_kind, number, header_size, body_size = _PREFIX.unpack_from(data)
+        kind, number, header_size, body_size = _PREFIX.unpack_from(data)
         if body_size > MAX_PART or header_size > MAX_PART:
             raise too_large(max(body_size, header_size))
-        if (kind := _KINDS.get(number_of_kind)) is None:
-            raise FrameError(f"not a frame: the kind {number_of_kind} is unknown")
+        if kind not in _NAMES:
+            raise FrameError(f"not a frame: the kind {kind} is unknown")
         begin = _PREFIX.size + header_size
         end = begin + body_size
         if end > _SMALL:

@@ -114,7 +114,7 @@ class Worker:
         answer = self._call(call, event, _ENDS, context, deadline)
         if hook == "invoke":
             self.answers += 1
-        if answer.kind is Kind.ERROR:
+        if answer.kind == Kind.ERROR:
             raise self._reported(answer, context)
         return answer.body
 
@@ -132,7 +132,7 @@ class Worker:
             head = ResponseHead.from_header(answer.header)
         except FrameError as error:
             raise self._failure(error, answer.kind, context) from None
-        return head, answer.body if answer.kind is Kind.RESULT else None
+        return head, answer.body if answer.kind == Kind.RESULT else None
 
     def next_chunk(self, context: Context, deadline: float | None) -> bytes | None:
         """Return the next chunk of the body, None at its end.
@@ -142,7 +142,7 @@ class Worker:
         kinds = (Kind.CHUNK, *_ENDS)
         answer = self._ask(Frame(Kind.NEXT, self._number), kinds, context, deadline)
         self._check_end(answer, context)
-        return answer.body if answer.kind is Kind.CHUNK else None
+        return answer.body if answer.kind == Kind.CHUNK else None
 
     def stop_body(self, context: Context, deadline: float) -> None:
         """Close the body before its end; raise the errors of ``call``."""
@@ -182,7 +182,7 @@ class Worker:
         self,
         call: HookCall,
         body: bytes,
-        kinds: Sequence[Kind],
+        kinds: Sequence[int],
         context: Context,
         deadline: float | None,
     ) -> Frame:
@@ -196,7 +196,7 @@ class Worker:
         return self._ask(Frame(Kind.CALL, self._number, header, body), kinds, context, deadline)
 
     def _ask(
-        self, frame: Frame, kinds: Sequence[Kind], context: Context, deadline: float | None
+        self, frame: Frame, kinds: Sequence[int], context: Context, deadline: float | None
     ) -> Frame:
         """Send a frame, and return the answer, which must be of one of the kinds.
 
@@ -212,7 +212,7 @@ class Worker:
         """Count a complete web answer, and raise its error if it failed."""
         if answer.kind in _ENDS:
             self.answers += 1
-        if answer.kind is Kind.ERROR:
+        if answer.kind == Kind.ERROR:
             raise self._reported(answer, context)
 
     def _reported(self, answer: Frame, context: Context) -> BaseException:
@@ -222,9 +222,9 @@ class Worker:
         except FrameError as error:
             return self._failure(error, answer.kind, context)
 
-    def _failure(self, error: BaseException, asked: Kind, context: Context) -> BaseException:
+    def _failure(self, error: BaseException, asked: int, context: Context) -> BaseException:
         """Return the reason why the worker gives no answer; the worker is killed."""
-        if isinstance(error, ConnectionError) and asked is Kind.CALL:
+        if isinstance(error, ConnectionError) and asked == Kind.CALL:
             return NotTaken(self._died())  # it has not read the whole call
         if isinstance(error, TimeoutError):
             self.kill()
@@ -239,10 +239,10 @@ class Worker:
             return self.fault
         return error
 
-    def _receive(self, kinds: Sequence[Kind], deadline: float | None) -> Frame:
+    def _receive(self, kinds: Sequence[int], deadline: float | None) -> Frame:
         frame = self._connection.receive(deadline)
         if frame.kind not in kinds or frame.number != self._number:
-            raise FrameError(f"{frame.kind.name} {frame.number} at the wrong time")
+            raise FrameError(f"{frame.name} {frame.number} at the wrong time")
         return frame
 
     def _greet(self, deadline: float) -> None:
@@ -278,7 +278,7 @@ class Worker:
             raise
         except (EOFError, OSError):
             raise self._died(" while it imported the function's code") from None
-        if answer.kind is Kind.ERROR:
+        if answer.kind == Kind.ERROR:
             raise ErrorReport.from_header(answer.header).to_error()
         ready = Ready.from_header(answer.header)
         self.package, self.hooks = ready.package, ready.hooks

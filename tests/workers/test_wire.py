@@ -34,7 +34,7 @@ def ends() -> Iterator[tuple[FrameConnection, FrameConnection]]:
         Frame(Kind.RESULT, 1, b"h" * (64 * 1024 - 17), b"b"),
         Frame(Kind.ERROR, 1, b"h"),
     ],
-    ids=lambda frame: f"{frame.kind.name}-{len(frame.body)}",
+    ids=lambda frame: f"{frame.name}-{len(frame.body)}",
 )
 def test_a_frame_arrives_as_it_was_sent(
     ends: tuple[FrameConnection, FrameConnection], frame: Frame

@@ -20,10 +20,11 @@ class LoadedCode:
     """Records the imported files of the code folder, and logs edits.
 
     It does nothing on Function Compute, where code does not change, and if something else already
-    reacts to edits (``watched``).
+    reacts to edits (``watched``), as a developer makes them.
     """
 
     def __init__(self, environ: Mapping[str, str], *, watched: bool) -> None:
+        self.watched = watched
         constant = watched or environ.get(protocol.INSTANCE_VARIABLE)
         self._folder = "" if constant else os.path.join(code_path.folder(environ), "")
         self._modules: dict[str, int] = {}  # id of the module: a failed one is imported again

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -119,6 +119,19 @@ class Reloader:
         self.snapshot = new
         _log_changes(old.config, config)
         self._retire([function for function in old.close() if id(function) not in kept], after)
+        if self._shared.code.watched:
+            self._load_new(new, kept)
+
+    def _load_new(self, new: Snapshot, kept: Collection[int]) -> None:
+        """Load what no call has needed yet: a developer sees a mistake right after the edit."""
+        for name in new.config.functions:
+            function = new.function(name)
+            if function and id(function) not in kept:
+                try:
+                    function.load()
+                except BaseException as error:
+                    text = result.format_error(error)
+                    log.error("function '%s' is not loaded, and its calls fail: %s", name, text)
 
     def _prepare(self, new: Snapshot, replaced: Sequence[Function]) -> dict[int, Function]:
         """Load the functions that replace loaded ones, then initialize as the old ones were.

@@ -169,6 +169,18 @@ def test_an_edit_of_the_configuration_is_reported_once_without_any_call(
         assert [instance.log.count(line) for line in (rejected, reloaded)] == [1, 1]
 
 
+def test_a_function_that_an_edit_adds_is_loaded_and_its_mistake_is_logged(tmp_path: Path) -> None:
+    with reloading(tmp_path) as instance:
+        file = tmp_path / "config" / "functions.yaml"
+        by_rename(file, CONFIG + "  more: {handler: index.handel}\n")
+        instance.wait_for("function 'more' is not loaded.* 'handel' is missing on module 'index'")
+        by_rename(file, CONFIG + "  more: {handler: index.hande}\n")
+        instance.wait_for("function 'more' is not loaded.* 'hande' is missing on module 'index'")
+        by_rename(file, CONFIG + "  more: {handler: index.handle}\n")
+        answers(instance, "one", "more")
+        assert instance.log.count("is not loaded") == 2
+
+
 def test_an_edit_of_the_configuration_during_a_start_is_read_by_the_new_process(
     tmp_path: Path,
 ) -> None:

@@ -103,15 +103,16 @@ def _raise(config: Config, problems: Iterator[Problem]) -> None:
 def _of_names(config: Config, groups: Sequence[Group]) -> Iterator[Problem]:
     taken: dict[str, str] = {}
     for name, functions in groups:
+        shown = f"'{name}'" if functions == (name,) else f"the pool '{name}'"
         converted, path = label(name), ("functions", functions[0])
         if check_label(converted):
-            what = f"'{name}' would have the name '{converted}' on Kubernetes: {_RULE}"
+            what = f"{shown} would have the name '{converted}' on Kubernetes: {_RULE}"
             yield config.document.problem(path, what)
         elif converted in taken:
-            both = f"'{name}' and '{taken[converted]}'"
+            both = f"{shown} and {taken[converted]}"
             what = f"{both} would both have the name '{converted}' on Kubernetes"
             yield config.document.problem(path, what)
-        taken.setdefault(converted, name)
+        taken.setdefault(converted, shown)
 
 
 def _too_large(config: Config, made: Sequence[Application]) -> Iterator[Problem]:

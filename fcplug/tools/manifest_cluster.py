@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from fcplug.manifests.scaling import Pods, Scaling
 from fcplug.tools import exit_code, manifest_order, manifest_recall
 from fcplug.tools.command import Command
 from fcplug.tools.exit_code import WrongUsage
-from fcplug.tools.manifest_files import File
+from fcplug.tools.manifest_files import File, FileEdited
 
 
 class _Kind(NamedTuple):
@@ -138,6 +138,8 @@ def _made(kind: _Kind, asked: dict[str, Any]) -> int:
     files = [
         File(kind.file_name.format(each.name), kind.text(config, each, order)) for each in made
     ]
+    if asked["output"] is not None and not asked["force"]:
+        _check_earlier(Path(asked["output"]), files, alone=bool(groups))
     how = {"force": asked["force"], "as_json": asked["as_json"]}
     manifest_order.hand_over(files, asked["output"], "keep your values in a kustomization", **how)
     return exit_code.FINE
@@ -153,6 +155,24 @@ def _check(config: Config, asked: dict[str, Any]) -> None:
     if asked["each"] and asked["functions"]:
         raise WrongUsage("--each runs all functions: leave --function out")
     manifest_order.check_functions(config, asked["functions"])
+
+
+def _check_earlier(folder: Path, files: Sequence[File], *, alone: bool) -> None:
+    """Refuse to replace all functions by the one that has the name of the project, or vice versa.
+
+    Their objects have the same names on the cluster, too.
+    """
+    command = click.get_current_context().command
+    for file in files:
+        before = manifest_recall.earlier(command, folder / file.path)
+        if before and bool(before["each"] or before["functions"]) != alone:
+            those, now = "all functions", "one of them"
+            if not alone:
+                those, now = now, those
+            raise FileEdited(
+                f"{folder / file.path}: it runs {those}, and would run {now}: both have this name\n"
+                "  fix: --name gives all functions another name; --force replaces the file"
+            )
 
 
 def _check_pods(application: Application, scale: Scaling) -> None:

@@ -37,11 +37,12 @@ def recalled(asked: Mapping[str, Any], file: Path, names: Sequence[str]) -> dict
         for name in names
         if context.get_parameter_source(name) in (ParameterSource.DEFAULT, None)
     ]
-    earlier = _earlier(context.command, file)
-    return {**asked, **{name: earlier[name] for name in missing if name in earlier}}
+    before = earlier(context.command, file)
+    return {**asked, **{name: before[name] for name in missing if name in before}}
 
 
-def _earlier(command: click.Command, file: Path) -> dict[str, Any]:
+def earlier(command: click.Command, file: Path) -> dict[str, Any]:
+    """Return the options that made a file, empty if this command did not make it."""
     try:
         found = seal.read(file.read_text("utf-8"))
     except (OSError, ValueError):

@@ -79,6 +79,26 @@ def test_an_edit_is_not_overwritten_and_nothing_else_is_written(
     assert (Path(first).read_text(), Path(second).read_text()) == (before, edited)
 
 
+@pytest.mark.parametrize("command", CLUSTER)
+def test_a_function_with_the_name_of_the_project_does_not_replace_all_functions(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    arguments = ["manifest", command, "--image", "shop:1", "--name", "hello", "-o", "out"]
+    assert run(arguments) == 0
+    (file,) = (folder / "out").iterdir()
+    before = file.read_text()
+    capsys.readouterr()
+    for alone in ("--each",), ("--function", "hello"):
+        assert run([*arguments, *alone]) == 1
+        error = capsys.readouterr().err.splitlines()
+        assert error[0].startswith(f"out/{file.name}: it runs all functions, and would run one ")
+        assert [each.read_text() for each in (folder / "out").iterdir()] == [before]
+    assert run([*arguments, "--each", "--force"]) == 0
+    capsys.readouterr()
+    assert run(arguments) == 1
+    assert "it runs one of them, and would run all functions" in capsys.readouterr().err
+
+
 def test_a_containerfile_is_printed_or_written_with_its_ignore_file(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,3 +203,12 @@ def test_names_that_collide_are_an_error_with_their_places(
     assert error.startswith("config/functions.yaml:4:3: functions.Two_b: 'Two_b' and 'two.b' would")
     assert not (folder / "out").exists()
     assert run(["manifest", "kubernetes", "--image", "a", "-f", "two.b"]) == 0
+
+
+def test_a_pool_with_the_name_of_a_function_is_named_as_a_pool(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = CONFIG.replace("app.b", "app.b, scale: {pool: hello}")
+    (folder / "config" / "functions.yaml").write_text(text)
+    assert run(["manifest", "kubernetes", "--image", "a", "--each"]) == 1
+    assert "the pool 'hello' and 'hello' would both have the name" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from fcplug.errors import ConfigError
 log = logging.getLogger("fcplug")
 
 SETTLED = 0.5  # seconds without a change, after which a file counts as completely written
-GONE = 5.0  # seconds without the file, after which a warning is logged
+AWAY = 5.0  # seconds without the file or its content, after which a warning is logged
 
 
 class ConfigFile:
@@ -33,7 +33,7 @@ class ConfigFile:
         self._name = search.find(path, environ)
         self._path = os.path.abspath(self._name)
         self._environ = environ
-        self._gone_since: float | None = None
+        self._away_since: float | None = None
         self._content = ""  # the last content that was accepted or rejected
         self._unused: stored.StoredError | None = None
         self._last_error = ""  # of reading the file
@@ -76,13 +76,17 @@ class ConfigFile:
             content = loader.read(self._path, self._name)
             settled = before == _identity(self._path) and self._is_settled(before)
         except FileNotFoundError:
-            self._warn_if_gone()
+            self._warn_if_away("gone")
             return None
         except ConfigError as error:
             self._raise_once(error)
             return None
-        self._last_error, self._gone_since = "", None
-        if content == self._content or not content.strip() or not settled:
+        self._last_error = ""
+        if not content.strip():
+            self._warn_if_away("empty")
+            return None
+        self._away_since = None
+        if content == self._content or not settled:
             return None
         self._content = content
         return loader.parse(content, self._name, self._environ)
@@ -94,15 +98,16 @@ class ConfigFile:
         # a time in the future: the file has settled if the check before saw the same file
         return age >= SETTLED or (age < 0 and identity == previous)
 
-    def _warn_if_gone(self) -> None:
-        """Warn once if the file is missing for longer than an editor needs to replace it."""
+    def _warn_if_away(self, state: str) -> None:
+        """Warn once if the file is away for longer than an editor needs to replace it."""
         now = time.monotonic()
-        if self._gone_since is None:
-            self._gone_since = now
-        elif now - self._gone_since >= GONE:
-            self._gone_since = float("inf")  # no second warning until the file is back
+        if self._away_since is None:
+            self._away_since = now
+        elif now - self._away_since >= AWAY:
+            self._away_since = float("inf")  # no second warning until the file is back
             log.warning(
-                "%s is gone: the running configuration stays, and a restart would fail", self._path
+                "%s is %s: the running configuration stays, and a restart would fail",
+                *(self._path, state),
             )
 
     def _raise_once(self, error: ConfigError) -> None:

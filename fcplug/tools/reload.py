@@ -194,7 +194,7 @@ class _Supervisor:
     def _take_edit_over(self) -> None:
         """Let the process that serves read an edited configuration, now that no more comes."""
         if self._edited and not self._next:  # what loads may have read the file too early
-            self._edited = False
+            self._edited = not _has_content(self._config)  # it is read again until it is back
             if self._current:
                 self._current.send(signal.SIGHUP)
 
@@ -257,6 +257,13 @@ class _Supervisor:
             self._code = 128 + number  # as a shell reports it
             for process in self._leaving:
                 process.send(signal.SIGKILL)
+
+
+def _has_content(file: str) -> bool:
+    try:
+        return os.path.getsize(file) > 0
+    except OSError:
+        return False
 
 
 def process_names(process: Served | None) -> frozenset[str]:

@@ -169,6 +169,23 @@ def test_an_edit_of_the_configuration_is_reported_once_without_any_call(
         assert [instance.log.count(line) for line in (rejected, reloaded)] == [1, 1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["gone", "empty"])
+def test_a_configuration_that_stays_away_is_warned_of_without_any_call(
+    tmp_path: Path, state: str
+) -> None:
+    with reloading(tmp_path) as instance:
+        file = tmp_path / "config" / "functions.yaml"
+        if state == "gone":
+            file.unlink()
+        else:
+            file.write_text("")
+        instance.wait_for(rf"functions.yaml is {state}: the running configuration stays")
+        file.write_text(CONFIG + "  more: {handler: index.handle}\n")
+        answers(instance, "one", "more")
+        assert instance.log.count("the running configuration stays") == 1
+
+
 def test_a_function_that_an_edit_adds_is_loaded_and_its_mistake_is_logged(tmp_path: Path) -> None:
     with reloading(tmp_path) as instance:
         file = tmp_path / "config" / "functions.yaml"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import shlex
 import subprocess
 import time
 from typing import IO
@@ -121,7 +122,10 @@ class Configured:
             elif ready or time.monotonic() > until:
                 return None
         line, _, self._buffer = b"".join(parts).partition(b"\n")
-        return msgspec.json.decode(line, type=Message)
+        try:
+            return msgspec.json.decode(line, type=Message)
+        except msgspec.DecodeError:  # it is no Python, or a function has written there
+            return None
 
     def _broken(self, process: "subprocess.Popen[bytes]") -> Answer:
         """Return the answer in place of one that did not come, and end the process."""
@@ -149,4 +153,9 @@ class Configured:
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - _SHOWN))
         text = self._output.read().decode("utf-8", "replace").strip()
-        return text or "it ended without a message"
+        if text.startswith("Traceback"):  # of fcplug's own start
+            text = text.splitlines()[-1]
+            if "No module named 'fcplug" in text:
+                command = shlex.join([self._python, "-m", "pip", "install", "fcplug[tools]"])
+                text += f"\n  fix: {command}, and the plugins of this configuration"
+        return text or "it did not start fcplug"

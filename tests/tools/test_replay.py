@@ -179,6 +179,7 @@ def test_diff_with_one_side_compares_with_the_recorded_answers(project: Path) ->
         (["diff", "all.jsonl", *["--config", "a"] * 3], 2, "two configurations can be compared"),
         (["diff", "all.jsonl", "--python", "/none"], 1, "/none cannot be run"),
         (["diff", "all.jsonl", "--python", shutil.which("true") or ""], 1, "cannot run"),
+        (["diff", "all.jsonl", "--python", shutil.which("echo") or ""], 1, "cannot run"),
     ],
 )
 def test_what_cannot_be_replayed_is_an_error(
@@ -188,6 +189,20 @@ def test_what_cannot_be_replayed_is_an_error(
     assert (done, out) == (code, "")
     assert what in errors
     assert "Traceback" not in errors
+
+
+def test_a_python_without_fcplug_is_an_error_with_the_command_that_installs_it(
+    project: Path,
+) -> None:
+    python = project.parent / "bare python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
+    python.chmod(0o755)
+    done, out, errors = run(project, "diff", "all.jsonl", "--python", str(python))
+    assert (done, out) == (1, "")
+    assert errors.splitlines()[-2:] == [
+        f"{python} cannot run config/functions.yaml: ModuleNotFoundError: No module named 'fcplug'",
+        f"  fix: '{python}' -m pip install 'fcplug[tools]', and the plugins of this configuration",
+    ]
 
 
 def test_a_configuration_with_mistakes_is_reported_with_their_lines(project: Path) -> None:

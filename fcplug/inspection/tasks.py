@@ -194,12 +194,13 @@ def _answering(spec: FunctionSpec) -> Path:
 
 def _described(error: FcplugError, path: Path) -> dict[str, Any]:
     """Return an error of one plugin as JSON can carry it."""
+    what, _, fix = str(error).partition("\n  fix: ")
     described: dict[str, Any] = {
         "kind": error.error_type,
-        "what": str(error),
+        "what": what,
         "causes": [str(cause) for cause in error.causes],
         "path": list(path),
-        "fix": "",
+        "fix": fix,
         "source": "",
         "problems": [],
     }

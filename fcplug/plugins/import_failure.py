@@ -24,15 +24,22 @@ def import_failure(error: BaseException, name: str, entry: EntryPoint | None) ->
 
 def not_installed(group: str, role: str, name: str, known: Collection[str]) -> PluginError:
     """Return the error for a name that no installed package offers."""
-    folder = _folder_that_offers(group, name)
+    fix = (
+        f"{pip_install('PACKAGE')}, with the package that offers it; "
+        "for code that is not in a package, write module:attribute"
+    )
+    if folder := _folder_that_offers(group, name):
+        fix = pip_install(folder)
+    elif file := code_path.source_in(sys.path[0] or os.getcwd(), name):
+        fix = (
+            f"write {name}:NAME, with the NAME of a function or class in {file}; "
+            f"a name alone is that of an installed {role}"
+        )
     return PluginError(
         "PluginNotFound",
         f"no installed package offers the {role} '{name}'{did_you_mean(name, known)}; "
         f"installed: {listing(known)}",
-        fix=pip_install(folder)
-        if folder
-        else f"{pip_install('PACKAGE')}, with the package that offers it; "
-        "for code that is not in a package, write module:attribute",
+        fix=fix,
     )
 
 

@@ -108,6 +108,14 @@ def test_a_name_that_two_distributions_offer_is_an_error_that_names_both(install
         assert importer.resolve(EntryPointIndex(), HANDLERS, reference)[0].__module__ == module
 
 
+def test_the_name_of_a_file_without_its_function_is_explained(code: Code) -> None:
+    file = code("greeter", HANDLE)
+    assert refusal("greeter").fix == (
+        f"write greeter:NAME, with the NAME of a function or class in {file}; "
+        "a name alone is that of an installed handler"
+    )
+
+
 def test_an_unknown_name_suggests_one_that_is_installed(install: Install) -> None:
     install("my-dist", {"mine": HANDLE}, handlers={"resize-image": "mine:handle"})
     error = refusal("resize-imag")

@@ -454,6 +454,15 @@ def test_a_python_of_its_own_is_asked_for_its_plugins(tmp_path: Path) -> None:
     assert (found["rule"], found["line"]) == ("ImportModuleError", 3)
 
 
+def test_a_python_that_is_not_there_is_an_error_with_its_fix_below_the_line(tmp_path: Path) -> None:
+    text = functions("  a: {handler: greeter.handle, isolation: process, python: /nowhere}\n")
+    found = the_only(findings(deploy(tmp_path, text, GOOD)))
+    assert found["what"].endswith(
+        "has no worker: /nowhere cannot be run: No such file or directory"
+    )
+    assert found["fix"] == "correct its 'python' in functions.yaml"
+
+
 def test_the_report_does_not_wait_for_what_a_plugin_leaves_running(tmp_path: Path) -> None:
     code = "import subprocess\nsubprocess.Popen(['sleep', '600'])\ndef f(event): ...\n"
     folder = deploy(tmp_path, functions("  a: {handler: bad.f}\n"), {"bad.py": code})

@@ -16,7 +16,7 @@ from fcplug.tools import exit_code
 _THEME = Theme(
     {"error": "bold red", "warning": "yellow", "note": "cyan", "good": "green", "dim": "dim"}
 )
-_PIPE_WIDTH = 200  # columns where no terminal sets a width: long enough to leave rows whole
+_PIPE_WIDTH = 200  # columns where nothing sets a width: long enough to leave rows whole
 
 
 class Terminal(Console):
@@ -68,9 +68,12 @@ def output(stream: TextIO | None = None) -> Terminal:
     """
     target = sys.stdout if stream is None else stream
     width = None if target.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Terminal(
+    terminal = Terminal(
         file=target, theme=_THEME, highlight=False, markup=False, emoji=False, width=width
     )
+    if not terminal.width:  # COLUMNS=0 stands for a width that nobody knows
+        terminal.width = _PIPE_WIDTH
+    return terminal
 
 
 def errors() -> Terminal:

@@ -49,6 +49,11 @@ def test_the_list_fits_the_terminal(columns: int, tmp_path: Path) -> None:
         assert type_ in shown, "no type is cut"
 
 
+def test_a_width_of_no_columns_counts_as_unknown(tmp_path: Path) -> None:
+    assert run("events", cwd=tmp_path, COLUMNS="0").stdout.startswith(b"KIND ")
+    assert "there is no configuration" in run_in_terminal(["check"], tmp_path, columns=0)
+
+
 def test_options_set_the_values_of_an_event(tmp_path: Path) -> None:
     done = run("events", "oss", "--bucket", "b", "--key", "é ü.jpg", "--size", "7", cwd=tmp_path)
     record = json.loads(done.stdout)["events"][0]

@@ -2,13 +2,11 @@
 
 import contextlib
 import selectors
-from errno import ENOPROTOOPT
-from socket import SOL_SOCKET, socket
 from typing import Any, Protocol
 
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+from fcplug.server.waitress.busy_poll import BusyPoll
 
-_COOKIE = 57  # Linux's SO_COOKIE: a number of 8 bytes that only this socket has
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Watched(Protocol):
@@ -28,9 +26,9 @@ class Watched(Protocol):
 class Interests:
     """The registered events of all sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, busy_poll: bool = True) -> None:
         self._selector = selectors.DefaultSelector()
-        self.select = self._selector.select
+        self.wait = BusyPoll(self._selector.select, enabled=busy_poll).wait
         self.close = self._selector.close
 
     def add(self, fileno: int, at: object) -> None:
@@ -68,15 +66,3 @@ class Interests:
             at.interest = 0
             with contextlib.suppress(KeyError):  # its descriptor was closed by other code
                 self._selector.unregister(at._fileno or 0)
-
-
-def identity(sock: socket | None) -> bytes | None:
-    """Return what no other socket has; None if the descriptor is not a socket any more.
-
-    It shows whether other code has closed the descriptor, so that its number may be another's now.
-    Linux only: elsewhere all open sockets look the same.
-    """
-    try:
-        return sock.getsockopt(SOL_SOCKET, _COOKIE, 8) if sock else None
-    except OSError as error:
-        return b"" if error.errno == ENOPROTOOPT else None

@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from fcplug.server.waitress.adaptive_gate import AdaptiveGate
 from fcplug.server.waitress.dispatcher import Dispatcher, Job, PendingRequest, PooledThread
-from fcplug.server.waitress.latency_gate import LatencyGate
 from fcplug.server.waitress.wakeup import Wakeup
 from fcplug.server.waitress.watched_thread import WatchedThread
 
+_QUICK = 0.0005  # seconds: for an answer that takes longer, handing it over costs little
 _LATE = 0.005  # seconds that one answer of the leader may delay the loop; checked as often
 _WATCH_FOR = 0.001  # seconds that the main thread watches what a late leader does
 _CHECK_FOR = 0.1  # seconds after the leader's last answer during which the main thread still checks
@@ -82,7 +83,7 @@ class LeaderFollowers(Dispatcher):
         self.wakeup = Wakeup()
         self._turn = turn
         self._wake = wake
-        self._gate = LatencyGate(enabled=answer_on_loop)
+        self._gate = AdaptiveGate(enabled=answer_on_loop)
         self._leader: PooledThread | None = None
         self._leader_ident = 0
         self._answering_since = 0.0
@@ -103,7 +104,7 @@ class LeaderFollowers(Dispatcher):
         with self._lock:
             self._queue.append(task)
             if not self._gate.is_open or self._leader_ident != threading.get_ident():
-                self._gate.handed_over()
+                self._gate.skipped()
                 self._assign_waiting()
 
     def run_until(self, until: Callable[[], bool]) -> None:
@@ -141,7 +142,7 @@ class LeaderFollowers(Dispatcher):
         with self._lock:
             if self._answering_since == since:  # it is still the same answer
                 if starves:
-                    self._gate.answered(_LATE)
+                    self._gate.tried(paid=False)
                 else:
                     self._gate.close()
                 self._start_leader()
@@ -202,7 +203,7 @@ class LeaderFollowers(Dispatcher):
             now = time.monotonic()
             if self._answering_since:
                 self.answering -= 1
-                self._gate.answered(now - self._answering_since)
+                self._gate.tried(paid=now - self._answering_since <= _QUICK)
                 self._answering_since = 0.0
             if self._ending:
                 self._step_down()

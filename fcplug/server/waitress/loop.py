@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import time
@@ -15,12 +14,13 @@ from waitress import wasyncore
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.server import TcpWSGIServer
 
-from fcplug import logs, protocol
+from fcplug import protocol
 from fcplug.process.forks import call_in_child
 from fcplug.server.waitress.channel import ClientChannel
 from fcplug.server.waitress.clocks import Clocks
+from fcplug.server.waitress.descriptors import LAST_STANDARD, identity, move_off_standard
 from fcplug.server.waitress.dispatcher import Dispatcher
-from fcplug.server.waitress.interest import READ, WRITE, Interests, identity
+from fcplug.server.waitress.interest import READ, WRITE, Interests
 from fcplug.server.waitress.leader_followers import LeaderFollowers
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ log = logging.getLogger("fcplug.server")
 POLL_TIMEOUT = 0.5  # seconds that a turn waits for events; also how long accepting pauses
 MAX_ACCEPTS = 64  # connections accepted in one turn, before the events of the others
 _CONTROL = protocol.environ_key(protocol.CONTROL_PATH)
-_LAST_STANDARD = 2  # the descriptor of standard error
 
 _ENVIRON = {
     "SERVER_SOFTWARE": "fcplug",
@@ -80,10 +79,10 @@ class Server(TcpWSGIServer):
         self._on_turn = on_turn
         self.express_dispatcher = Dispatcher("express", 1)
         self._accept_after = self._warned_at = 0.0
-        self._active = False
+        self._happened = 0  # events of the last turn
         self._most_connections = settings.limits.connection_limit
         self._unfinished: deque[ClientChannel] = deque()
-        self._interests = Interests()
+        self._interests = Interests(busy_poll=answer_on_loop)
         self.dispatcher = LeaderFollowers(
             settings.limits.threads, self.turn, self.pull_trigger, answer_on_loop=answer_on_loop
         )
@@ -119,12 +118,14 @@ class Server(TcpWSGIServer):
         """
         if self._clocks.check() and self.accepting:
             self._check_listener()
-        self._on_turn(self._active or self.dispatcher.busy)
+        busy = self.dispatcher.busy
+        self._on_turn(busy or self._happened > 0)
         if not self.interest:
             self.update_interest(self)
         unfinished = len(self._unfinished)
-        ready = self._interests.select(0 if unfinished else timeout)
-        self._active = bool(ready or unfinished)
+        may_pay = self._happened == 1 and not busy
+        ready = self._interests.wait(0 if unfinished else timeout, may_pay=may_pay)
+        self._happened = len(ready) + unfinished
         for key, happened in ready:
             at = key.data
             if at is self.trigger:
@@ -211,8 +212,8 @@ class Server(TcpWSGIServer):
             self._check_listener()
             self._warn("accepting connections pauses: %s", os.strerror(error.errno or errno.EIO))
             return False
-        if sock.fileno() <= _LAST_STANDARD:
-            sock = _move_descriptor(sock)
+        if sock.fileno() <= LAST_STANDARD:
+            sock = move_off_standard(sock)
         if stale := self.active_channels.get(sock.fileno()):
             stale.handle_close()  # else it would close the new connection
         try:
@@ -290,11 +291,3 @@ class Server(TcpWSGIServer):
         if now - self._warned_at >= 1:
             self._warned_at = now
             log.warning(message, *facts)
-
-
-def _move_descriptor(sock: socket) -> socket:
-    """Move a connection off descriptor 0, 1 or 2, which some code has closed; reopen that."""
-    with sock:
-        moved = socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, _LAST_STANDARD + 1))
-    logs.open_standard_descriptors()
-    return moved

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 
-from fcplug.server.waitress.interest import identity
+from fcplug.server.waitress.descriptors import identity
 from fcplug.server.waitress.send_rate import SendRate, unacknowledged_bytes
 
 if TYPE_CHECKING:

@@ -45,9 +45,10 @@ def read(file: Path, depth: int = 0) -> Iterator[Line]:
     """
     try:
         text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or error
-        raise BuildError(f"{file} cannot be read: {what}") from None
+    except OSError as error:
+        raise BuildError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BuildError(f"{file} is not UTF-8", fix="save the file as UTF-8") from None
     number = 1
     for whole in text.replace("\\\r\n", "\\\n").replace("\\\n", "\x00").splitlines():
         where = f"{os.path.relpath(file)}:{number}"
@@ -94,8 +95,11 @@ def _requirement(line: str, file: Path, where: str) -> Line:
 
 
 def _path(text: str, file: Path, where: str) -> Line:
-    path = text.partition("[")[0] if text.endswith("]") else text
-    target = (file.parent / path.removeprefix("file://")).resolve()
+    path = (text.partition("[")[0] if text.endswith("]") else text).removeprefix("file://")
+    if "://" in path:  # it may hold a password
+        what = f"{where}: a URL comes after the name of its package"
+        raise BuildError(what, fix="write NAME @ URL, without -e")
+    target = (file.parent / path).resolve()
     if not target.exists():
         raise BuildError(f"{where}: there is no {target}")
     return Line(None, origin.of_path(target), where)

@@ -46,6 +46,10 @@ def test_lines_comments_continuations_paths_and_other_files(
         ("--unknown", "is no option"),
         ("./nowhere", "there is no"),
         ("two words", "is no requirement"),
+        ("git+https://a:b@example.com/x", "a URL comes after the name of its package"),
+        ("-e git+https://a:b@example.com/x#egg=x", "a URL comes after the name of its package"),
+        ("https://a:b@example.com/x-1-py3-none-any.whl", "a URL comes after the name"),
+        ("x @ https://a:b@example.com/with a space", "a URL comes after the name"),
         ("-r missing.txt", "missing.txt cannot be read: No such file or directory"),
         ("-r requirements.txt", "include each other"),
     ],
@@ -58,3 +62,11 @@ def test_a_line_that_cannot_be_used_is_an_error_at_its_place(
     with pytest.raises(BuildError, match=said) as caught:
         list(requirements.read(file))
     assert "a:b@" not in str(caught.value)
+
+
+def test_a_file_of_another_encoding_is_an_error_with_the_fix(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("falcon\n", "utf-16")  # as PowerShell redirects the output of pip freeze
+    with pytest.raises(BuildError) as caught:
+        list(requirements.read(file))
+    assert str(caught.value) == f"error: {file} is not UTF-8\n  fix: save the file as UTF-8"

@@ -13,6 +13,7 @@ import contextvars
 import ctypes
 import io
 import os
+import select
 import signal
 import socket
 import sys
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _PR_SET_PDEATHSIG = 1
+_standard = select.poll()  # finds standard descriptors that are closed, or whose reader is gone
+for _number in range(3):
+    _standard.register(_number, 0)
 
 
 def serve(sock: socket.socket) -> NoReturn:
@@ -214,6 +218,7 @@ def _end_output(call: Context | None) -> None:
     """Complete the unfinished log lines of a call, and reopen standard descriptors it closed."""
     try:
         logs.end_lines(call)
-        logs.open_standard_descriptors()
+        if _standard.poll(0):
+            logs.open_standard_descriptors()
     except Exception:  # noqa: S110 - such as a full disk: then no log can take the reason
         pass

@@ -1,5 +1,6 @@
 """Function Compute's HTTP API on this machine, so that the official SDKs work against it."""
 
+import errno
 import ipaddress
 import logging
 import re
@@ -18,6 +19,7 @@ from fcplug.platform.answers import ApiError
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.model import SYNC_PAYLOAD, Platform
 
+PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)  # another port helps, not another address
 THREADS = 64  # each serves one call at a time, and a function may call others through the API
 
 _FC3 = "/2023-03-30"
@@ -172,9 +174,10 @@ class ApiServer:
         try:
             listener = socket.create_server((host, port))
         except OSError as error:
+            other = "port" if error.errno in PORT_ERRORS else "address"
             raise BindError(
                 f"the local platform cannot listen on {host}:{port}: {error.strerror}; choose "
-                "another port"
+                f"another {other}"
             ) from error
         self.port: int = listener.getsockname()[1]
         self._server = waitress.create_server(

@@ -101,6 +101,8 @@ def command(start: str | None, function: str | None, **options: Any) -> int:
         raise click.UsageError("--command and --function belong together")
     if start is not None and options["config"]:
         raise click.UsageError("--config is for fcplug's own functions, without --command")
+    if not options["host"]:
+        raise click.UsageError("--host needs an address, such as 127.0.0.1")
     os.environ.update(dev_functions.NO_BYTECODE)  # also for the process that looks at the hooks
     environ = dict(os.environ)
     extra = _variables(options["variables"], environ)
@@ -132,6 +134,8 @@ def _variables(given: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[st
     found = {}
     for each in given:
         name, equals, value = each.partition("=")
+        if not name:
+            raise click.UsageError("--env needs a name: --env NAME=VALUE")
         if not equals and name not in environ:
             raise click.UsageError(f"--env {name}: it is not set here; write --env {name}=VALUE")
         found[name] = value if equals else environ[name]

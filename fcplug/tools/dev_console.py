@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from fcplug.console.inspection import Inspection
 from fcplug.console.service import Address, Console
 from fcplug.errors import BindError, FcplugError
+from fcplug.platform.api import PORT_ERRORS
 from fcplug.platform.async_queue import AsyncQueue
 from fcplug.platform.emulator import Emulator
 
@@ -35,6 +36,9 @@ def opener(where: Address, environ: Mapping[str, str]) -> Open:
         try:
             return Console(platform, queue, Inspection(file, environ), where)
         except BindError as error:
-            raise ConsoleError(f"{error}\n  fix: --console-port 0 for any") from None
+            fix = "--host 127.0.0.1, for this machine alone"
+            if getattr(error.__cause__, "errno", None) in PORT_ERRORS:
+                fix = "--console-port 0 for any"
+            raise ConsoleError(f"{error}\n  fix: {fix}") from None
 
     return opened

@@ -61,7 +61,8 @@ def _bucket(given: str) -> tuple[str, Path]:
         raise WrongUsage(f"--bucket {given}: a bucket's name has {rule}")
     path = Path(folder).expanduser()
     if not path.is_dir():
-        raise WrongUsage(f"--bucket {given}: {folder} is not a folder\n  fix: mkdir -p {folder}")
+        fix = "name a folder" if path.exists() else f"mkdir -p {folder}"
+        raise WrongUsage(f"--bucket {given}: {folder} is not a folder\n  fix: {fix}")
     return name, path.resolve()
 
 

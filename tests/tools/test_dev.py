@@ -170,6 +170,8 @@ def test_a_bootstrap_that_may_not_be_run_is_reported_with_chmod(project: Path) -
         (["--command", "'", "--function", "f"], "cannot be used"),
         (["--command", "true", "--function", "a/../b"], "'a/../b' cannot be a name"),
         (["--env", "THERE_IS_NONE"], "--env THERE_IS_NONE=VALUE"),
+        (["--env", "=VALUE"], "--env needs a name: --env NAME=VALUE"),
+        (["--host", ""], "--host needs an address"),
     ],
 )
 def test_wrong_usage_is_refused(project: Path, arguments: Sequence[str], what: str) -> None:
@@ -347,3 +349,10 @@ def test_a_port_of_the_console_in_use_is_an_error(project: Path) -> None:
     assert code == 1
     assert f"127.0.0.1:{taken}" in errors
     assert "fix: --console-port 0 for any" in errors
+
+
+def test_an_address_that_this_machine_does_not_have_is_an_error_with_its_fix(project: Path) -> None:
+    code, _, errors = run(project, "dev", "--port", "0", "--host", "192.0.2.1")
+    assert code == 1
+    assert "the local platform cannot listen on 192.0.2.1:" in errors
+    assert "; choose another address\n  fix: --host 127.0.0.1, for this machine alone" in errors

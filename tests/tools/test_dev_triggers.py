@@ -81,6 +81,10 @@ def test_triggers_of_the_configuration_fire_and_an_edit_of_them_takes_effect(
         ("photos", "--bucket photos: write --bucket NAME=FOLDER"),
         ("Photos=.", "--bucket Photos=.: a bucket's name has 3 to 63 lowercase letters"),
         ("photos=no", "--bucket photos=no: no is not a folder\n  fix: mkdir -p no"),
+        (
+            "photos=bootstrap",
+            "--bucket photos=bootstrap: bootstrap is not a folder\n  fix: name a ",
+        ),
     ],
 )
 def test_a_bucket_that_cannot_be_mounted_is_wrong_usage(

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shlex
 import threading
 import time
@@ -216,6 +217,8 @@ def _no_function(body: bytes) -> str:
 
 
 def _parsed(url: str) -> SplitResult:
+    if "@" in re.split("[/?#]", url.partition("://")[2] or url)[0]:
+        raise WrongUsage("a URL with a password shows it to everybody: use --header")
     try:
         address = urlsplit(url)
         address.port  # noqa: B018 - raises ValueError if it is no number
@@ -226,6 +229,4 @@ def _parsed(url: str) -> SplitResult:
             f"the URL {url!r} does not begin with http:// or https://\n"
             "  fix: name an instance as http://localhost:9000 does"
         )
-    if address.username is not None:
-        raise WrongUsage("a URL with a password shows it to everybody: use --header")
     return address

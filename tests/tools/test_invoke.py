@@ -164,6 +164,16 @@ def test_a_thread_that_a_function_leaves_behind_is_not_waited_for(project: Path)
         (["echo", "--event", "@."], "'.' cannot be read: Is a directory"),
         (["echo", "--event", "@/dev/zero"], "/dev/zero is larger than 32 MB"),
         (["echo", "--header", "x"], "'x' is not 'NAME: VALUE'"),
+        (
+            ["echo", "--header", "authorization=secret1"],
+            "the header 'authorization' is not 'NAME: ",
+        ),
+        (
+            ["echo", "--header", "authorization: secret1é"],
+            "'authorization' has a value that is not",
+        ),
+        (["echo", "--url", "http://a:secret1@[::1"], "a URL with a password"),
+        (["echo", "--url", "a:secret1@localhost"], "a URL with a password"),
         (["echo", "--header", "x-fc-qualifer: a"], "(did you mean 'x-fc-qualifier'?)"),
         (["echo", "--repeat", "0"], "--repeat"),
         (["echo", "--concurrency", "2"], "--concurrency needs --repeat"),

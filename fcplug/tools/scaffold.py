@@ -67,9 +67,11 @@ def plugin_values(name: str) -> dict[str, str]:
     if not _PLUGIN_NAME.fullmatch(short) or short in _NO_TEXT:
         plain = re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-").lstrip("-0123456789")
         suggestion = plain if plain and plain not in _NO_TEXT else f"my-{plain or 'plugin'}"
+        rule = "use lower-case letters, digits and hyphens"
+        if short in _NO_TEXT:
+            rule = "YAML does not read it as text: choose another"
         raise InvalidName(
-            f"{name!r} cannot be the name of a plugin\n"
-            f"  fix: use lower-case letters, digits and hyphens, as in '{suggestion}'"
+            f"{name!r} cannot be the name of a plugin\n  fix: {rule}, as in '{suggestion}'"
         )
     words = short.split("-")
     return {

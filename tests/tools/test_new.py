@@ -112,7 +112,7 @@ def test_the_plugin_hello_equals_what_the_template_makes() -> None:
     [
         (["plugin", "9to5"], "'9to5' cannot be the name of a plugin"),
         (["plugin", "Image Size"], "as in 'image-size'"),
-        (["plugin", "on"], "as in 'my-on'"),
+        (["plugin", "on"], "YAML does not read it as text: choose another, as in 'my-on'"),
         (["plugin", ""], "as in 'my-plugin'"),
         (["plugin", "../up"], "as in 'up'"),
         (["plugin", "\x1b[31mred"], "cannot be the name"),

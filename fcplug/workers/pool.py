@@ -70,6 +70,8 @@ class Pool:
     def acquire(self, deadline: float | None = None, *, first: bool = False) -> Worker:
         """Return a worker for the caller's exclusive use until ``release``.
 
+        It may have just ended: then a call of it raises ``NotTaken``.
+
         Args:
             deadline: a moment of ``time.monotonic()``.
             first: go to the front of the queue.
@@ -81,12 +83,8 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise self._stopped()
-            while self._idle:
-                worker = self._idle.pop()
-                if worker.alive:
-                    return worker
-                self._loaded.discard(worker)
-                worker.close()
+            if self._idle:
+                return self._idle.pop()
             waiter = _QueuedCaller()
             (self._waiters.appendleft if first else self._waiters.append)(waiter)
             self._start_missing()

@@ -55,16 +55,6 @@ class WorkerProcess:
             raise self._error
         self.pid = self._popen.pid if self._popen else 0
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process is running now."""
-        if self._ended.is_set():  # its id may be another's now
-            return False
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
-        except ChildProcessError:
-            return False
-
     def wait(self, seconds: float) -> bool:
         """Wait until the process ends; return False if it did not end in time."""
         return self._ended.wait(seconds)

@@ -63,11 +63,6 @@ class Worker:
         """The id of its process, 0 before it has started."""
         return self._process.pid if self._process else 0
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process is running now."""
-        return self._process is not None and self._process.alive
-
     def start(self) -> None:
         """Start the process and let it load the function.
 

@@ -149,11 +149,14 @@ class Workers:
         context: Context,
         deadline: float | None,
         *,
-        again: bool = False,
+        tried: int = 0,
     ) -> tuple[Worker, _Value]:
-        """Acquire a worker and do the work; retry once if the worker ended before it started."""
+        """Acquire a worker and do the work; try another if it ended before it started.
+
+        All that were idle may have ended, so there is one try more than workers.
+        """
         try:
-            worker = self._pool.acquire(deadline, first=again)
+            worker = self._pool.acquire(deadline, first=tried > 0)
         except TimeoutError:
             then = f"none of its {self._spec.workers or 1} workers was free"
             raise FunctionTimeoutError(self._spec.name, context.age, then) from None
@@ -163,9 +166,9 @@ class Workers:
             self._release(worker, context)
             if not isinstance(error, NotTaken):
                 raise
-            if again:
+            if tried >= (self._spec.workers or 1):
                 raise error.error from None
-        return self._begin(work, context, deadline, again=True)
+        return self._begin(work, context, deadline, tried=tried + 1)
 
     def _release(self, worker: Worker, context: Context) -> None:
         most = self._spec.max_calls

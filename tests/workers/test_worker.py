@@ -83,6 +83,18 @@ def test_a_kill_of_an_idle_worker_costs_nothing(workers: Workers) -> None:
         assert int(act(workers, "pid")) != pid
 
 
+def test_kills_of_all_idle_workers_cost_nothing() -> None:
+    with isolated(workers=3) as workers:
+        for _ in range(5):
+            while len(workers._pool.loaded) < 3:
+                for call in [Background(lambda: act(workers, "sleep 0.2")) for _ in range(3)]:
+                    call.outcome()
+            pids = {worker.pid for worker in workers._pool.loaded}
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            assert int(act(workers, "pid")) not in pids
+
+
 @pytest.mark.parametrize("size", [0, 8 * MIB], ids=["sent whole", "sent in part"])
 def test_a_call_that_a_dead_worker_has_not_read_goes_to_another(
     workers: Workers, size: int

@@ -165,7 +165,7 @@ class CallReader:
         """
         first, _, line = header.partition(b"\n")
         try:
-            call = _decode_call(first)  # the quick way
+            call = _decode_call(first)  # three functions less than from_header
         except ValueError:
             call = HookCall.from_header(first)
         if line != self._line:

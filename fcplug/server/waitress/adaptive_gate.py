@@ -15,7 +15,7 @@ class AdaptiveGate:
         closed ── skipped `pause` times ──▶ open
           ▲                                   │
           └── tries in a row that did not ────┘
-              pay, or one that was dear; `pause` doubles if the gate was open for a short time only
+              pay, or a costly one; `pause` doubles if the gate was open for a short time only
 
     Args:
         enabled: False keeps the gate closed.

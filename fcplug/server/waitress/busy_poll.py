@@ -35,8 +35,8 @@ class BusyPoll:
         Args:
             timeout: seconds.
             may_pay: False lets this wait sleep at once. It is True if the last wait found one
-                event, and nothing else of this process needs the processor. To sleep until
-                several events have come costs less than to handle each in a turn of its own.
+                event, and nothing else of this process needs the processor. With several
+                connections it is cheaper to sleep, and to handle several events in one turn.
         """
         if not (may_pay and timeout):
             return self._select(timeout)
